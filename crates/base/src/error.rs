@@ -1,0 +1,59 @@
+//! The kinds of failure every crate's `Error` maps onto, and the one error for a malformed name.
+
+use std::fmt;
+
+/// What a failure means to the caller. Each crate's `Error` has `fn kind(&self) -> ErrorKind`; only the
+/// edges map a kind to a wire code (HTTP problem, S3 XML, STS XML).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The request is malformed or breaks a documented limit; the same request can never succeed.
+    Invalid,
+    /// Nobody is signed in, or the credential is wrong or expired.
+    Unauthenticated,
+    /// The caller is known and may not.
+    Forbidden,
+    /// The thing does not exist, or the caller may not know that it does.
+    NotFound,
+    /// It exists already, or two changes met; reading again and retrying may succeed.
+    Conflict,
+    /// A precondition of the request (`If-Match`, `If-None-Match`) does not hold.
+    PreconditionFailed,
+    /// A named size limit is exceeded.
+    TooLarge,
+    /// A named rate limit is exceeded; retry later.
+    RateLimited,
+    /// A part that is needed cannot answer now; nothing was changed.
+    Unavailable,
+    /// Stored bytes are not what was written; an operator must look.
+    Corrupt,
+    /// The operation is known and not offered.
+    NotImplemented,
+    /// A defect of Galen.
+    Internal,
+}
+
+/// Text that is not a valid name of its kind: says what was expected and what came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadName {
+    what: &'static str,
+    got: String,
+    expected: &'static str,
+}
+
+impl BadName {
+    /// Characters of the offending text that are repeated in the message; the rest is cut, so that a message is never large.
+    const SHOWN_CHARS_MAX: usize = 80;
+
+    /// `what` reads after "not" (for example "an ARN"), `expected` after "expected".
+    pub fn new(what: &'static str, got: &str, expected: &'static str) -> Self {
+        Self { what, got: got.chars().take(Self::SHOWN_CHARS_MAX).collect(), expected }
+    }
+}
+
+impl fmt::Display for BadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not {}: expected {}", self.got.escape_debug(), self.what, self.expected)
+    }
+}
+
+impl std::error::Error for BadName {}

@@ -1,0 +1,26 @@
+//! The words every other crate speaks: typed ids, names, ARNs, actors, error kinds, and the ports
+//! through which time and randomness enter.
+//!
+//! It knows nothing of storage, wire formats, cryptography or policy, and it performs no effect:
+//! nothing here reads a clock, an environment variable or a file.
+
+mod account;
+mod actor;
+mod arn;
+pub mod canonical;
+mod effect;
+mod error;
+mod id;
+mod secret;
+
+pub use account::{AccountId, Region};
+pub use actor::{Actor, SourceIdentity};
+pub use arn::Arn;
+pub use effect::{Clock, Effects, Entropy, Ids};
+pub use error::{BadName, ErrorKind};
+pub use id::*;
+pub use jiff::Timestamp;
+pub use secret::Secret;
+
+#[cfg(test)]
+mod tests;

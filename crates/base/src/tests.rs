@@ -1,0 +1,66 @@
+//! Names parse or say why not; ids sort by time.
+
+use crate::*;
+use std::{sync::Arc, time::Duration};
+
+struct Still(i64);
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.0).unwrap()
+    }
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+struct Ones;
+impl Entropy for Ones {
+    fn fill(&self, out: &mut [u8]) {
+        out.fill(0xff);
+    }
+}
+
+#[test]
+fn ids_sort_by_time_and_are_version_7() {
+    let at = |ms| Effects { clock: Arc::new(Still(ms)), entropy: Arc::new(Ones) }.uuid();
+    assert!(at(1_700_000_000_000) < at(1_700_000_000_001));
+    assert_eq!(at(0).get_version_num(), 7);
+}
+
+#[test]
+fn an_id_has_one_spelling() {
+    let id: PersonId = "0192f0c1-7a5e-7cc0-8000-0123456789ab".parse().unwrap();
+    assert_eq!(id.to_string().parse::<PersonId>().unwrap(), id);
+    assert!("0192f0c17a5e7cc080000123456789ab".parse::<PersonId>().is_err());
+}
+
+#[test]
+fn accounts_keep_leading_zeros() {
+    assert_eq!("000000000042".parse::<AccountId>().unwrap().to_string(), "000000000042");
+    for bad in ["42", "0000000000042", "00000000004x", ""] {
+        assert!(bad.parse::<AccountId>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn an_arn_keeps_colons_in_its_resource() {
+    let arn: Arn = "arn:aws:s3:::bucket/a:b".parse().unwrap();
+    assert_eq!((arn.service(), arn.account(), arn.resource()), ("s3", "", "bucket/a:b"));
+    for bad in ["arn:aws:s3", "arn::s3:::b", "x:aws:s3:::b", "arn:aws:s3:::", "arn:aws:s3:::a\nb"] {
+        assert!(bad.parse::<Arn>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_source_identity_is_printable_only_on_purpose() {
+    let who: SourceIdentity = "ann@example.com".parse().unwrap();
+    assert_eq!(format!("{who:?}"), "SourceIdentity(..)");
+    for bad in ["a", "aws:x", "a b", "ann*", &"x".repeat(65)] {
+        assert!(bad.parse::<SourceIdentity>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn canonical_json_sorts_keys() {
+    let value = serde_json::json!({"b": 1, "a": [1.0, "é"]});
+    assert_eq!(canonical::to_string(&value).unwrap(), r#"{"a":[1,"é"],"b":1}"#);
+}
