@@ -1,0 +1,211 @@
+//! `cargo xtask test`: every check, in the order in which a failure is cheapest to learn of.
+
+use anyhow::{Context, Result};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    requirements,
+    run::{self, Counts},
+    tidy,
+};
+
+/// Python packages of the real clients, pinned so that a run today and a run next year test the same thing.
+const PYTHON_PACKAGES: &[&str] = &[
+    "boto3==1.44.*",
+    "awscli==1.46.*",
+    "s3fs==2026.9.*",
+    "pyarrow==26.*",
+    "duckdb==1.5.5",
+    "duckdb-extension-httpfs==1.5.5",
+];
+
+struct Totals {
+    counts: Counts,
+    failed_steps: Vec<String>,
+    /// Full names of Rust tests that passed, for the requirement report.
+    passed_tests: BTreeSet<String>,
+}
+
+impl Totals {
+    /// Counts a step that is one check.
+    fn check(&mut self, name: &str, passed: bool) {
+        self.counts += if passed { Counts::ONE_PASSED } else { Counts::ONE_FAILED };
+        if !passed {
+            self.failed_steps.push(name.to_owned());
+        }
+    }
+}
+
+/// Runs everything and prints the summary; an error when anything failed.
+pub(crate) fn all(offline: bool) -> Result<()> {
+    std::fs::create_dir_all(run::work_dir())?;
+    let mut totals = Totals { counts: Counts::default(), failed_steps: Vec::new(), passed_tests: BTreeSet::new() };
+
+    totals.check("format", run::status(cargo("fmt").args(["--all", "--check"]))?);
+    let findings = tidy::findings()?;
+    for finding in &findings {
+        println!("tidy: {finding}");
+    }
+    totals.check("tidy", findings.is_empty());
+    let clippy = ["--workspace", "--all-targets", "--ignore-rust-version", "--", "--deny", "warnings"];
+    totals.check("clippy", run::status(cargo("clippy").args(clippy))?);
+
+    let mut environment = Vec::new();
+    if !offline {
+        let installed = deny(&mut totals)?;
+        totals.check("cargo-deny", installed);
+        environment.push(("GALEN_TEST_POSTGRES_URL", postgres()?));
+        environment.push(("GALEN_TEST_IAM_SIMULATE", node_evaluator()?));
+    }
+    rust_tests(&mut totals, &environment)?;
+    if !offline {
+        clients(&mut totals)?;
+        let _stopped = run::status(
+            Command::new("scripts/postgres-for-tests").args(["stop".as_ref(), postgres_dir().as_os_str()]),
+        )?;
+    }
+    let missing = requirements::report(&totals.passed_tests)?;
+    totals.check("requirements", missing.is_empty());
+
+    for step in &totals.failed_steps {
+        println!("failed: {step}");
+    }
+    for id in &missing {
+        println!("failed: {id}");
+    }
+    println!("{} passed, {} failed", totals.counts.passed, totals.counts.failed);
+    anyhow::ensure!(totals.counts.failed == 0, "some checks failed; they are named above");
+    Ok(())
+}
+
+fn cargo(subcommand: &str) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.arg(subcommand);
+    command
+}
+
+/// Licences, bans, wrappers and sources. The advisory database is a git repository elsewhere and is not asked.
+fn deny(_totals: &mut Totals) -> Result<bool> {
+    let root = run::work_dir().join("cargo-deny");
+    let program = root.join("bin/cargo-deny");
+    if !program.exists() {
+        let install = ["cargo-deny", "--locked", "--version", "0.20.2", "--debug", "--root"];
+        // A target folder of its own would be rebuilt from nothing; the installer's default is a temporary one.
+        if !run::status(cargo("install").args(install).arg(&root).env_remove("CARGO_TARGET_DIR"))? {
+            return Ok(false);
+        }
+    }
+    run::status(Command::new(program).args(["--workspace", "--offline", "check", "bans", "licenses", "sources"]))
+}
+
+/// PostgreSQL refuses to run as root, so its folder must be one that another user can reach: never below a home folder.
+fn postgres_dir() -> PathBuf {
+    PathBuf::from("/var/tmp/galen-postgres-for-tests")
+}
+
+fn postgres() -> Result<String> {
+    let mut url = String::new();
+    let mut start = Command::new("scripts/postgres-for-tests");
+    start.args(["start".as_ref(), postgres_dir().as_os_str()]);
+    let started = run::lines(&mut start, |line| {
+        if line.starts_with("postgres") {
+            line.clone_into(&mut url);
+        }
+    })?;
+    anyhow::ensure!(
+        started && !url.is_empty(),
+        "PostgreSQL for the tests did not start; its log is in {}",
+        postgres_dir().display()
+    );
+    Ok(url)
+}
+
+/// The other policy evaluator, an npm package that runs as a child process of the differential test.
+fn node_evaluator() -> Result<String> {
+    let source = Path::new("crates/policy/tests/differential");
+    let target = run::work_dir().join("iam-simulate");
+    std::fs::create_dir_all(&target)?;
+    for file in std::fs::read_dir(source).context("crates/policy/tests/differential is missing")? {
+        let file = file?;
+        if file.file_type()?.is_file() {
+            std::fs::copy(file.path(), target.join(file.file_name()))?;
+        }
+    }
+    let verb = if target.join("package-lock.json").exists() { "ci" } else { "install" };
+    let installed = run::status(Command::new("npm").args([verb, "--no-audit", "--no-fund", "--prefix"]).arg(&target))?;
+    anyhow::ensure!(installed, "npm could not install the other policy evaluator");
+    Ok(target.to_string_lossy().into_owned())
+}
+
+fn rust_tests(totals: &mut Totals, environment: &[(&str, String)]) -> Result<()> {
+    let mut command = cargo("test");
+    command.args(["--workspace", "--ignore-rust-version", "--no-fail-fast"]);
+    for (name, value) in environment {
+        command.env(name, value);
+    }
+    let mut counts = Counts::default();
+    let mut passed_tests = BTreeSet::new();
+    let finished = run::lines(&mut command, |line| {
+        if let Some(one) = summary(line) {
+            counts += one;
+        } else if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... ok")) {
+            passed_tests.insert(name.to_owned());
+        }
+    })?;
+    totals.counts += counts;
+    totals.passed_tests = passed_tests;
+    if !finished {
+        totals.failed_steps.push("cargo test".to_owned());
+        if counts.failed == 0 {
+            totals.counts += Counts::ONE_FAILED;
+        }
+    }
+    Ok(())
+}
+
+/// Reads a line such as `test result: ok. 12 passed; 0 failed; 0 ignored; ...`.
+fn summary(line: &str) -> Option<Counts> {
+    let rest = line.strip_prefix("test result: ")?;
+    let number = |word: &str| {
+        let before = rest.split(word).next()?.trim_end();
+        before.rsplit(' ').next()?.parse().ok()
+    };
+    Some(Counts { passed: number("passed")?, failed: number("failed")? })
+}
+
+/// Real clients against the real binary: a virtual environment, `galen demo --headless`, one script a client.
+fn clients(totals: &mut Totals) -> Result<()> {
+    let venv = run::work_dir().join("venv");
+    let python = venv.join("bin/python");
+    if !python.exists() {
+        anyhow::ensure!(
+            run::status(Command::new("python3").args(["-m", "venv"]).arg(&venv))?,
+            "python3 could not make a virtual environment; install python3-venv"
+        );
+    }
+    let installed = run::status(
+        Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+            .args(PYTHON_PACKAGES),
+    )?;
+    anyhow::ensure!(installed, "pip could not install the clients");
+    let binary = run::work_dir().parent().map(|target| target.join("debug/galen")).context("no target folder")?;
+    let mut counts = Counts::default();
+    let passed = run::lines(
+        Command::new(&python).arg("clients/run.py").arg(binary).arg(run::work_dir().join("clients")),
+        |line| match line.split(' ').next() {
+            Some("PASS") => counts += Counts::ONE_PASSED,
+            Some("FAIL") => counts += Counts::ONE_FAILED,
+            _ => {}
+        },
+    )?;
+    totals.counts += counts;
+    if !passed || counts.passed == 0 {
+        totals.check("clients", false);
+    }
+    Ok(())
+}
