@@ -1,0 +1,124 @@
+//! Names of a session: its name and its access key. It knows their grammar and nothing else.
+
+use base::BadName;
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+/// The alphabet of RFC 4648 base32, which AWS uses for access keys.
+const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/// The first `len` base32 characters of `bytes`, high bits first; padded with `A` when the bytes run out.
+pub(super) fn base32(bytes: &[u8], len: usize) -> String {
+    let bit = |n: usize| bytes.get(n / 8).map_or(0, |b| b >> (7 - n % 8) & 1);
+    let digit = |n: usize| (0..5).fold(0_usize, |acc, i| acc << 1 | usize::from(bit(n * 5 + i)));
+    (0..len).filter_map(|n| ALPHABET.get(digit(n)).map(|b| char::from(*b))).collect()
+}
+
+/// A role session's name: 2 to 64 of `[\w+=,.@-]` (AWS STS API reference, `RoleSessionName`). Often a mail address: not
+/// printed by `Debug`.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SessionName(String);
+
+impl SessionName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SessionName {
+    type Err = BadName;
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
+        if (2..=64).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BadName::new("a role session name", text, "2 to 64 letters, digits and _+=,.@-"))
+        }
+    }
+}
+
+impl TryFrom<String> for SessionName {
+    type Error = BadName;
+    fn try_from(text: String) -> Result<Self, BadName> {
+        text.parse()
+    }
+}
+
+impl From<SessionName> for String {
+    fn from(name: SessionName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for SessionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for SessionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionName(..)")
+    }
+}
+
+/// The public half of temporary credentials: `ASIA` and 16 base32 characters.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AccessKeyId(String);
+
+impl AccessKeyId {
+    /// Bytes of randomness in one id: 16 characters of 5 bits.
+    pub const ENTROPY_BYTES: usize = 10;
+    const PREFIX: &str = "ASIA";
+    const LEN: usize = 20;
+
+    /// The id made of these unpredictable bytes.
+    pub fn from_entropy(bytes: [u8; Self::ENTROPY_BYTES]) -> Self {
+        Self(format!("{}{}", Self::PREFIX, base32(&bytes, 16)))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for AccessKeyId {
+    type Err = BadName;
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let digits = text.strip_prefix(Self::PREFIX).map(str::as_bytes);
+        if text.len() == Self::LEN && digits.is_some_and(|d| d.iter().all(|b| ALPHABET.contains(b))) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BadName::new("a temporary access key id", text, "ASIA and 16 base32 characters"))
+        }
+    }
+}
+
+impl TryFrom<String> for AccessKeyId {
+    type Error = BadName;
+    fn try_from(text: String) -> Result<Self, BadName> {
+        text.parse()
+    }
+}
+
+impl From<AccessKeyId> for String {
+    fn from(id: AccessKeyId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for AccessKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for AccessKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
