@@ -137,29 +137,22 @@ pub enum Error {
         #[source]
         source: crypto::Error,
     },
-    /// The store failed while a subject's key was read or written.
-    #[error("the store failed while keys were read or written")]
-    Store {
-        /// Why.
-        #[source]
-        source: store::Error,
-    },
 }
 
 impl Error {
     /// What the failure means to a caller.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotInitialised { .. } | Self::WrongSeal { .. } | Self::OtherSeal { .. } | Self::SealExposed { .. } => {
-                ErrorKind::Unavailable
-            }
+            Self::NotInitialised { .. }
+            | Self::WrongSeal { .. }
+            | Self::OtherSeal { .. }
+            | Self::SealExposed { .. } => ErrorKind::Unavailable,
             Self::AlreadyInitialised { .. } => ErrorKind::Conflict,
             Self::WeakPassphrase { .. } | Self::BadLabel { .. } => ErrorKind::Invalid,
             Self::Tampered { .. } | Self::Malformed { .. } | Self::DoesNotUnwrap { .. } => ErrorKind::Corrupt,
             Self::NewerFormat { .. } | Self::Io { .. } => ErrorKind::Unavailable,
             Self::UnknownKey { .. } | Self::Destroyed { .. } => ErrorKind::NotFound,
             Self::WrongPurpose { .. } | Self::Crypto { .. } => ErrorKind::Internal,
-            Self::Store { source } => source.kind(),
         }
     }
 }

@@ -148,8 +148,7 @@ impl SoftwareToken {
 
     fn open_version(&self, stored: &KeyFile, version: u32, sealed: &[u8]) -> Result<Working, Error> {
         let tampered = || Error::Tampered { key: stored.id, file: file::path(&self.dir, stored.id) };
-        let plain =
-            unseal(&self.root, sealed, stored.associated(version).as_bytes()).map_err(|_| tampered())?;
+        let plain = unseal(&self.root, sealed, stored.associated(version).as_bytes()).map_err(|_| tampered())?;
         let exact = |plain: &Secret<Vec<u8>>| -> Result<Secret<[u8; 32]>, Error> {
             plain.expose().as_slice().try_into().map(Secret::new).map_err(|_| tampered())
         };
@@ -311,12 +310,12 @@ impl Token for SoftwareToken {
 
     fn wrap(&self, key: &KeyRef, plain: &[u8], aad: &[u8]) -> Result<Vec<u8>, Error> {
         self.with(key, "wrap", |material| match material {
-            Working::Wrap(aead) => Some(seal_bytes(aead, &self.crypto, plain, &Self::wrap_associated(key, aad)).map(
-                |mut sealed| {
+            Working::Wrap(aead) => {
+                Some(seal_bytes(aead, &self.crypto, plain, &Self::wrap_associated(key, aad)).map(|mut sealed| {
                     sealed.insert(0, WRAP_FORMAT);
                     sealed
-                },
-            )),
+                }))
+            }
             Working::Sign(..) | Working::Mac(_) => None,
         })
     }

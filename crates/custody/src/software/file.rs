@@ -135,12 +135,8 @@ pub(super) fn replace(file: &Path, bytes: &[u8]) -> Result<(), Error> {
 
 /// Creates a file that must not exist yet, for its owner alone.
 pub(super) fn create_new(file: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let mut out = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(FILE_MODE)
-        .open(file)
-        .map_err(io("create", file))?;
+    let mut out =
+        OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(file).map_err(io("create", file))?;
     out.write_all(bytes).and_then(|()| out.sync_all()).map_err(io("write", file))
 }
 

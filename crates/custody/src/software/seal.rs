@@ -11,7 +11,11 @@ use std::{
 };
 
 use super::file::{create_new, io, make_private_dir, replace};
-use crate::{Error, aead::{seal, unseal}, error::crypto as failed};
+use crate::{
+    Error,
+    aead::{seal, unseal},
+    error::crypto as failed,
+};
 
 /// Argon2id for passphrases: 64 MiB and 3 passes, the second recommendation of RFC 9106, with one lane; it runs once at start.
 const PASSPHRASE_MEMORY_KIB: u32 = 64 * 1024;
