@@ -264,7 +264,8 @@ fn query_value(query: &str, name: &str) -> Result<Option<String>, Error> {
     let mut found = None;
     for pair in query.split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if !key.eq_ignore_ascii_case(name) && !(key.contains('%') && decoded(key)?.eq_ignore_ascii_case(name)) {
+        let spelled = if key.contains('%') { decoded(key)? } else { key.to_owned() };
+        if !spelled.eq_ignore_ascii_case(name) {
             continue;
         }
         if key != name || found.is_some() {
