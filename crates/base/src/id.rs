@@ -55,6 +55,8 @@ macro_rules! id_kinds {
 }
 
 id_kinds! {
+    /// One stored body of bytes (ciphertext) in an object backend.
+    BlobId,
     /// One change: all facts written by one call of `store.write` share it.
     ChangeId,
     /// An OIDC client (a relying party of the built-in provider).

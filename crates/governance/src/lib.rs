@@ -1,1 +1,11 @@
-//! governance.
+//! Governed data: domains, datasets, grants, and the objects inside datasets.
+//!
+//! It owns what a dataset is and where its bytes lie. It must not know who may: it hands the gate the neutral facts
+//! that a decision needs and consumes the permits that come back. No HTTP, no file system, no other pillar.
+
+mod error;
+pub mod objects;
+pub mod ports;
+
+pub use error::Error;
+pub use objects::{ETag, VersionId};
