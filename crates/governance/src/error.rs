@@ -162,7 +162,9 @@ pub enum Error {
     #[error("a multipart upload is completed with at least one part")]
     NoParts,
     /// Versions of governed data are removed by retention alone.
-    #[error("versions of governed data are deleted by retention alone; without a version id a delete marker is written")]
+    #[error(
+        "versions of governed data are deleted by retention alone; without a version id a delete marker is written"
+    )]
     PermanentDeletion,
     /// A copy onto itself that changes nothing.
     #[error("the copy is onto itself and changes neither metadata nor storage: set the metadata directive to REPLACE")]
@@ -261,9 +263,6 @@ pub enum Error {
         /// What it is.
         what: &'static str,
     },
-    /// The state cannot be read or written.
-    #[error("the state could not be read or written")]
-    Store(#[source] store::Error),
     /// Custody refused.
     #[error("custody could not give the key")]
     Custody(#[source] custody::Error),
@@ -273,12 +272,6 @@ pub enum Error {
     /// Cryptography failed.
     #[error("sealing or opening failed")]
     Crypto(#[source] crypto::Error),
-}
-
-impl From<store::Error> for Error {
-    fn from(error: store::Error) -> Self {
-        Self::Store(error)
-    }
 }
 
 impl From<custody::Error> for Error {
@@ -316,15 +309,13 @@ impl Error {
             Self::BodyTooLarge { .. } | Self::MetadataTooLarge { .. } | Self::CopySourceTooLarge { .. } => {
                 ErrorKind::TooLarge
             }
-            Self::BucketExists { .. }
-            | Self::BucketNotEmpty
-            | Self::NameTaken { .. }
-            | Self::LocationTaken { .. } => ErrorKind::Conflict,
+            Self::BucketExists { .. } | Self::BucketNotEmpty | Self::NameTaken { .. } | Self::LocationTaken { .. } => {
+                ErrorKind::Conflict
+            }
             Self::PermanentDeletion | Self::NotAWorkspace => ErrorKind::Forbidden,
             Self::Ended { .. } => ErrorKind::Unauthenticated,
             Self::ManyRanges => ErrorKind::NotImplemented,
             Self::Damaged { .. } => ErrorKind::Corrupt,
-            Self::Store(error) => error.kind(),
             Self::Custody(error) => error.kind(),
             Self::Backend(error) => error.kind(),
             Self::Crypto(error) => error.kind(),

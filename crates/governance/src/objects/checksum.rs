@@ -170,7 +170,11 @@ impl Expected {
                 Checksum::parse(algorithm, text.trim())?
             }
         };
-        if expected == *computed { Ok(()) } else { Err(Error::ChecksumMismatch { algorithm: expected.algorithm.name() }) }
+        if expected == *computed {
+            Ok(())
+        } else {
+            Err(Error::ChecksumMismatch { algorithm: expected.algorithm.name() })
+        }
     }
 }
 
@@ -232,7 +236,11 @@ fn crc_text(algorithm: Algorithm, value: u64) -> Checksum {
 ///
 /// # Errors
 /// [`Error::ChecksumKind`] when the algorithm has no checksum of that kind, or a part lacks its own.
-pub(crate) fn combine(kind: Kind, algorithm: Algorithm, parts: &[(Option<&Checksum>, u64)]) -> Result<StoredChecksum, Error> {
+pub(crate) fn combine(
+    kind: Kind,
+    algorithm: Algorithm,
+    parts: &[(Option<&Checksum>, u64)],
+) -> Result<StoredChecksum, Error> {
     let impossible = || Error::ChecksumKind { algorithm: algorithm.name() };
     let raws = parts.iter().map(|(checksum, len)| {
         let raw = checksum.filter(|c| c.algorithm == algorithm).and_then(Checksum::raw).ok_or_else(impossible)?;
@@ -251,7 +259,8 @@ pub(crate) fn combine(kind: Kind, algorithm: Algorithm, parts: &[(Option<&Checks
         (Kind::FullObject, Some(crc)) => {
             let number = |raw: &[u8]| raw.iter().fold(0_u64, |n, b| n << 8 | u64::from(*b));
             let empty = crc_fast::checksum(crc, b"");
-            let whole = raws.iter().fold(empty, |sum, (raw, len)| crc_fast::checksum_combine(crc, sum, number(raw), *len));
+            let whole =
+                raws.iter().fold(empty, |sum, (raw, len)| crc_fast::checksum_combine(crc, sum, number(raw), *len));
             crc_text(algorithm, whole)
         }
     };

@@ -126,7 +126,8 @@ impl ByteRange {
         if list.contains(',') {
             return Err(Error::ManyRanges);
         }
-        let number = |t: &str| (!t.is_empty() && t.bytes().all(|b| b.is_ascii_digit())).then(|| t.parse().unwrap_or(u64::MAX));
+        let number =
+            |t: &str| (!t.is_empty() && t.bytes().all(|b| b.is_ascii_digit())).then(|| t.parse().unwrap_or(u64::MAX));
         let Some((first, last)) = list.trim().split_once('-') else { return Ok(None) };
         Ok(match (first.is_empty(), number(first), last.is_empty(), number(last)) {
             (false, Some(a), false, Some(b)) if a <= b => Some(Self::Inclusive(a, b)),

@@ -126,7 +126,13 @@ pub(crate) struct Sealer {
 impl Sealer {
     /// Seals in place. `slots` is a run of frame slots, each of a frame's plain bytes followed by room for its tag, the
     /// last one cut to its content plus tag; `first` is the index of the first. `ends` says that the body ends here.
-    pub(crate) fn seal(&self, first: u64, slots: &mut [u8], ends: bool, mut plain: impl FnMut(&[u8])) -> Result<(), WorkFailed> {
+    pub(crate) fn seal(
+        &self,
+        first: u64,
+        slots: &mut [u8],
+        ends: bool,
+        mut plain: impl FnMut(&[u8]),
+    ) -> Result<(), WorkFailed> {
         let stride = self.frame as usize + TAG;
         let count = slots.len().div_ceil(stride);
         for (n, slot) in slots.chunks_mut(stride).enumerate() {
