@@ -209,7 +209,7 @@ impl Leases {
         table.streams.insert(id, Arc::clone(&stream));
         drop(table);
         self.0.opened.fetch_add(1, Ordering::Relaxed);
-        Ok(Lease { id, stream, registry: self.clone() })
+        Ok(Lease(Arc::new(Held { id, stream, registry: self.clone() })))
     }
 
     fn named(&self, key: LeaseKey) -> Vec<Arc<Stream>> {
@@ -318,9 +318,12 @@ impl Closing {
     }
 }
 
-/// The right of one open stream to go on. Dropping it says that the stream is closed.
+/// The right of one open stream to go on. Clones share it; when the last is dropped, the stream counts as closed.
+#[derive(Clone)]
 #[must_use = "a stream without its lease cannot be cut"]
-pub struct Lease {
+pub struct Lease(Arc<Held>);
+
+struct Held {
     id: u64,
     stream: Arc<Stream>,
     registry: Leases,
@@ -332,18 +335,23 @@ impl Lease {
     /// # Errors
     /// Why it must stop. Once ended it stays ended.
     pub fn check(&self, now: Timestamp) -> Result<(), Ended> {
-        let verdict = self.stream.state(now);
+        let verdict = self.0.stream.state(now);
         if let Err(why) = verdict
-            && self.stream.end(why)
+            && self.0.stream.end(why)
         {
-            self.registry.0.ended.fetch_add(1, Ordering::Relaxed);
+            self.0.registry.0.ended.fetch_add(1, Ordering::Relaxed);
         }
         verdict
     }
 
+    /// Whether it was told to stop, without a re-check.
+    pub fn is_ended(&self) -> bool {
+        self.0.stream.ended.borrow().is_some()
+    }
+
     /// Completes when the stream must stop: select on it beside a slow peer. Cancel-safe.
     pub async fn ended(&self) -> Ended {
-        let mut watch = self.stream.ended.subscribe();
+        let mut watch = self.0.stream.ended.subscribe();
         match watch.wait_for(Option::is_some).await {
             Ok(why) => (*why).unwrap_or(Ended::Cut),
             Err(_) => Ended::Cut,
@@ -353,11 +361,11 @@ impl Lease {
 
 impl std::fmt::Debug for Lease {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Lease({})", self.id)
+        write!(f, "Lease({})", self.0.id)
     }
 }
 
-impl Drop for Lease {
+impl Drop for Held {
     fn drop(&mut self) {
         self.registry.remove(self.id);
         self.stream.closed.send_replace(true);

@@ -3,6 +3,7 @@
 pub mod epoch;
 pub mod lease;
 pub mod session;
+pub mod token;
 
 pub use epoch::{Epoch, EpochKey, Epochs};
 pub use lease::{Ended, Lease, LeaseKey, LeaseScope, Leases};

@@ -12,7 +12,7 @@ mod names;
 pub use names::{AccessKeyId, SessionName};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Which of the person's live groups a session may use for grants (authorisation.md section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -122,6 +122,14 @@ pub struct SessionPolicy {
     pub origin: String,
     /// The document as it was given.
     pub text: Arc<str>,
+}
+
+impl SessionPolicy {
+    /// Bytes of the document without the white space outside its strings, as the packed size counts them.
+    pub fn packed_len(&self) -> usize {
+        let compact = serde_json::from_str::<serde_json::Value>(&self.text).and_then(|v| serde_json::to_string(&v));
+        compact.map_or(self.text.len(), |text| text.len())
+    }
 }
 
 impl fmt::Debug for SessionPolicy {

@@ -14,6 +14,11 @@ pub(super) fn base32(bytes: &[u8], len: usize) -> String {
     (0..len).filter_map(|n| ALPHABET.get(digit(n)).map(|b| char::from(*b))).collect()
 }
 
+fn version_digit(version: u32) -> char {
+    let digit = usize::try_from(version % 32).unwrap_or(0);
+    ALPHABET.get(digit).map_or('A', |b| char::from(*b))
+}
+
 /// A role session's name: 2 to 64 of `[\w+=,.@-]` (AWS STS API reference, `RoleSessionName`). Often a mail address: not
 /// printed by `Debug`.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -64,20 +69,26 @@ impl fmt::Debug for SessionName {
     }
 }
 
-/// The public half of temporary credentials: `ASIA` and 16 base32 characters.
+/// The public half of temporary credentials: `ASIA` and 16 base32 characters. The first of them says which version of
+/// the edge key (modulo 32) the secret is derived from, so that no lookup is needed.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AccessKeyId(String);
 
 impl AccessKeyId {
-    /// Bytes of randomness in one id: 16 characters of 5 bits.
+    /// Bytes of randomness in one id: 15 characters of 5 bits need 75 bits.
     pub const ENTROPY_BYTES: usize = 10;
     const PREFIX: &str = "ASIA";
     const LEN: usize = 20;
 
-    /// The id made of these unpredictable bytes.
-    pub fn from_entropy(bytes: [u8; Self::ENTROPY_BYTES]) -> Self {
-        Self(format!("{}{}", Self::PREFIX, base32(&bytes, 16)))
+    /// The id made of these unpredictable bytes, under this version of the edge key.
+    pub fn from_entropy(edge_version: u32, bytes: [u8; Self::ENTROPY_BYTES]) -> Self {
+        Self(format!("{}{}{}", Self::PREFIX, version_digit(edge_version), base32(&bytes, 15)))
+    }
+
+    /// Whether this version of the edge key may have made it.
+    pub fn is_under(&self, edge_version: u32) -> bool {
+        self.0.chars().nth(Self::PREFIX.len()) == Some(version_digit(edge_version))
     }
 
     /// The id as text.

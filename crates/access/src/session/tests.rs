@@ -2,6 +2,43 @@
 
 use super::*;
 
+pub(crate) fn uuid(n: u8) -> uuid::Uuid {
+    uuid::Uuid::from_bytes([n; 16])
+}
+
+/// A tool session of person 1 in role 2, through group 3 and client 4.
+pub(crate) fn sample() -> Session {
+    let account: AccountId = "000000000042".parse().unwrap();
+    let role_arn: Arn = "arn:aws:iam::000000000042:role/tools/analyst".parse().unwrap();
+    let name: SessionName = "ann@example.com".parse().unwrap();
+    Session {
+        id: SessionId::from_uuid(uuid(9)),
+        kind: SessionKind::Tool,
+        person: Some(PersonId::from_uuid(uuid(1))),
+        service: None,
+        source_identity: "ann@example.com".parse().unwrap(),
+        account,
+        role: RoleId::from_uuid(uuid(2)),
+        arn: session_arn(account, &role_arn, &name).unwrap(),
+        role_arn,
+        name,
+        access_key_id: AccessKeyId::from_entropy(1, [7; 10]),
+        tags: vec![Tag { key: "Cost".into(), value: "42*".into() }],
+        transitive: vec!["Cost".into()],
+        carry: Carry::Entitling,
+        via: vec![GroupId::from_uuid(uuid(3))],
+        policies: vec![],
+        issued: at(1_000),
+        expires: at(4_600),
+        auth: position(990, Some(5)),
+        sign_in: Some(SignInId::from_uuid(uuid(8))),
+        chained: false,
+        lineage: vec![],
+        client: Some(ClientId::from_uuid(uuid(4))),
+        federated: None,
+    }
+}
+
 fn at(secs: i64) -> Timestamp {
     Timestamp::from_second(secs).unwrap()
 }
@@ -19,8 +56,9 @@ fn the_oldest_position_wins_in_each_aspect() {
 
 #[test]
 fn access_keys_have_one_form() {
-    let key = AccessKeyId::from_entropy([0xff; 10]);
-    assert_eq!(key.as_str(), "ASIA7777777777777777");
+    let key = AccessKeyId::from_entropy(33, [0xff; 10]);
+    assert_eq!(key.as_str(), "ASIAB777777777777777");
+    assert!(key.is_under(1) && !key.is_under(2));
     assert_eq!(key.as_str().parse::<AccessKeyId>().unwrap(), key);
     for bad in
         ["", "ASIA", "AKIA7777777777777777", "ASIA777777777777777", "ASIA77777777777777777", "ASIA777777777777777a"]
