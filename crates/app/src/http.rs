@@ -1,0 +1,75 @@
+//! The command line's HTTP client: bounded, strict about TLS, and never following a redirect by itself.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
+use ureq::{
+    Agent, Body,
+    http::Response,
+    tls::{RootCerts, TlsConfig, TlsProvider},
+};
+
+use crate::output::Problem;
+
+/// Largest answer that is read, in bytes. Pages of the management API stay far below it.
+const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Longest wait for a whole call. Revocation waits for streams to close, which takes about a second at most.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A client with the limits of this file.
+pub(crate) fn agent() -> Agent {
+    let tls = TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .root_certs(RootCerts::PlatformVerifier)
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .build();
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_global(Some(CALL_TIMEOUT))
+        .user_agent(concat!("galen/", env!("CARGO_PKG_VERSION")))
+        .tls_config(tls)
+        .build()
+        .new_agent()
+}
+
+/// An endpoint's URL without a slash at its end; plain HTTP is for loopback alone.
+///
+/// # Errors
+/// When the URL is malformed, or plain HTTP leaves this machine.
+pub(crate) fn endpoint(url: &str) -> Result<String> {
+    let parsed = url::Url::parse(url).with_context(|| format!("`{url}` is not a URL"))?;
+    let loopback = match parsed.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    anyhow::ensure!(
+        parsed.scheme() == "https" || (parsed.scheme() == "http" && loopback),
+        "`{url}` is neither https nor on this machine; passwords and tokens are not sent over plain HTTP"
+    );
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+/// The body as text.
+///
+/// # Errors
+/// When the connection breaks, the body is too large, or it is not UTF-8.
+pub(crate) fn text(response: &mut Response<Body>) -> Result<String> {
+    Ok(response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_string()?)
+}
+
+/// The body as JSON when the call succeeded, else the problem that the server described.
+///
+/// # Errors
+/// [`Problem`] for an answer of 400 and above; otherwise when the body cannot be read or is not JSON.
+pub(crate) fn json(mut response: Response<Body>) -> Result<Value> {
+    let status = response.status().as_u16();
+    let body = text(&mut response)?;
+    let value = if body.is_empty() { Ok(Value::Null) } else { serde_json::from_str(&body) };
+    if status >= 400 {
+        return Err(Problem::remote(status, value.unwrap_or(Value::Null)).into());
+    }
+    value.with_context(|| format!("the server answered {status} with a body that is not JSON"))
+}

@@ -1,0 +1,163 @@
+//! The management API as the command line calls it: a session that is renewed when it ends, and the verbs on nouns.
+
+use anyhow::{Context, Result};
+use base::{Effects, Secret};
+use serde_json::{Value, json};
+use std::time::Duration;
+use ureq::Agent;
+
+use crate::{
+    http,
+    profile::{Profile, SignedIn},
+    signin,
+};
+
+/// A session that ends sooner than this is renewed before it is used, so that it does not end on the way.
+const RENEW_BEFORE: Duration = Duration::from_secs(60);
+/// Rows asked for in one page; the server's own maximum.
+const PAGE_SIZE: usize = 200;
+
+/// A signed-in caller of the management API.
+pub(crate) struct Manage {
+    agent: Agent,
+    profile: Profile,
+    signed_in: SignedIn,
+}
+
+/// Signs in with tokens that were just got, and keeps the result.
+///
+/// # Errors
+/// When the API refuses the ID token or the role.
+pub(crate) fn sign_in(agent: &Agent, profile: &Profile, web: &str, tokens: signin::Tokens, role: Option<String>) -> Result<SignedIn> {
+    let session = session(agent, web, &tokens.id_token, role.as_deref())?;
+    let text = |key: &str| {
+        let value = session.get(key).and_then(Value::as_str);
+        value.map(str::to_owned).with_context(|| format!("the management API gave no `{key}`"))
+    };
+    let signed_in = SignedIn {
+        endpoint: web.to_owned(),
+        aws: text("aws")?,
+        region: text("region")?,
+        username: text("username")?,
+        refresh_token: tokens.refresh_token,
+        session_token: text("token")?,
+        session_expires: text("expires")?.parse()?,
+        role,
+    };
+    profile.keep(&signed_in)?;
+    Ok(signed_in)
+}
+
+fn session(agent: &Agent, web: &str, id_token: &Secret<String>, role: Option<&str>) -> Result<Value> {
+    let body = json!({"id_token": id_token.expose(), "role": role});
+    http::json(agent.post(format!("{web}/api/v1/session")).send_json(body)?)
+}
+
+impl Manage {
+    /// The caller who signed in at `endpoint` (or at the last one), with a session that is live.
+    ///
+    /// # Errors
+    /// When nobody is signed in, or the sign-in is no longer valid.
+    pub(crate) fn open(effects: &Effects, endpoint: Option<&str>) -> Result<Self> {
+        let profile = Profile::of_user()?;
+        let agent = http::agent();
+        let mut signed_in = profile.signed_in(endpoint.map(http::endpoint).transpose()?.as_deref())?;
+        if effects.now() + RENEW_BEFORE > signed_in.session_expires {
+            let lock = profile.lock()?;
+            signed_in = profile.signed_in(Some(&signed_in.endpoint))?;
+            if effects.now() + RENEW_BEFORE > signed_in.session_expires {
+                let tokens = signin::refresh(&agent, &signed_in.endpoint, &signed_in.refresh_token, None)?;
+                // The used refresh token is dead: keep its successor even if the session is refused.
+                signed_in.refresh_token.clone_from(&tokens.refresh_token);
+                profile.keep(&signed_in)?;
+                signed_in = sign_in(&agent, &profile, &signed_in.endpoint, tokens, signed_in.role.clone())?;
+            }
+            drop(lock);
+        }
+        Ok(Self { agent, profile, signed_in })
+    }
+
+    /// What is kept of the sign-in.
+    pub(crate) const fn signed_in(&self) -> &SignedIn {
+        &self.signed_in
+    }
+    /// The HTTP client.
+    pub(crate) const fn agent(&self) -> &Agent {
+        &self.agent
+    }
+    /// The state of this user.
+    pub(crate) const fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// A fresh ID token for `audience`, by the refresh token, which is replaced.
+    ///
+    /// # Errors
+    /// When the sign-in is no longer valid or the audience is not allowed.
+    pub(crate) fn id_token(&mut self, audience: &str) -> Result<Secret<String>> {
+        let _lock = self.profile.lock()?;
+        self.signed_in = self.profile.signed_in(Some(&self.signed_in.endpoint))?;
+        let tokens = signin::refresh(&self.agent, &self.signed_in.endpoint, &self.signed_in.refresh_token, Some(audience))?;
+        self.signed_in.refresh_token = tokens.refresh_token;
+        self.profile.keep(&self.signed_in)?;
+        Ok(tokens.id_token)
+    }
+
+    /// GET below `/api/v1/`.
+    ///
+    /// # Errors
+    /// The server's problem, or a broken connection.
+    pub(crate) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value> {
+        let call = self.agent.get(self.url(path)).header("authorization", self.bearer());
+        http::json(call.query_pairs(query.iter().copied()).call()?)
+    }
+
+    /// POST below `/api/v1/`.
+    ///
+    /// # Errors
+    /// The server's problem, or a broken connection.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        http::json(self.agent.post(self.url(path)).header("authorization", self.bearer()).send_json(body)?)
+    }
+
+    /// PATCH below `/api/v1/`; absent fields stay as they are.
+    ///
+    /// # Errors
+    /// The server's problem, or a broken connection.
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> Result<Value> {
+        http::json(self.agent.patch(self.url(path)).header("authorization", self.bearer()).send_json(body)?)
+    }
+
+    /// Every row of a list, page by page, up to `limit`.
+    ///
+    /// # Errors
+    /// The server's problem, or a broken connection.
+    pub(crate) fn list(&self, path: &str, limit: Option<usize>) -> Result<Value> {
+        let limit = limit.unwrap_or(usize::MAX);
+        let mut rows = Vec::new();
+        let mut after = String::new();
+        while rows.len() < limit {
+            let size = PAGE_SIZE.min(limit - rows.len()).to_string();
+            let mut query = vec![("page_size", size.as_str())];
+            if !after.is_empty() {
+                query.push(("page_token", after.as_str()));
+            }
+            let mut page = self.get(path, &query)?;
+            if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
+                rows.extend(items);
+            }
+            match page.get("next_page_token").and_then(Value::as_str) {
+                Some(token) => token.clone_into(&mut after),
+                None => break,
+            }
+        }
+        Ok(Value::Array(rows))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/api/v1/{path}", self.signed_in.endpoint)
+    }
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.signed_in.session_token)
+    }
+}

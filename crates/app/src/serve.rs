@@ -1,0 +1,159 @@
+//! Listening: sockets, TLS, connection limits and the graceful stop. It knows bytes and connections, not what is served.
+
+use anyhow::{Context, Result};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Longest wait for the headers of a request; a client that trickles them is cut.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Largest header block, in bytes. Session tokens (4 KiB) and policies in query strings fit; floods do not.
+const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// Pause after the operating system refused to accept, so that running out of file descriptors does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The peer's socket address, put into the extensions of each request.
+pub(crate) use web::Peer;
+
+/// What answers requests: a hyper service that can be cloned for each connection.
+pub(crate) trait Answer: Clone + Send + Sync + 'static {
+    /// The body of its responses.
+    type Body: http_body::Body<Data = bytes::Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
+    /// Answers one request; never fails, failures are responses.
+    fn answer(
+        &self,
+        request: http::Request<hyper::body::Incoming>,
+    ) -> impl Future<Output = http::Response<Self::Body>> + Send + 'static;
+}
+
+/// A socket that listens, with its TLS if it has any.
+pub(crate) struct Listener {
+    socket: TcpListener,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Listener {
+    /// Binds the address.
+    ///
+    /// # Errors
+    /// When the address is taken, or the certificate or key cannot be used.
+    pub(crate) async fn bind(address: SocketAddr, tls: Option<(&Path, &Path)>) -> Result<Self> {
+        let socket = TcpListener::bind(address).await.with_context(|| format!("could not listen on {address}"))?;
+        let tls = tls.map(|(cert, key)| acceptor(cert, key)).transpose()?;
+        Ok(Self { socket, tls })
+    }
+
+    /// The address it really has (a port of 0 has become one).
+    ///
+    /// # Errors
+    /// When the operating system does not say.
+    pub(crate) fn address(&self) -> Result<SocketAddr> {
+        Ok(self.socket.local_addr()?)
+    }
+
+    /// Serves until `stop`; then lets open requests finish for at most `grace`.
+    pub(crate) async fn serve(self, answer: impl Answer, connections_max: usize, stop: CancellationToken, grace: Duration) {
+        let places = Arc::new(Semaphore::new(connections_max));
+        let connections = TaskTracker::new();
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = self.accept(&places) => accepted,
+            };
+            let Some((stream, peer, place)) = accepted else { continue };
+            let (answer, tls, stop) = (answer.clone(), self.tls.clone(), stop.clone());
+            connections.spawn(async move {
+                connection(stream, peer, tls, answer, stop).await;
+                drop(place);
+            });
+        }
+        connections.close();
+        if tokio::time::timeout(grace, connections.wait()).await.is_err() {
+            tracing::warn!(open = connections.len(), "connections were still open after the time for stopping and are cut");
+        }
+    }
+
+    async fn accept(&self, places: &Arc<Semaphore>) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+        let place = Arc::clone(places).acquire_owned().await.ok()?;
+        match self.socket.accept().await {
+            Ok((stream, peer)) => Some((stream, peer, place)),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                None
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, answer: impl Answer, stop: CancellationToken) {
+    // Small answers must not wait for the client's delayed acknowledgement.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+    match tls {
+        None => http(stream, Peer { address: peer, tls: false }, answer, stop).await,
+        Some(tls) => match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+            Ok(Ok(stream)) => http(stream, Peer { address: peer, tls: true }, answer, stop).await,
+            Ok(Err(error)) => tracing::debug!(%error, %peer, "the TLS handshake failed"),
+            Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
+        },
+    }
+}
+
+async fn http<S>(stream: S, peer: Peer, answer: impl Answer, stop: CancellationToken)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADER_BYTES_MAX.max(512 * 1024));
+    builder.http2().timer(TokioTimer::new()).max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX));
+    let service = hyper::service::service_fn(move |mut request| {
+        request.extensions_mut().insert(peer);
+        let answered = answer.answer(request);
+        async move { Ok::<_, std::convert::Infallible>(answered.await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(error = error.as_ref() as &dyn std::error::Error, "a connection ended early");
+                }
+                return;
+            }
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor> {
+    let chain = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| format!("could not read certificates from {}", cert.display()))?;
+    let key_der = PrivateKeyDer::from_pem_file(key).with_context(|| format!("could not read a key from {}", key.display()))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key_der)
+        .with_context(|| format!("the key in {} does not fit the certificate in {}", key.display(), cert.display()))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
