@@ -24,7 +24,7 @@ const HEADER_BYTES_MAX: usize = 64 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The peer's socket address, put into the extensions of each request.
-pub(crate) use web::Peer;
+pub(crate) use protocols::peer::Peer;
 
 /// What answers requests: a hyper service that can be cloned for each connection.
 pub(crate) trait Answer: Clone + Send + Sync + 'static {

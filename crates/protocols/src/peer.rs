@@ -1,0 +1,92 @@
+//! The peer of a connection and the trusted-proxy rule: whose address a request has. It knows headers and nothing of sockets.
+//!
+//! Invariant: an `X-Forwarded-For` from a peer that is not a trusted proxy changes nothing.
+
+use http::HeaderMap;
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
+
+/// The other end of a connection. The listener puts it into the extensions of each request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its socket address.
+    pub address: SocketAddr,
+    /// Whether the connection is TLS.
+    pub tls: bool,
+}
+
+/// Where a request really comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The caller's address, after the trusted-proxy rule.
+    pub address: IpAddr,
+    /// Whether the caller's own connection is TLS: to us, or to a trusted proxy that says so.
+    pub secure: bool,
+}
+
+/// Proxies whose forwarding headers are believed.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl TrustedProxies {
+    /// Most forwarding hops that are read; a longer chain is taken as coming from the hop where reading stopped.
+    const HOPS_MAX: usize = 16;
+
+    /// Believes the proxies in these networks and no others.
+    pub const fn new(networks: Vec<IpNet>) -> Self {
+        Self(networks)
+    }
+
+    /// The source of a request: the peer, unless the peer is a trusted proxy; then the last address of `X-Forwarded-For`
+    /// that no trusted proxy vouches for. A malformed entry stops the walk at the hop before it.
+    pub fn source(&self, peer: Peer, headers: &HeaderMap) -> Source {
+        let mut address = peer.address.ip().to_canonical();
+        if !self.trusts(address) {
+            return Source { address, secure: peer.tls };
+        }
+        let values = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+        let hops: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
+        for hop in hops.iter().rev().take(Self::HOPS_MAX) {
+            let Ok(next) = hop.parse::<IpAddr>() else { break };
+            address = next.to_canonical();
+            if !self.trusts(address) {
+                break;
+            }
+        }
+        let forwarded_tls = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
+        Source { address, secure: peer.tls || forwarded_tls }
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Only a trusted proxy is believed, and only as far as trust reaches.
+
+    use super::*;
+    use http::HeaderValue;
+
+    fn source(peer: &str, trusted: &[&str], forwarded: &str) -> String {
+        let proxies = TrustedProxies::new(trusted.iter().map(|n| n.parse().unwrap()).collect());
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", HeaderValue::from_str(forwarded).unwrap());
+        let peer = Peer { address: SocketAddr::new(peer.parse().unwrap(), 1), tls: false };
+        proxies.source(peer, &headers).address.to_string()
+    }
+
+    #[test]
+    fn x_forwarded_for_is_ignored_from_strangers() {
+        assert_eq!(source("203.0.113.9", &["10.0.0.0/8"], "192.0.2.1"), "203.0.113.9");
+    }
+
+    #[test]
+    fn the_last_untrusted_hop_is_the_source() {
+        assert_eq!(source("10.0.0.1", &["10.0.0.0/8"], "6.6.6.6, 192.0.2.1, 10.0.0.2"), "192.0.2.1");
+        assert_eq!(source("::ffff:10.0.0.1", &["10.0.0.0/8"], "192.0.2.1"), "192.0.2.1");
+        assert_eq!(source("10.0.0.1", &["10.0.0.0/8"], "not an address"), "10.0.0.1");
+        assert_eq!(source("10.0.0.1", &["10.0.0.0/8"], ""), "10.0.0.1");
+    }
+}
