@@ -1,5 +1,28 @@
 //! Access: who may, decided once, recorded always, and taken away at once.
+//!
+//! It owns the gate (`authorize` to a `Permit`), role sessions, epochs, receipts and the neutral facts that decisions
+//! need. It must not know HTTP, names of people, or how objects are stored. INVARIANT: there is no access without a
+//! permit and no permit without a recorded decision; what cannot be recorded is refused.
 
+mod access;
+pub mod action;
+pub mod facts;
+mod op;
+pub mod permit;
+pub mod resource;
+mod visible;
+
+pub use access::{Access, Located};
+pub use action::{Action, Class, Need, api, s3, sts};
+pub use op::{Edge, OpContext, RequestKeys, SignatureKeys};
+pub use permit::{AuditClass, Denied, DenyReason, Obligations, Outcome, Permit, Reason};
+pub use resource::{
+    AnyBucket, Bucket, DomainTarget, Erasure, GrantTarget, Installation, Member, MembershipEdge, Object, ResourceRef,
+    SessionTarget,
+};
+pub use visible::Visible;
+
+// Sessions, epochs, leases, tokens, revocation.
 pub mod epoch;
 pub mod lease;
 pub mod session;

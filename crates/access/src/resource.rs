@@ -112,7 +112,7 @@ impl From<ServiceId> for Member {
 
 /// One edge between a member and a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Edge {
+pub struct MembershipEdge {
     /// Who.
     pub member: Member,
     /// In which group.
@@ -152,7 +152,7 @@ pub enum ResourceRef {
     Dataset(DatasetId),
     Decision(DecisionId),
     Domain(DomainTarget),
-    Edge(Edge),
+    Edge(MembershipEdge),
     Erasure(Erasure),
     Grant(GrantTarget),
     Group(GroupId),
@@ -179,7 +179,7 @@ macro_rules! into_ref {
 
 into_ref! {
     Bucket => Bucket, Object => Object, AccountId => Account, ClientId => Client, DatasetId => Dataset,
-    DecisionId => Decision, DomainTarget => Domain, Edge => Edge, Erasure => Erasure, GrantTarget => Grant,
+    DecisionId => Decision, DomainTarget => Domain, MembershipEdge => Edge, Erasure => Erasure, GrantTarget => Grant,
     GroupId => Group, PersonId => Person, ReceiptId => Receipt, RoleId => Role, ServiceId => Service,
     SessionTarget => Session,
 }

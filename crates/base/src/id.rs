@@ -67,6 +67,8 @@ id_kinds! {
     DecisionId,
     /// A business data domain.
     DomainId,
+    /// A group's right to assume a role.
+    EntitlementId,
     /// One immutable fact.
     FactId,
     /// A grant of a dataset to a group.

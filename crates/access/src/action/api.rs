@@ -1,7 +1,7 @@
 //! The management actions, `galen:VERB`, of the API, the portal and the CLI.
 
 use super::actions;
-use crate::{DomainTarget, Edge, Erasure, GrantTarget, Installation, SessionTarget};
+use crate::{DomainTarget, Erasure, GrantTarget, Installation, MembershipEdge, SessionTarget};
 use base::{AccountId, ClientId, DatasetId, DecisionId, GroupId, PersonId, RoleId, ServiceId};
 
 actions! { "galen";
@@ -32,9 +32,9 @@ actions! { "galen";
     /// End a group.
     EndGroup(GroupId) Change Iam;
     /// Add a member to a group.
-    AddMember(Edge) Change Iam;
+    AddMember(MembershipEdge) Change Iam;
     /// Remove a member from a group.
-    RemoveMember(Edge) Change Iam;
+    RemoveMember(MembershipEdge) Change Iam;
     /// List roles.
     ListRoles(Installation) View Iam;
     /// Show one role with its documents.
