@@ -80,6 +80,3 @@ pub mod kind {
     /// A service ends.
     pub const SERVICE_ENDED: &str = "service.ended";
 }
-
-
-

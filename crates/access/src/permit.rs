@@ -3,14 +3,16 @@
 //! It owns the permit's life: from the durable intent to its outcome. It must not know how a decision is computed.
 //! Invariant: a permit that is dropped without an outcome leaves the outcome "unknown" in the ledger.
 
-use base::{AccountId, Actor, ClientId, DatasetId, DecisionId, GrantId, GroupId, RequestId, RoleId, SessionId, Timestamp};
+use base::{
+    AccountId, Actor, ClientId, DatasetId, DecisionId, GrantId, GroupId, RequestId, RoleId, SessionId, Timestamp,
+};
 use crypto::Sha256Digest;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use crate::facts::DatasetLocation;
 use crate::resource::Member;
-use crate::{Action, Lease, ResourceRef};
+use crate::{Action, Lease};
 
 /// A statement of a document, so that "why" can quote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -309,7 +311,9 @@ impl Denied {
     pub fn kind(&self) -> base::ErrorKind {
         use base::ErrorKind::{Forbidden, Unauthenticated, Unavailable};
         match self.reason {
-            DenyReason::NotSignedIn | DenyReason::SessionExpired { .. } | DenyReason::SessionCut { .. } => Unauthenticated,
+            DenyReason::NotSignedIn | DenyReason::SessionExpired { .. } | DenyReason::SessionCut { .. } => {
+                Unauthenticated
+            }
             DenyReason::Stale | DenyReason::NotRecorded | DenyReason::TooManyStreams => Unavailable,
             _ => Forbidden,
         }
@@ -435,7 +439,7 @@ impl<A: Action> Permit<A> {
         now: Timestamp,
     ) -> Self {
         let arn = match resource.clone().into() {
-            ResourceRef::Object(object) => format!("arn:aws:s3:::{}/{}", object.bucket, object.key),
+            crate::ResourceRef::Object(object) => format!("arn:aws:s3:::{}/{}", object.bucket, object.key),
             other => format!("{other:?}"),
         };
         let id = uuid::Uuid::from_u128(1);

@@ -1,7 +1,8 @@
 //! The bodies of the facts, as types. Serialised as they stand; a field is added with a default and never renamed.
 
 use base::{
-    AccountId, ClientId, DatasetId, EntitlementId, GrantId, GroupId, MembershipId, PersonId, RoleId, ServiceId, Timestamp,
+    AccountId, ClientId, DatasetId, EntitlementId, GrantId, GroupId, MembershipId, PersonId, RoleId, ServiceId,
+    Timestamp,
 };
 use crypto::Sha256Digest;
 use serde::{Deserialize, Serialize};
