@@ -3,7 +3,10 @@
 //! No codec here performs an effect, holds state or decides who may; what is read from an unverified message is a type
 //! of its own. Every parser is bounded and replayed against a corpus with mutations in its tests.
 
+pub mod jwt;
 pub mod peer;
+#[cfg(test)]
+mod replay;
 pub mod sigv4;
 pub mod sts;
 pub mod xml;
