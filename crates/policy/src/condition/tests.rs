@@ -1,0 +1,1 @@
+//! Conditions: each operator against missing, one, many and empty values.

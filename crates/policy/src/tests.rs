@@ -1,0 +1,1 @@
+//! Documents: what is read and what is refused.
