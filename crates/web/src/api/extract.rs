@@ -1,0 +1,137 @@
+//! What handlers receive: the caller with an open session, a bounded JSON body, a page request. Every refusal is a problem.
+
+use access::{Edge, OpContext, Session};
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Query, Request},
+    http::{HeaderMap, header, request::Parts},
+};
+use base::{ErrorKind, Ids, RequestId};
+use protocols::peer::Peer;
+use serde::{Deserialize, de::DeserializeOwned};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{State, problem::Problem};
+
+/// The id of a request, made before anything else and sent back in `x-request-id`.
+#[derive(Clone, Copy)]
+pub(crate) struct Request_(pub(crate) RequestId);
+
+/// Who calls: a live management session, and the context that goes first in every operation.
+pub(crate) struct Caller {
+    pub(crate) op: OpContext,
+    pub(crate) session: Arc<Session>,
+}
+
+/// The context of a request about whose caller nothing is proven.
+pub(crate) fn anonymous(state: &State, parts: &Parts) -> OpContext {
+    let mut op = OpContext::anonymous(&state.effects, Edge::Api);
+    if let Some(request) = parts.extensions.get::<Request_>() {
+        op.request = request.0;
+    }
+    if let Some(peer) = parts.extensions.get::<Peer>() {
+        let source = state.proxies.source(*peer, &parts.headers);
+        op = op.with_transport(Some(source.address), source.secure);
+    }
+    match parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()) {
+        Some(agent) => op.with_user_agent(agent),
+        None => op,
+    }
+}
+
+impl FromRequestParts<State> for Caller {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+        let token = bearer(&parts.headers)?;
+        let opened = state.access.sessions().open(token, None).await;
+        let session = opened.map_err(|reject| Problem::new(ErrorKind::Unauthenticated, reject.to_string()))?;
+        state.rates.principal(session.id)?;
+        let op = anonymous(state, parts).with_session(Arc::clone(&session));
+        Ok(Self { op, session })
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+    let missing = || Problem::new(ErrorKind::Unauthenticated, "send `Authorization: Bearer TOKEN`; `galen login` gets one");
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(missing)?;
+    let (scheme, token) = value.split_once(' ').ok_or_else(missing)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(missing()) }
+}
+
+/// A JSON body; its size was limited before it is read here.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<State> for Body<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, state: &State) -> Result<Self, Problem> {
+        let json = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        if !json.is_some_and(|kind| kind.starts_with("application/json")) {
+            return Err(Problem::invalid("send the body as `Content-Type: application/json`"));
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(|error| Problem::invalid(error.body_text()))?;
+        let read = serde_json::from_slice(&bytes);
+        read.map(Self).map_err(|error| Problem::invalid(format!("the body is not what is expected: {error}")))
+    }
+}
+
+/// A page of a list: rows after a token, oldest first.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageQuery {
+    /// Rows in the page: 1 to 200, by default 50.
+    #[serde(default)]
+    page_size: Option<usize>,
+    /// The token of the page before.
+    #[serde(default)]
+    page_token: Option<String>,
+}
+
+/// Rows after `after`, at most `limit`.
+pub(crate) struct PageRequest {
+    pub(crate) after: Option<String>,
+    pub(crate) limit: usize,
+}
+
+/// Most rows in a page: what a client can show and a server can make in a few milliseconds.
+pub(crate) const PAGE_SIZE_MAX: usize = 200;
+const PAGE_SIZE_DEFAULT: usize = 50;
+
+impl FromRequestParts<State> for PageRequest {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+        let Query(query) = Query::<PageQuery>::from_request_parts(parts, state)
+            .await
+            .map_err(|error| Problem::invalid(error.body_text()))?;
+        let limit = query.page_size.unwrap_or(PAGE_SIZE_DEFAULT);
+        if !(1..=PAGE_SIZE_MAX).contains(&limit) {
+            return Err(Problem::invalid(format!("page_size is 1 to {PAGE_SIZE_MAX}")));
+        }
+        Ok(Self { after: query.page_token, limit })
+    }
+}
+
+/// A page of rows as it is sent.
+#[derive(serde::Serialize, ToSchema)]
+pub(crate) struct Page<T: ToSchema> {
+    /// The rows.
+    pub(crate) items: Vec<T>,
+    /// Where the next page begins; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_page_token: Option<String>,
+}
+
+impl<T: ToSchema> Page<T> {
+    /// A page from rows that were read with one more than the limit; `key` gives the token of a row.
+    pub(crate) fn of(mut rows: Vec<T>, limit: usize, key: impl Fn(&T) -> String) -> Self {
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next_page_token = if more { rows.last().map(key) } else { None };
+        Self { items: rows, next_page_token }
+    }
+}
+
+/// Reads an id from a path or body, saying which.
+pub(crate) fn id<T: std::str::FromStr<Err = base::BadName>>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error: base::BadName| Problem::invalid(error.to_string()))
+}

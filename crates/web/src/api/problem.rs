@@ -1,0 +1,139 @@
+//! Problem documents (RFC 9457): the only shape in which the management API says no. The one table from error kinds to HTTP
+//! status codes is here.
+
+use access::Denied;
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use base::{DecisionId, ErrorKind};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Why a request failed and what to do. `type` is a relative reference into the documentation.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// What kind of problem: a page of the documentation.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The kind in words.
+    title: String,
+    /// The HTTP status code.
+    status: u16,
+    /// What happened here, and what to do.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    detail: String,
+    /// The recorded decision, when the gate said no: `galen why --decision ID` tells more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    decision: Option<DecisionId>,
+}
+
+/// The status code of an error kind. A thing that may not be known of is not found.
+pub(crate) const fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+        ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::Conflict => StatusCode::CONFLICT,
+        ErrorKind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+        ErrorKind::Corrupt | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+const fn words(kind: ErrorKind) -> (&'static str, &'static str) {
+    match kind {
+        ErrorKind::Invalid => ("invalid", "The request is not valid"),
+        ErrorKind::Unauthenticated => ("unauthenticated", "Sign in first"),
+        ErrorKind::Forbidden => ("forbidden", "Not allowed"),
+        ErrorKind::NotFound => ("not-found", "Not found"),
+        ErrorKind::Conflict => ("conflict", "It conflicts with what is there"),
+        ErrorKind::PreconditionFailed => ("precondition-failed", "It has changed since it was read"),
+        ErrorKind::TooLarge => ("too-large", "Too large"),
+        ErrorKind::RateLimited => ("rate-limited", "Too many requests"),
+        ErrorKind::Unavailable => ("unavailable", "Not available now"),
+        ErrorKind::NotImplemented => ("not-implemented", "Not offered"),
+        ErrorKind::Corrupt => ("corrupt", "Stored data is damaged"),
+        ErrorKind::Internal => ("internal", "Galen failed"),
+    }
+}
+
+impl Problem {
+    /// A problem of this kind; `detail` is a sentence for the caller.
+    pub(crate) fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
+        let (page, title) = words(kind);
+        Self {
+            kind: format!("/docs/reference/problems.html#{page}"),
+            title: title.to_owned(),
+            status: status(kind).as_u16(),
+            detail: detail.into(),
+            decision: None,
+        }
+    }
+
+    /// A malformed request.
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Invalid, detail)
+    }
+
+    /// Something that is not there.
+    pub(crate) fn not_found(what: &str, name: &str) -> Self {
+        Self::new(ErrorKind::NotFound, format!("there is no {what} `{}`", name.escape_debug()))
+    }
+
+    /// The problem of a crate's error: what the caller may know is shown, the rest is logged under the request.
+    pub(crate) fn of(kind: ErrorKind, error: &(dyn std::error::Error + 'static)) -> Self {
+        match kind {
+            ErrorKind::Internal | ErrorKind::Corrupt => {
+                tracing::error!(error, "a request failed by our own fault");
+                Self::new(kind, "the fault is ours and is in the log under the request id of this answer")
+            }
+            ErrorKind::Unavailable => {
+                tracing::warn!(error, "a request was refused because a part is not available");
+                Self::new(kind, format!("{error}; nothing was changed, try again"))
+            }
+            _ => Self::new(kind, error.to_string()),
+        }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        Self { decision: Some(denied.decision), ..Self::new(denied.kind(), denied.sentence.clone()) }
+    }
+}
+
+/// Errors of the kernel become problems by their kind.
+macro_rules! problems {
+    ($($error:ty),* $(,)?) => {$(
+        impl From<$error> for Problem {
+            fn from(error: $error) -> Self {
+                Self::of(error.kind(), &error)
+            }
+        }
+    )*};
+}
+
+problems! { store::Error, access::Error, directory::Error, governance::Error, evidence::Error }
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"galen\""));
+        }
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
