@@ -1,7 +1,7 @@
 //! What an operator may choose at the AWS edge. Values only; `app` reads the configuration and builds them.
 
 use base::{AccountId, Region};
-use ipnet::IpNet;
+use protocols::peer::TrustedProxies;
 use std::num::NonZeroU32;
 
 /// The options of the AWS edge.
@@ -13,8 +13,8 @@ pub struct Options {
     pub account: AccountId,
     /// Domains under which a label in front is a bucket (`bucket.s3.example.com`); empty means path style only.
     pub domains: Vec<String>,
-    /// Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; nobody's by default.
-    pub trusted_proxies: Vec<IpNet>,
+    /// Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; nobody by default.
+    pub trusted_proxies: TrustedProxies,
     /// The rate limits.
     pub rates: Rates,
 }
@@ -22,7 +22,7 @@ pub struct Options {
 impl Options {
     /// The options of an installation that keeps every default.
     pub fn new(region: Region, account: AccountId) -> Self {
-        Self { region, account, domains: Vec::new(), trusted_proxies: Vec::new(), rates: Rates::default() }
+        Self { region, account, domains: Vec::new(), trusted_proxies: TrustedProxies::default(), rates: Rates::default() }
     }
 }
 

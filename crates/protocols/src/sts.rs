@@ -13,6 +13,7 @@ mod response;
 
 pub use fault::{Code, Fault};
 pub use form::{BODY_BYTES_MAX, Form, PARAMETERS_MAX};
+pub use limits::{check_session_name, check_tag};
 pub use request::{
     AssumeRole, AssumeRoleWithSaml, AssumeRoleWithWebIdentity, DURATION_SECONDS_DEFAULT, DURATION_SECONDS_MAX,
     DURATION_SECONDS_MIN, Operation, Request, SessionWishes, TAGS_MAX, Tag, VERSION, operation,

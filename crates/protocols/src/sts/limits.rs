@@ -110,3 +110,25 @@ pub(super) const PROVIDER_ID: Text =
     Text { name: "ProviderId", chars_min: 4, chars_max: 2048, pattern: ".+", allowed: arn_char };
 pub(super) const SAML_ASSERTION: Text =
     Text { name: "SAMLAssertion", chars_min: 4, chars_max: 100_000, pattern: ".+", allowed: any_char };
+
+/// Checks one session tag as a request's own would be: lengths, characters, and no key starting with `aws:`. For tags that
+/// arrive in claims.
+///
+/// # Errors
+/// `ValidationError` naming the rule.
+pub fn check_tag(key: &str, value: &str) -> Result<(), Fault> {
+    TAG_KEY.check(key)?;
+    TAG_VALUE.check(value)?;
+    if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
+        return Err(Fault::invalid("a session tag's key must not start with `aws:`"));
+    }
+    Ok(())
+}
+
+/// Checks a role session name. For names that arrive in claims.
+///
+/// # Errors
+/// `ValidationError` naming the rule.
+pub fn check_session_name(name: &str) -> Result<(), Fault> {
+    ROLE_SESSION_NAME.check(name)
+}

@@ -286,7 +286,7 @@ fn required(form: &mut Form, name: &'static str) -> Result<String, Fault> {
 
 fn role_session_name(form: &mut Form) -> Result<String, Fault> {
     let name = required(form, "RoleSessionName")?;
-    limits::ROLE_SESSION_NAME.check(&name)?;
+    limits::check_session_name(&name)?;
     Ok(name)
 }
 
@@ -329,11 +329,7 @@ fn tags(form: &mut Form) -> Result<Vec<Tag>, Fault> {
         let (Some(key), Some(value)) = (row.remove("Key"), row.remove("Value")) else {
             return Err(Fault::invalid("each member of `Tags` needs both `Key` and `Value`"));
         };
-        limits::TAG_KEY.check(&key)?;
-        limits::TAG_VALUE.check(&value)?;
-        if starts_with_aws(&key) {
-            return Err(Fault::invalid("a session tag's key must not start with `aws:`"));
-        }
+        limits::check_tag(&key, &value)?;
         if tags.iter().any(|tag| same_key(&tag.key, &key)) {
             let message = format!("the tag key `{key}` is given more than once; keys compare without case");
             return Err(Fault::invalid(message));
@@ -353,10 +349,6 @@ fn transitive_tag_keys(form: &mut Form, tags: &[Tag]) -> Result<Vec<String>, Fau
         }
     }
     Ok(keys)
-}
-
-fn starts_with_aws(key: &str) -> bool {
-    key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
 }
 
 fn same_key(left: &str, right: &str) -> bool {
