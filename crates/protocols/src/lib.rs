@@ -4,6 +4,7 @@
 //! of its own. Every parser is bounded and replayed against a corpus with mutations in its tests.
 
 pub mod jwt;
+pub mod oidc;
 pub mod peer;
 #[cfg(test)]
 mod replay;
