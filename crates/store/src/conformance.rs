@@ -1,0 +1,9 @@
+//! The conformance suite: what every engine must do, as a function that a test runs against it.
+//!
+//! It must not know the engine under test. INVARIANT: each case uses a store of its own name.
+
+mod cases;
+mod world;
+
+pub use cases::run;
+pub use world::{Bed, GrantFold, ManualClock, NameFold, effects};

@@ -1,0 +1,371 @@
+//! The cases. Each is one function over a [`Bed`]; [`run`] runs them all.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the suite is test code that a test calls"
+)]
+
+use base::{Actor, Ids, Timestamp};
+use serde_json::json;
+use std::{
+    ops::Bound,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use uuid::Uuid;
+
+use super::{Bed, GrantFold, ManualClock, NameFold, effects};
+use crate::{CommitHook, Direction, Error, Fact, Fold, NewFact, PendingEntry, Position, Store, WriteTxn};
+
+pub(super) fn start() -> Timestamp {
+    "2026-11-21T12:00:00Z".parse().unwrap()
+}
+
+pub(super) fn folds() -> Vec<Arc<dyn Fold>> {
+    vec![Arc::new(GrantFold { version: 1 }), Arc::new(NameFold)]
+}
+
+pub(super) fn grant(subject: Uuid, group: &str, from: Timestamp) -> NewFact {
+    NewFact {
+        kind: "grant.created",
+        subject,
+        body: json!({ "group": group, "level": "read" }),
+        reason: Some("needed for study 7".to_owned()),
+        valid_from: from,
+        valid_to: None,
+    }
+}
+
+pub(super) fn open(bed: &dyn Bed, name: &str) -> (Store, Arc<ManualClock>) {
+    let clock = ManualClock::at(start());
+    let clocked: Arc<ManualClock> = Arc::clone(&clock);
+    (bed.open(name, effects(clocked, 1), folds()).unwrap(), clock)
+}
+
+/// Runs every case against the engine of `bed`; panics at the first that fails.
+pub async fn run(bed: &dyn Bed) {
+    facts_and_views(bed).await;
+    unique_claims(bed).await;
+    record_order_and_expiry(bed).await;
+    refused_changes_leave_nothing(bed).await;
+    pending_is_deduplicated(bed).await;
+    sealed_and_documents(bed).await;
+    hooks_come_in_order(bed).await;
+    feed_is_complete(bed).await;
+}
+
+async fn facts_and_views(bed: &dyn Bed) {
+    let (store, clock) = open(bed, "facts");
+    let subject = effects(ManualClock::at(start()), 77).uuid();
+    let made = store
+        .write::<_, Error, _>(Actor::System, move |txn| {
+            let now = txn.now();
+            let fact = txn.fact_add(grant(subject, "g1", now))?;
+            assert_eq!(txn.view_current("grant", &subject.to_string())?.len(), 1, "a change sees its own writes");
+            Ok(fact)
+        })
+        .await
+        .unwrap();
+    assert_eq!(made.value.seq, 1);
+    assert_eq!(made.facts, vec![made.value.clone()]);
+    clock.advance(Duration::from_secs(3600));
+    let ended = store
+        .write::<_, Error, _>(Actor::System, move |txn| {
+            let (kind, now) = ("grant.ended", txn.now());
+            txn.fact_add(NewFact { kind, body: json!({}), ..grant(subject, "g1", now) })
+        })
+        .await
+        .unwrap();
+    assert_eq!(ended.value.seq, 2);
+    assert!(ended.value.recorded > made.value.recorded && ended.position > made.position);
+    let (first, second) = (made.value.recorded.timestamp(), ended.value.recorded.timestamp());
+    store
+        .read::<_, Error, _>(move |txn| {
+            let key = subject.to_string();
+            assert_eq!(txn.facts_of(subject)?.len(), 2);
+            assert_eq!(txn.fact(made.value.id)?, Some(made.value.clone()));
+            assert!(txn.view_current("grant", &key)?.is_empty(), "ended");
+            assert_eq!(txn.view_as_of("grant", &key, first, second)?.len(), 1, "it held then");
+            assert_eq!(txn.view_as_of("grant", &key, second, first)?.len(), 1, "its end was not known then");
+            assert!(txn.view_as_of("grant", &key, second, second)?.is_empty());
+            assert_eq!(txn.view_history("grant", &key)?.len(), 2);
+            assert_eq!(txn.view_lookup_as_of("grant", "by_group", "g1", first, first)?[0].aggregate, key);
+            assert!(txn.view_lookup("grant", "by_group", "g1")?.is_empty());
+            assert_eq!(txn.view_scan("grant", None, 10)?.len(), 1);
+            let mut streamed = 0;
+            txn.view_load_all("grant", |row| {
+                assert!(row.body.contains("g1"));
+                streamed += 1;
+                Ok(())
+            })?;
+            assert_eq!(streamed, 1);
+            assert!(matches!(txn.view_current("nothing", "x"), Err(Error::UnknownView { .. })));
+            assert_eq!(txn.position()?, ended.position);
+            Ok(())
+        })
+        .await
+        .unwrap();
+    drop(store);
+    let again = bed.open("facts", effects(clock, 2), folds()).unwrap();
+    let count = again.read::<_, Error, _>(move |txn| Ok(txn.facts_of(subject)?.len())).await.unwrap();
+    assert_eq!(count, 2, "facts survive a reopening");
+}
+
+async fn unique_claims(bed: &dyn Bed) {
+    let (store, _clock) = open(bed, "claims");
+    let ids = effects(ManualClock::at(start()), 5);
+    for owner in [ids.uuid(), ids.uuid()] {
+        store
+            .write::<_, Error, _>(Actor::System, move |txn| {
+                let fact = NewFact {
+                    kind: "name.claimed",
+                    body: json!({ "name": "Oncology" }),
+                    ..grant(owner, "", txn.now())
+                };
+                txn.fact_add(fact)
+            })
+            .await
+            .unwrap();
+    }
+    let rows = store.read::<_, Error, _>(|txn| txn.view_current("name", "Oncology")).await.unwrap();
+    let won: Vec<_> = rows.iter().map(|row| row.body["won"].as_bool()).collect();
+    assert_eq!(won, [Some(true), Some(false)], "the first wins and the loser stays visible");
+}
+
+async fn record_order_and_expiry(bed: &dyn Bed) {
+    let (store, clock) = open(bed, "records");
+    let keys: [&[u8]; 6] = [b"", b"\x00", b"a", b"a\x00", b"b\xff", b"\xff\xff"];
+    store
+        .write::<_, Error, _>(Actor::System, move |txn| {
+            for key in keys.iter().rev() {
+                assert!(txn.record_insert("t", key, b"v", None)?);
+                assert!(!txn.record_insert("t", key, b"w", None)?);
+            }
+            txn.record_put("other", b"a", b"x", None).map(drop)
+        })
+        .await
+        .unwrap();
+    let later = start() + Duration::from_secs(60);
+    store
+        .read::<_, Error, _>(move |txn| {
+            let scan = |from, to, direction| -> Vec<Vec<u8>> {
+                txn.record_scan("t", from, to, 100, direction).unwrap().into_iter().map(|(key, _)| key).collect()
+            };
+            assert_eq!(scan(Bound::Unbounded, Bound::Unbounded, Direction::Forward), keys);
+            let mut backward = scan(Bound::Unbounded, Bound::Unbounded, Direction::Backward);
+            backward.reverse();
+            assert_eq!(backward, keys);
+            assert_eq!(scan(Bound::Excluded(b"a"), Bound::Included(b"b\xff"), Direction::Forward), keys[3..5]);
+            assert_eq!(scan(Bound::Included(b"a"), Bound::Excluded(b"a\x00"), Direction::Forward), keys[2..3]);
+            assert_eq!(txn.record_prefix("t", b"a", None, 10)?.len(), 2);
+            assert_eq!(txn.record_prefix("t", b"\xff", None, 10)?.len(), 1);
+            assert_eq!(txn.record_prefix("t", b"a", Some(b"a"), 10)?.len(), 1);
+            Ok(())
+        })
+        .await
+        .unwrap();
+    let first =
+        store.write::<_, Error, _>(Actor::System, move |txn| txn.record_put("t", b"e", b"1", Some(later))).await;
+    let revision = first.unwrap().value;
+    let updated = store
+        .write::<_, Error, _>(Actor::System, move |txn| {
+            assert!(!txn.record_update("t", b"e", revision + 1, b"2", Some(later))?);
+            assert!(txn.record_update("t", b"e", revision, b"2", Some(later))?);
+            assert!(!txn.record_update("t", b"e", revision, b"3", Some(later))?, "the revision has changed");
+            Ok(txn.record_get("t", b"e")?.unwrap())
+        })
+        .await
+        .unwrap();
+    assert_eq!((updated.value.value.as_slice(), updated.value.expires), (&b"2"[..], Some(later)));
+    clock.advance(Duration::from_secs(61));
+    let gone = store.read::<_, Error, _>(|txn| txn.record_get("t", b"e")).await.unwrap();
+    assert_eq!(gone, None, "an expired record is invisible before the sweep");
+    let again = store
+        .write::<_, Error, _>(Actor::System, move |txn| {
+            let inserted = txn.record_insert("t", b"e", b"4", Some(later))?;
+            Ok((inserted, txn.record_delete("t", b"e")?))
+        })
+        .await
+        .unwrap();
+    assert_eq!(again.value, (true, false), "an expired record is no obstacle, and nothing to delete");
+    assert_eq!(store.expire(100).await.unwrap(), 1);
+    assert_eq!(store.expire(100).await.unwrap(), 0);
+}
+
+async fn refused_changes_leave_nothing(bed: &dyn Bed) {
+    let (store, _clock) = open(bed, "refused");
+    let subject = effects(ManualClock::at(start()), 9).uuid();
+    let write = move |txn: &mut WriteTxn<'_>| {
+        let now = txn.now();
+        txn.record_put("t", b"k", b"v", None)?;
+        txn.fact_add(grant(subject, "g", now)).map(drop)
+    };
+    let refused = store
+        .write::<(), Error, _>(Actor::System, move |txn| {
+            write(txn)?;
+            Err(Error::NotEmpty)
+        })
+        .await;
+    assert!(matches!(refused, Err(Error::NotEmpty)), "the closure's own error comes back");
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let panicked = store
+        .write::<(), Error, _>(Actor::System, move |txn| {
+            write(txn)?;
+            panic!("on purpose")
+        })
+        .await;
+    std::panic::set_hook(hook);
+    assert!(matches!(panicked, Err(Error::ClosurePanicked)));
+    let unfoldable = store
+        .write::<_, Error, _>(Actor::System, move |txn| {
+            let now = txn.now();
+            txn.fact_add(NewFact { body: json!({}), ..grant(subject, "g", now) })
+        })
+        .await;
+    assert!(matches!(unfoldable, Err(Error::Fold { view: "grant", .. })));
+    let swallowed = store
+        .write::<_, Error, _>(Actor::System, move |txn| {
+            let now = txn.now();
+            drop(txn.fact_add(NewFact { body: json!({}), ..grant(subject, "g", now) }));
+            txn.record_put("t", b"k", b"v", None).map(drop)
+        })
+        .await;
+    assert!(swallowed.is_err(), "a change whose fact did not fold cannot commit");
+    let left = store
+        .read::<_, Error, _>(move |txn| Ok((txn.record_get("t", b"k")?, txn.facts_of(subject)?, txn.newest_seq()?)))
+        .await
+        .unwrap();
+    assert_eq!(left, (None, Vec::new(), 0));
+    let fine = store.write::<_, Error, _>(Actor::System, write).await.unwrap();
+    assert_eq!(fine.facts[0].seq, 1, "numbers have no gap after refused changes");
+}
+
+async fn pending_is_deduplicated(bed: &dyn Bed) {
+    let (store, _clock) = open(bed, "pending");
+    let ids = effects(ManualClock::at(start()), 3);
+    let (one, two) = (ids.uuid(), ids.uuid());
+    for id in [one, one, two] {
+        let entry = PendingEntry { id, bytes: b"entry".to_vec() };
+        store.write::<_, Error, _>(Actor::System, move |txn| txn.pending(&entry)).await.unwrap();
+    }
+    let page = store.pending_page(0, 10).await.unwrap();
+    assert_eq!(page.iter().map(|row| row.id).collect::<Vec<_>>(), [one, two]);
+    assert_eq!(store.pending_page(page[0].n, 10).await.unwrap().len(), 1);
+    store.pending_done(vec![one, two]).await.unwrap();
+    assert!(store.pending_page(0, 10).await.unwrap().is_empty());
+}
+
+async fn sealed_and_documents(bed: &dyn Bed) {
+    let (store, _clock) = open(bed, "sealed");
+    let subject = effects(ManualClock::at(start()), 4).uuid();
+    let document = b"{\"Version\":\"2012-10-17\"}".to_vec();
+    let digest = crypto::sha256(&document);
+    store
+        .write::<_, Error, _>(Actor::System, move |txn| {
+            assert!(txn.subject_key_put(subject, b"wrapped")?);
+            txn.sealed_put(subject, "mail", b"c1")?;
+            txn.sealed_put(subject, "mail", b"c2")?;
+            txn.sealed_put(subject, "name", b"c3")?;
+            txn.document_put(digest, &document)?;
+            txn.document_put(digest, &document)?;
+            assert!(matches!(txn.document_put(digest, b"other"), Err(Error::DocumentDigest { .. })));
+            assert_eq!(txn.document_get(digest)?.as_deref(), Some(&document[..]));
+            Ok(())
+        })
+        .await
+        .unwrap();
+    let rows = store.read::<_, Error, _>(move |txn| txn.sealed_list(subject)).await.unwrap();
+    assert_eq!(rows, [("mail".to_owned(), b"c2".to_vec()), ("name".to_owned(), b"c3".to_vec())]);
+    let erased = store
+        .write::<_, Error, _>(Actor::System, move |txn| {
+            Ok((
+                txn.subject_key_destroy(subject)?,
+                txn.subject_key_destroy(subject)?,
+                txn.subject_key_put(subject, b"w")?,
+            ))
+        })
+        .await
+        .unwrap();
+    assert_eq!(erased.value, (true, false, false), "a destroyed key stays destroyed");
+    let left = store
+        .read::<_, Error, _>(move |txn| Ok((txn.sealed_get(subject, "mail")?, txn.subject_key_get(subject)?)))
+        .await
+        .unwrap();
+    assert!(matches!(left, (None, Some(crate::SubjectKey::Destroyed(_)))));
+}
+
+#[derive(Default)]
+struct Seen(Mutex<Vec<(u64, Position)>>);
+
+impl CommitHook for Seen {
+    fn committed(&self, facts: &[Fact], position: Position) {
+        self.0.lock().unwrap().extend(facts.iter().map(|fact| (fact.seq, position)));
+    }
+}
+
+async fn hooks_come_in_order(bed: &dyn Bed) {
+    let (store, _clock) = open(bed, "hooks");
+    let seen = Arc::new(Seen::default());
+    store.on_commit(Arc::clone(&seen) as Arc<dyn CommitHook>);
+    let mut writers = tokio::task::JoinSet::new();
+    for n in 0..8_u64 {
+        let (store, seen) = (store.clone(), Arc::clone(&seen));
+        writers.spawn(async move {
+            let subject = effects(ManualClock::at(start()), 100 + n).uuid();
+            for _ in 0..10 {
+                let done = store
+                    .write::<_, Error, _>(Actor::System, move |txn| {
+                        let now = txn.now();
+                        txn.fact_add(grant(subject, "g", now))
+                    })
+                    .await
+                    .unwrap();
+                let here = seen.0.lock().unwrap().contains(&(done.value.seq, done.position));
+                assert!(here, "the hook comes before the acknowledgement");
+            }
+        });
+    }
+    while let Some(done) = writers.join_next().await {
+        done.unwrap();
+    }
+    let seen = seen.0.lock().unwrap();
+    assert_eq!(seen.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (1..=80).collect::<Vec<_>>());
+    assert!(seen.windows(2).all(|pair| pair[0].1 < pair[1].1), "positions rise in commit order");
+}
+
+async fn feed_is_complete(bed: &dyn Bed) {
+    let (store, _clock) = open(bed, "feed");
+    let mut writers = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let store = store.clone();
+        writers.spawn(async move {
+            for n in 0..50 {
+                let event = move |txn: &mut WriteTxn<'_>| txn.outbox("test.event", &json!({ "n": n }));
+                store.write::<_, Error, _>(Actor::System, event).await.unwrap();
+            }
+        });
+    }
+    let (mut after, mut items) = (Position::START, Vec::new());
+    let mut idle = false;
+    loop {
+        let page = store.feed(after, 7).await.unwrap();
+        assert!(page.items.windows(2).all(|pair| pair[0].position < pair[1].position));
+        if page.items.is_empty() && idle {
+            break;
+        }
+        idle = match writers.try_join_next() {
+            Some(done) => {
+                done.unwrap();
+                false
+            }
+            None => writers.is_empty() && page.items.is_empty(),
+        };
+        after = page.next;
+        items.extend(page.items.into_iter().map(|item| item.position));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(items.len(), 200, "a reader that follows the cursor misses nothing");
+}

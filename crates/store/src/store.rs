@@ -1,0 +1,210 @@
+//! The store as its callers see it: one concrete, cheaply cloned value over whichever engine was chosen.
+//!
+//! It must not know statements. INVARIANT: no answer before COMMIT and the hooks.
+
+use base::{Actor, Effects, NodeId, Region, Secret};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::sync::{Notify, oneshot, watch};
+use uuid::Uuid;
+
+use crate::{
+    Checkpoint, CommitHook, Committed, Error, FeedPage, Fold, PendingRow, Position, ReadTxn, WriteTxn,
+    job::{Read, ReadJob, Write, WriteJob},
+    shared::Shared,
+    sqlite::Sqlite,
+};
+
+/// Where the state is kept.
+#[derive(Clone)]
+pub enum Backend {
+    /// A SQLite file in this folder, for one process.
+    Sqlite {
+        /// The folder; it is made if it is not there.
+        dir: PathBuf,
+    },
+    /// A PostgreSQL 18 database that only Galen uses.
+    Postgres {
+        /// `postgresql://user:password@host/database`, or with `?host=/folder` for a Unix socket.
+        url: Secret<String>,
+        /// Connections of this process, at least 2: half of them write.
+        connections: u16,
+    },
+}
+
+/// Everything that a store needs to open.
+#[derive(Clone)]
+pub struct Options {
+    /// Where the state is kept.
+    pub backend: Backend,
+    /// The region whose facts this process records.
+    pub region: Region,
+    /// This process.
+    pub node: NodeId,
+    /// Time and randomness.
+    pub effects: Effects,
+    /// All views of the program; a process with fewer can read but not add facts.
+    pub folds: Vec<Arc<dyn Fold>>,
+    /// How far the wall clock may be behind the newest fact at the start.
+    pub clock_back_max: Duration,
+}
+
+impl Options {
+    /// The usual bound for `clock_back_max`: more than a leap second or a step of a time service, less than a wrong time zone.
+    pub const CLOCK_BACK_MAX: Duration = Duration::from_secs(60);
+
+    /// A SQLite store in `dir` with the usual bound and no views.
+    pub fn sqlite(dir: impl Into<PathBuf>, region: Region, node: NodeId, effects: Effects) -> Self {
+        Self {
+            backend: Backend::Sqlite { dir: dir.into() },
+            region,
+            node,
+            effects,
+            folds: Vec::new(),
+            clock_back_max: Self::CLOCK_BACK_MAX,
+        }
+    }
+}
+
+enum Engine {
+    Sqlite(Sqlite),
+}
+
+struct Inner {
+    engine: Engine,
+    shared: Arc<Shared>,
+}
+
+/// The state of one Galen installation; clones share it.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+impl Store {
+    /// Opens the store, runs missing migrations and rebuilds views whose fold version changed. It blocks.
+    ///
+    /// # Errors
+    /// A store of a newer Galen, a torn one, one that another process uses, or a clock that went back.
+    pub fn open(options: Options) -> Result<Self, Error> {
+        let Options { backend, region, node, effects, folds, clock_back_max } = options;
+        let shared = Arc::new(Shared::new(region, node, effects, folds));
+        let engine = match backend {
+            Backend::Sqlite { dir } => {
+                Engine::Sqlite(Sqlite::open(&dir, &shared, |run| crate::open::prepare(clock_back_max, run))?)
+            }
+            Backend::Postgres { .. } => {
+                return Err(Error::BadOption { option: "backend", expected: "SQLite" });
+            }
+        };
+        Ok(Self { inner: Arc::new(Inner { engine, shared }) })
+    }
+
+    /// Runs one change. The closure is synchronous and may run again (PostgreSQL serialisation failures), so it has no
+    /// effects but those on its transaction. After `Ok` the change is durable and the hooks have seen it.
+    ///
+    /// # Errors
+    /// What the closure returns, or why the change could not be committed; nothing of it is kept then.
+    pub async fn write<T, E, F>(&self, by: Actor, closure: F) -> Result<Committed<T>, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnMut(&mut WriteTxn<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job: Box<dyn WriteJob> = Box::new(Write { by, closure, value: None, reply });
+        match &self.inner.engine {
+            Engine::Sqlite(engine) => engine.write(job).await,
+        }
+        answer.await.unwrap_or_else(|_| Err(E::from(Error::Closed)))
+    }
+
+    /// Runs a closure over one snapshot. On SQLite it runs on the caller's thread and takes microseconds.
+    ///
+    /// # Errors
+    /// What the closure returns, or that no snapshot could be had.
+    pub async fn read<T, E, F>(&self, closure: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&ReadTxn<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job: Box<dyn ReadJob> = Box::new(Read { closure, reply });
+        match &self.inner.engine {
+            Engine::Sqlite(engine) => engine.read(&self.inner.shared, job).await,
+        }
+        answer.await.unwrap_or_else(|_| Err(E::from(Error::Closed)))
+    }
+
+    /// Adds a hook that sees every change from now on, in commit order. Load memory first with the position of the
+    /// snapshot ([`ReadTxn::position`]) and skip what a hook reports at or before it, or hook before anybody writes.
+    pub fn on_commit(&self, hook: Arc<dyn CommitHook>) {
+        self.inner.shared.hook(hook);
+    }
+
+    /// Facts and events after a position, in feed order.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn feed(&self, after: Position, limit: usize) -> Result<FeedPage, Error> {
+        self.read(move |txn| txn.feed(after, limit)).await
+    }
+
+    /// The newest position that this process knows of; wakes a reader of the feed.
+    pub fn feed_wake(&self) -> watch::Receiver<Position> {
+        self.inner.shared.position.subscribe()
+    }
+
+    /// This node's pending ledger entries after `after` (0 for all).
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn pending_page(&self, after: u64, limit: usize) -> Result<Vec<PendingRow>, Error> {
+        self.read(move |txn| txn.pending_page(after, limit)).await
+    }
+
+    /// Forgets pending entries that are in the ledger now.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn pending_done(&self, ids: Vec<Uuid>) -> Result<(), Error> {
+        self.write(Actor::System, move |txn| txn.pending_done(&ids)).await.map(drop)
+    }
+
+    /// Is notified after every commit with pending entries; wakes the relay.
+    pub fn pending_wake(&self) -> Arc<Notify> {
+        Arc::clone(&self.inner.shared.pending)
+    }
+
+    /// Takes note of the ledger's newest checkpoint; the next change stores it with itself.
+    pub fn checkpoint_seen(&self, checkpoint: Checkpoint) {
+        let seen = &self.inner.shared.checkpoint;
+        let newer = |old: &Option<Arc<Checkpoint>>| old.as_ref().is_none_or(|old| old.size < checkpoint.size);
+        seen.rcu(|old| if newer(old) { Some(Arc::new(checkpoint.clone())) } else { old.clone() });
+    }
+
+    /// Deletes expired records, in changes of at most `page` each; how many.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn expire(&self, page: usize) -> Result<u64, Error> {
+        let mut swept = 0_u64;
+        loop {
+            let gone = self.write(Actor::System, move |txn| txn.records_expire(page)).await?.value;
+            swept = swept.saturating_add(gone);
+            if gone == 0 || usize::try_from(gone).unwrap_or(usize::MAX) < page {
+                return Ok(swept);
+            }
+        }
+    }
+
+    /// The region whose facts this process records.
+    pub fn region(&self) -> &Region {
+        &self.inner.shared.region
+    }
+
+    /// This process.
+    pub fn node(&self) -> NodeId {
+        self.inner.shared.node
+    }
+}
