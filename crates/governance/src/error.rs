@@ -263,6 +263,9 @@ pub enum Error {
         /// What it is.
         what: &'static str,
     },
+    /// The state cannot be read or written.
+    #[error("the state could not be read or written")]
+    Store(#[source] store::Error),
     /// Custody refused.
     #[error("custody could not give the key")]
     Custody(#[source] custody::Error),
@@ -272,6 +275,12 @@ pub enum Error {
     /// Cryptography failed.
     #[error("sealing or opening failed")]
     Crypto(#[source] crypto::Error),
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
 }
 
 impl From<custody::Error> for Error {
@@ -316,6 +325,7 @@ impl Error {
             Self::Ended { .. } => ErrorKind::Unauthenticated,
             Self::ManyRanges => ErrorKind::NotImplemented,
             Self::Damaged { .. } => ErrorKind::Corrupt,
+            Self::Store(error) => error.kind(),
             Self::Custody(error) => error.kind(),
             Self::Backend(error) => error.kind(),
             Self::Crypto(error) => error.kind(),

@@ -3,6 +3,8 @@
 //! It owns what a dataset is and where its bytes lie. It must not know who may: it hands the gate the neutral facts
 //! that a decision needs and consumes the permits that come back. No HTTP, no file system, no other pillar.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 pub mod objects;
 pub mod ports;

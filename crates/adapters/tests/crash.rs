@@ -1,0 +1,115 @@
+//! A process that stores bodies is killed at random moments; what it was told to be stored is there.
+//!
+//! The test runs its own binary as the child: the child prints each body that was acknowledged, the parent kills it
+//! after a random number of lines and reads everything back.
+
+use adapters::local::LocalBackend;
+use base::{BlobId, Clock, Effects, Entropy, Ids, Timestamp};
+use bytes::Bytes;
+use governance::{
+    conformance::{content, list_all, read_whole},
+    ports::{Blob, ObjectBackend},
+};
+use std::{
+    collections::hash_map::RandomState,
+    hash::{BuildHasher, Hasher},
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+const CHILD: &str = "GALEN_TEST_CRASH_DIR";
+const ROUNDS: usize = 5;
+
+struct Real;
+impl Clock for Real {
+    #[expect(clippy::disallowed_methods, reason = "ids of different child processes must differ")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+impl Entropy for Real {
+    fn fill(&self, out: &mut [u8]) {
+        for chunk in out.chunks_mut(8) {
+            let n = RandomState::new().build_hasher().finish().to_be_bytes();
+            chunk.copy_from_slice(&n[..chunk.len()]);
+        }
+    }
+}
+
+fn effects() -> Effects {
+    Effects { clock: Arc::new(Real), entropy: Arc::new(Real) }
+}
+
+/// Stores bodies for ever, eight at a time, and says so line by line.
+async fn child(dir: &Path) {
+    let backend: Arc<dyn ObjectBackend> = Arc::new(LocalBackend::open(dir).unwrap());
+    let effects = effects();
+    let mut tasks = tokio::task::JoinSet::new();
+    for worker in 0..8_usize {
+        let (backend, effects) = (backend.clone(), effects.clone());
+        tasks.spawn(async move {
+            for n in 0.. {
+                let id = BlobId::from_uuid(effects.uuid());
+                let len = if (n + worker) % 16 == 0 { 150_000 + n } else { 10 + n * 37 % 9000 };
+                let blob = backend.put(id, Bytes::from(content(id, len))).await.unwrap();
+                let mut out = std::io::stdout().lock();
+                writeln!(out, "stored {}", serde_json::to_string(&blob).unwrap()).unwrap();
+                out.flush().unwrap();
+            }
+        });
+    }
+    tasks.join_next().await;
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the child of this test is told its folder by the environment")]
+async fn killed_at_random_points_nothing_acknowledged_is_lost() {
+    if let Ok(dir) = std::env::var(CHILD) {
+        child(Path::new(&dir)).await;
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut stored: Vec<Blob> = Vec::new();
+    for round in 0..ROUNDS {
+        let lines = 20 + effects().bytes::<1>()[0] as usize * 2;
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "killed_at_random_points_nothing_acknowledged_is_lost", "--nocapture"])
+            .env(CHILD, dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(process.stdout.take().unwrap());
+        let mut new = 0;
+        for line in out.lines().map_while(Result::ok) {
+            // The harness may print on the same line before the first one.
+            let Some((_, json)) = line.split_once("stored ") else { continue };
+            let Ok(blob) = serde_json::from_str(json) else { continue };
+            stored.push(blob);
+            new += 1;
+            if new == lines {
+                process.kill().unwrap();
+            }
+        }
+        process.wait().unwrap();
+        assert!(new >= lines, "round {round}: the child stopped by itself");
+
+        let backend = LocalBackend::open(dir.path()).unwrap();
+        for blob in &stored {
+            let bytes = read_whole(&backend, blob).await.unwrap();
+            assert_eq!(bytes, content(blob.id, bytes.len()), "round {round}: {blob:?}");
+            assert_eq!(bytes.len() as u64, blob.len);
+        }
+        let listed = list_all(&backend).await.unwrap();
+        assert!(stored.iter().all(|blob| listed.contains(blob)), "round {round}");
+        for blob in listed {
+            let bytes = read_whole(&backend, &blob).await.unwrap();
+            assert_eq!(bytes, content(blob.id, bytes.len()), "round {round}: an orphan is bent");
+        }
+    }
+}
