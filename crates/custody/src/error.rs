@@ -137,6 +137,19 @@ pub enum Error {
         #[source]
         source: crypto::Error,
     },
+    /// The store failed while a subject's key was read or written.
+    #[error("the store failed while keys were read or written")]
+    Store {
+        /// Why.
+        #[source]
+        source: store::Error,
+    },
+    /// A stored subject key is not what this crate writes.
+    #[error("the stored key of subject {subject} is damaged: restore the store from its backup")]
+    DamagedSubjectKey {
+        /// The subject.
+        subject: uuid::Uuid,
+    },
 }
 
 impl Error {
@@ -149,11 +162,21 @@ impl Error {
             | Self::SealExposed { .. } => ErrorKind::Unavailable,
             Self::AlreadyInitialised { .. } => ErrorKind::Conflict,
             Self::WeakPassphrase { .. } | Self::BadLabel { .. } => ErrorKind::Invalid,
-            Self::Tampered { .. } | Self::Malformed { .. } | Self::DoesNotUnwrap { .. } => ErrorKind::Corrupt,
+            Self::Tampered { .. }
+            | Self::Malformed { .. }
+            | Self::DoesNotUnwrap { .. }
+            | Self::DamagedSubjectKey { .. } => ErrorKind::Corrupt,
             Self::NewerFormat { .. } | Self::Io { .. } => ErrorKind::Unavailable,
             Self::UnknownKey { .. } | Self::Destroyed { .. } => ErrorKind::NotFound,
+            Self::Store { source } => source.kind(),
             Self::WrongPurpose { .. } | Self::Crypto { .. } => ErrorKind::Internal,
         }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(source: store::Error) -> Self {
+        Self::Store { source }
     }
 }
 

@@ -8,11 +8,15 @@ mod aead;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod error;
+mod keyring;
 mod software;
+pub mod subject;
 mod token;
 
 pub use error::Error;
+pub use keyring::{Custody, DATA_KEY_TTL, DerivedKey, DerivedKeys};
 pub use software::{Seal, SoftwareToken, SoftwareTokenOptions};
+pub use subject::{Subject, SubjectKey};
 pub use token::{KeyRef, Purpose, Token, TokenInfo, Use};
 
 #[cfg(test)]

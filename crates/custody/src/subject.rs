@@ -1,14 +1,14 @@
 //! The key of one person (or service): seals their named attributes and the opaque parts of ledger entries, and makes
 //! commitments. Destroying the stored key is the erasure: everything sealed under it is noise from then on.
 
-use base::{KeyId, PersonId, Secret, ServiceId};
+use base::{ClientId, KeyId, PersonId, Secret, ServiceId};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use crypto::{AeadKey, Crypto, HmacKey, Sha256};
 use uuid::Uuid;
 
 use crate::{Error, KeyRef, aead, error::crypto as failed};
 
-/// Whose key it is: a person, or a service identity.
+/// Whose key it is: a person, a service identity, or an OIDC client with its secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Subject(Uuid);
 
@@ -31,6 +31,12 @@ impl From<PersonId> for Subject {
 
 impl From<ServiceId> for Subject {
     fn from(id: ServiceId) -> Self {
+        Self(id.uuid())
+    }
+}
+
+impl From<ClientId> for Subject {
+    fn from(id: ClientId) -> Self {
         Self(id.uuid())
     }
 }

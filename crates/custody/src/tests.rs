@@ -13,6 +13,8 @@ use std::{
     time::Duration,
 };
 
+mod keyring;
+
 struct Ticking(AtomicI64);
 impl Clock for Ticking {
     fn now(&self) -> base::Timestamp {

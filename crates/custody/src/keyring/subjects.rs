@@ -41,10 +41,9 @@ impl Custody {
         subject: impl Into<Subject>,
     ) -> Result<Option<Arc<SubjectKey>>, Error> {
         let subject = subject.into();
-        let stored = txn.subject_key_get(subject.uuid()).map_err(|source| Error::Store { source })?;
-        match stored {
-            Some(stored) => self.open_stored(subject, &stored).map(Some),
-            None => {
+        match txn.subject_key_get(subject.uuid())? {
+            Some(store::SubjectKey::Wrapped(stored)) => self.open_stored(subject, &stored).map(Some),
+            Some(store::SubjectKey::Destroyed(_)) | None => {
                 self.subject_forget(subject);
                 Ok(None)
             }
@@ -99,7 +98,8 @@ impl Custody {
             self.0.sealing.put(subject, Arc::clone(&key), now);
             return Ok(key);
         }
-        let (by, wrapped) = subject::split_stored_key(stored).ok_or(Error::Crypto { source: crypto::Error::DoesNotOpen })?;
+        let damaged = || Error::DamagedSubjectKey { subject: subject.uuid() };
+        let (by, wrapped) = subject::split_stored_key(stored).ok_or_else(damaged)?;
         let material = self.0.token.unwrap(&by, wrapped, &subject.associated())?;
         let broken = |by: &KeyRef| Error::DoesNotUnwrap { key: by.id, version: by.version };
         let material = material.expose().as_slice().try_into().map_err(|_| broken(&by))?;
