@@ -1,0 +1,330 @@
+//! Every way to bend a log: each is found, and found where it is.
+
+use base::{Actor, DecisionId, Timestamp};
+
+use super::{TestSigner, key, log_of, opaque, origin};
+use crate::{
+    CheckpointSigner as _, Entry, LogKey, MemoryFiles, Outcome, Phase, Status, UserIdentity, Window, layout, leaf_hash,
+    verify::{Finding, FindingKind, Report, Verifier},
+    wal::{FrameBuilder, seed},
+};
+
+/// Entries in the log that is bent byte by byte: one full bundle and a partial one.
+const SMALL: usize = 260;
+
+fn verifier() -> Verifier {
+    Verifier::new(vec![key()]).bytes_only()
+}
+
+fn verify(files: &MemoryFiles) -> Report {
+    verifier().verify(files).unwrap()
+}
+
+fn short(count: usize) -> Vec<Vec<u8>> {
+    (0..count).map(|index| format!("{index:03}").into_bytes()).collect()
+}
+
+/// A small published log with a write-ahead file that repeats its last entries and holds three more.
+fn small() -> MemoryFiles {
+    with_wal(SMALL)
+}
+
+fn with_wal(size: usize) -> MemoryFiles {
+    let mut files = log_of(&short(size), &[]);
+    let first = size as u64 - 2;
+    let mut digest = seed(&origin(), first);
+    let mut wal = Vec::new();
+    for frame in [vec![first, first + 1], vec![first + 2], vec![first + 3, first + 4]] {
+        let mut builder = FrameBuilder::default();
+        for index in &frame {
+            let entry = format!("{index:03}").into_bytes();
+            builder.push(&entry, leaf_hash(&entry)).unwrap();
+        }
+        let (bytes, next) = builder.finish(&digest, frame[0]);
+        wal.extend(bytes);
+        digest = next;
+    }
+    wal.resize(wal.len() + 100, 0);
+    files.0.insert(layout::wal(first), wal);
+    files
+}
+
+/// Where a finding says that a byte of this file is wrong.
+fn locates(finding: &Finding, name: &str, at: usize) -> bool {
+    if finding.file.as_deref() != Some(name) {
+        return false;
+    }
+    match finding.kind {
+        // A signed text is right or wrong as a whole.
+        FindingKind::CheckpointAltered | FindingKind::RolledBack | FindingKind::Rewritten => true,
+        FindingKind::EntryAltered => {
+            // The entry that starts at the reported offset: 2 bytes of length and 3 of text.
+            finding.offset.is_some_and(|offset| (offset..offset + 5).contains(&(at as u64)))
+        }
+        FindingKind::TileAltered => finding.offset == Some(at as u64),
+        FindingKind::WalAltered => finding.offset.is_some_and(|offset| offset <= at as u64),
+        _ => finding.offset.is_some_and(|offset| offset == at as u64),
+    }
+}
+
+#[test]
+fn an_untouched_log_is_sound() {
+    let report = verify(&small());
+    assert!(report.is_sound(), "{:?}", report.findings);
+    assert!(report.findings.is_empty());
+    assert_eq!((report.size, report.complete_to, report.pending), (260, 260, 3));
+    assert!(report.signed);
+}
+
+// verifies: AUD-04
+#[test]
+fn every_flipped_byte_is_found_and_located() {
+    let whole = small();
+    for (name, bytes) in &whole.0 {
+        for at in 0..bytes.len() {
+            let mut bent = whole.clone();
+            bent.0.get_mut(name).unwrap()[at] ^= 0x01;
+            let report = verify(&bent);
+            assert!(!report.is_sound(), "byte {at} of {name}: not found");
+            assert!(
+                report.errors().any(|finding| locates(finding, name, at)),
+                "byte {at} of {name}: found elsewhere: {:?}",
+                report.findings
+            );
+        }
+    }
+}
+
+// verifies: AUD-04
+#[test]
+fn every_inserted_and_removed_byte_is_found() {
+    bend_lengths(&with_wal(20), 1);
+    bend_lengths(&small(), 13);
+}
+
+fn bend_lengths(whole: &MemoryFiles, step: usize) {
+    for (name, bytes) in &whole.0 {
+        let is_wal = name.starts_with(layout::WAL);
+        let zeros_from = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0) + 1;
+        for at in (0..=bytes.len()).step_by(step) {
+            // A zero more or less among the zeros behind the last frame is the same file content to every reader.
+            if is_wal && at >= zeros_from {
+                continue;
+            }
+            let mut longer = whole.clone();
+            longer.0.get_mut(name).unwrap().insert(at, b'a');
+            let report = verify(&longer);
+            assert!(!report.is_sound(), "insertion at {at} of {name}");
+            if at < bytes.len() {
+                let mut shorter = whole.clone();
+                shorter.0.get_mut(name).unwrap().remove(at);
+                let report = verify(&shorter);
+                assert!(!report.is_sound(), "removal at {at} of {name}: {:?}", report.findings);
+                let file = report.errors().any(|finding| finding.file.as_deref() == Some(name));
+                assert!(file, "removal at {at} of {name}: {:?}", report.findings);
+            }
+        }
+    }
+}
+
+// verifies: AUD-04
+#[test]
+fn every_truncation_is_found() {
+    truncate_all(&with_wal(20), 1);
+    truncate_all(&small(), 13);
+}
+
+fn truncate_all(whole: &MemoryFiles, step: usize) {
+    for (name, bytes) in &whole.0 {
+        let zeros_from = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0) + 1;
+        for len in (0..bytes.len()).step_by(step) {
+            if name.starts_with(layout::WAL) && (len >= zeros_from || len == 0 || frame_ends(bytes).contains(&len)) {
+                // Whole batches behind the newest checkpoint: only a witness or the store knows of them.
+                continue;
+            }
+            let mut bent = whole.clone();
+            bent.0.get_mut(name).unwrap().truncate(len);
+            let report = verify(&bent);
+            let expected = name.starts_with(layout::WAL) || !report.is_sound();
+            assert!(expected && !report.findings.is_empty(), "{name} cut to {len}");
+        }
+    }
+}
+
+fn frame_ends(wal: &[u8]) -> Vec<usize> {
+    let starts: Vec<usize> =
+        wal.windows(4).enumerate().filter(|(_, window)| *window == b"GWAL").map(|(at, _)| at).collect();
+    starts
+}
+
+#[test]
+fn every_missing_file_is_found() {
+    let whole = small();
+    for name in whole.0.keys().filter(|name| *name != layout::LOG_KEY && !name.starts_with(layout::WAL)) {
+        let mut bent = whole.clone();
+        bent.0.remove(name);
+        let report = verify(&bent);
+        assert!(!report.is_sound(), "{name}");
+        assert!(report.errors().any(|finding| finding.file.as_deref() == Some(name)), "{name}: {:?}", report.findings);
+    }
+    let mut more = whole;
+    more.0.insert("tile/notes.txt".to_owned(), Vec::new());
+    assert!(verify(&more).errors().any(|finding| finding.kind == FindingKind::UnexpectedFile));
+}
+
+// verifies: AUD-04
+#[test]
+fn swapped_and_repeated_entries_are_located() {
+    let entries = short(SMALL);
+    let whole = log_of(&entries, &[]);
+    let bundle = whole.0["tile/entries/000"].clone();
+    for (left, right) in [(0, 1), (10, 200), (254, 255)] {
+        let mut bent = bundle.clone();
+        for byte in 0..5 {
+            bent.swap(left * 5 + byte, right * 5 + byte);
+        }
+        let mut files = whole.clone();
+        files.0.insert("tile/entries/000".to_owned(), bent);
+        let report = verify(&files);
+        let found: Vec<_> = report.errors().filter_map(|finding| finding.entry).collect();
+        assert_eq!(found, [left as u64, right as u64]);
+        assert_eq!(report.complete_to, left as u64);
+    }
+    let mut files = whole.clone();
+    let repeated = [&bundle[..10], &bundle[5..]].concat();
+    files.0.insert("tile/entries/000".to_owned(), repeated);
+    let report = verify(&files);
+    let first = report.errors().next().unwrap();
+    assert_eq!((first.entry, first.offset), (Some(2), Some(10)));
+    assert_eq!(first.to_string(), "entry 2 (tile/entries/000, offset 10): the entry is not the one that was signed");
+}
+
+#[test]
+fn a_log_rewritten_with_its_tiles_differs_from_its_checkpoint() {
+    let mut entries = short(SMALL);
+    let checkpoint = log_of(&entries, &[]).0[layout::CHECKPOINT].clone();
+    entries[17] = b"lie".to_vec();
+    let mut files = log_of(&entries, &[]);
+    files.0.insert(layout::CHECKPOINT.to_owned(), checkpoint);
+    let report = verify(&files);
+    assert!(report.errors().any(|finding| finding.kind == FindingKind::Rewritten));
+    assert_eq!(report.complete_to, 0);
+}
+
+#[test]
+fn kept_checkpoints_narrow_a_rewriting_down() {
+    let mut entries = opaque(9000);
+    let cuts = [4096, 8200];
+    let honest = log_of(&entries, &cuts);
+    assert!(verify(&honest).is_sound());
+    assert_eq!(verify(&honest).checkpoints, 3);
+    entries[5000] = b"lie".to_vec();
+    let mut files = log_of(&entries, &cuts);
+    for name in [layout::CHECKPOINT.to_owned(), layout::kept_checkpoint(4096), layout::kept_checkpoint(8200)] {
+        files.0.insert(name.clone(), honest.0[&name].clone());
+    }
+    let report = verify(&files);
+    let first = report.errors().next().unwrap();
+    assert_eq!((first.kind, first.entry, first.until), (FindingKind::Rewritten, Some(4096), Some(8200)));
+    assert_eq!(report.complete_to, 4096);
+}
+
+#[test]
+fn a_rollback_is_found_against_a_witness() {
+    let entries = opaque(600);
+    let newer = log_of(&entries, &[]);
+    let older = log_of(&entries[..300], &[]);
+    let witness = &newer.0[layout::CHECKPOINT];
+    assert!(verify(&older).is_sound(), "an older valid state is valid by itself");
+    assert_eq!(verify(&older).witnessed, None, "and nothing is claimed about freshness");
+    let report = verifier().with_witness(witness).unwrap().verify(&older).unwrap();
+    assert!(report.errors().any(|finding| finding.kind == FindingKind::RolledBack && finding.entry == Some(300)));
+
+    let seen_earlier = verifier().with_witness(&older.0[layout::CHECKPOINT]).unwrap();
+    let report = seen_earlier.verify(&newer).unwrap();
+    assert!(report.is_sound());
+    assert_eq!(report.witnessed, Some(300));
+
+    let mut other = entries;
+    other[3] = b"lie".to_vec();
+    let report = seen_earlier.verify(&log_of(&other, &[])).unwrap();
+    assert!(report.errors().any(|finding| finding.kind == FindingKind::Forked && finding.until == Some(300)));
+    assert!(verifier().with_witness(b"nothing").is_err());
+}
+
+#[test]
+fn a_log_signed_by_another_key_is_not_ours() {
+    let stranger = LogKey::new(origin(), TestSigner::new(9).public_key());
+    let report = Verifier::new(vec![stranger]).bytes_only().verify(&small()).unwrap();
+    let kinds: Vec<_> = report.errors().map(|finding| finding.kind).collect();
+    assert!(kinds.contains(&FindingKind::KeyAltered) && kinds.contains(&FindingKind::CheckpointAltered));
+    assert!(!report.signed);
+}
+
+#[test]
+fn an_empty_log_is_sound() {
+    let report = verify(&MemoryFiles::default());
+    assert!(report.is_sound());
+    assert_eq!((report.size, report.complete_to), (0, 0));
+    assert!(verify(&log_of(&[], &[])).is_sound());
+}
+
+fn id(number: u128) -> DecisionId {
+    format!("00000000-0000-7000-8000-{number:012x}").parse().unwrap()
+}
+
+fn entry(phase: Phase, number: u128) -> Entry {
+    let who = UserIdentity::new(Actor::System);
+    Entry::new(phase, id(number), Timestamp::UNIX_EPOCH, "s3.amazonaws.com", "GetObject", who)
+}
+
+fn outcome(number: u128, of: &Entry) -> Entry {
+    let outcome = Outcome { status: Status::Ok, code: Some(200), bytes: Some(1), offset: None };
+    Entry::outcome_of(of, id(number), Timestamp::UNIX_EPOCH, outcome)
+}
+
+#[test]
+fn intents_and_outcomes_must_pair_up() {
+    let (first, second) = (entry(Phase::Intent, 1), entry(Phase::Intent, 2));
+    let mut window = entry(Phase::Intent, 3);
+    window.window = Some(Window { until: Timestamp::UNIX_EPOCH });
+    let entries = [
+        first.clone(),
+        outcome(10, &first),
+        outcome(11, &first), // closed already
+        second.clone(),      // stays open
+        window.clone(),
+        outcome(12, &window),
+        outcome(13, &window),
+        outcome(14, &entry(Phase::Intent, 99)), // never opened
+        second,                                 // opened twice
+        entry(Phase::Note, 20),
+    ];
+    let mut bytes: Vec<Vec<u8>> = entries.iter().map(|entry| entry.encode().unwrap()).collect();
+    bytes.push(b"{}".to_vec());
+    let report = Verifier::new(vec![key()]).verify(&log_of(&bytes, &[])).unwrap();
+    let found: Vec<_> = report.findings.iter().map(|finding| (finding.kind, finding.entry.unwrap())).collect();
+    assert_eq!(
+        found,
+        [
+            (FindingKind::OutcomeWithoutIntent, 2),
+            (FindingKind::OutcomeWithoutIntent, 7),
+            (FindingKind::DuplicateIntent, 8),
+            (FindingKind::NotAnEntry, 10),
+            (FindingKind::IntentOpen, 8),
+        ]
+    );
+    assert_eq!(report.open_intents, 1);
+    assert_eq!(report.complete_to, 11, "the bytes are intact all the same");
+}
+
+#[test]
+fn the_observer_sees_proven_entries_only() {
+    let entries = short(SMALL);
+    let mut files = log_of(&entries, &[]);
+    files.0.get_mut("tile/entries/000").unwrap()[5 * 5 + 2] ^= 1;
+    let mut seen = Vec::new();
+    verifier().verify_each(&files, &mut |index, bytes| seen.push((index, bytes.to_vec()))).unwrap();
+    assert_eq!(seen.len(), SMALL - 1);
+    assert!(seen.iter().all(|(index, bytes)| *index != 5 && *bytes == entries[*index as usize]));
+}
