@@ -13,6 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{AuthPosition, Session};
 
+mod facts;
+pub use facts::{Cut, EPOCH_RAISED, EPOCH_VIEW, folds, raise, raised};
+
 #[cfg(test)]
 mod tests;
 
@@ -123,8 +126,9 @@ struct Inner {
 pub struct Epochs(Arc<Inner>);
 
 impl Epochs {
-    /// The issuer's sequence number now: the highest fact this node has applied. Every credential that is made takes it
-    /// at its sign-in and keeps it (ID token, refresh token, cookie, session).
+    /// The issuer's sequence number now: that of the newest `epoch.raised` fact this node has applied. Every credential
+    /// that is made takes it at its sign-in and keeps it (ID token, refresh token, cookie, session). A sign-in that reads
+    /// it before a cut is applied is cut; one that reads it after is not: there is no moment between.
     pub fn position(&self) -> u64 {
         self.0.position.load(Ordering::SeqCst)
     }
@@ -152,6 +156,11 @@ impl Epochs {
     /// The epoch that cuts a credential of this person and position, if one does: for refresh tokens, cookies and ID tokens.
     pub fn cuts_person(&self, person: PersonId, position: &AuthPosition) -> Option<CutBy> {
         self.first([EpochKey::Person { person }], position)
+    }
+
+    /// The epoch of `key` that cuts a credential of this position, if it does.
+    pub fn cut_of(&self, key: EpochKey, position: &AuthPosition) -> Option<CutBy> {
+        self.first([key], position)
     }
 
     /// The epoch that cuts a session, if one does. The work is bounded by the session's lineage and groups, not by the table.

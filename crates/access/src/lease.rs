@@ -291,6 +291,11 @@ pub struct Closing {
 }
 
 impl Closing {
+    /// No stream at all.
+    pub const fn none() -> Self {
+        Self { waits: Vec::new() }
+    }
+
     /// How many streams were told to stop.
     pub fn streams(&self) -> usize {
         self.waits.len()

@@ -23,6 +23,7 @@ pub use resource::{
 pub use visible::Visible;
 
 // Sessions, epochs, leases, tokens, revocation.
+pub mod assume;
 pub mod epoch;
 pub mod lease;
 pub mod session;

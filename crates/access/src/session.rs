@@ -157,6 +157,8 @@ pub struct Session {
     pub role: RoleId,
     /// `arn:aws:iam::ACCOUNT:role/PATH/NAME`.
     pub role_arn: Arn,
+    /// `AROA...`, new with each creation of a role, so that a deleted and recreated role is another principal.
+    pub role_unique_id: String,
     /// `arn:aws:sts::ACCOUNT:assumed-role/NAME/SESSION`.
     pub arn: Arn,
     /// The session's name.
@@ -206,7 +208,7 @@ impl Session {
 
     /// `AROA…:NAME`, the `AssumedRoleId` and `UserId` of AWS.
     pub fn assumed_role_id(&self) -> String {
-        format!("{}:{}", role_unique_id(self.role), self.name)
+        format!("{}:{}", self.role_unique_id, self.name)
     }
 
     /// The value of the tag with this key, ignoring the key's case.

@@ -283,5 +283,42 @@ fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| address(text).map(IpNet::from))
 }
 
+/// A number from every region that the literals cut out: each literal, between neighbours, below and above all.
+pub(crate) fn around_numbers(literals: &[&str]) -> Vec<String> {
+    let mut numbers: Vec<Decimal> = literals.iter().filter_map(|l| decimal(l)).collect();
+    numbers.sort();
+    let between = numbers.iter().zip(numbers.iter().skip(1)).map(|(a, b)| a + (b - a) / Decimal::TWO);
+    let below = numbers.first().map(|n| n - Decimal::ONE);
+    let above = numbers.last().map(|n| n + Decimal::ONE);
+    let all = between.chain(below).chain(above).chain(numbers.iter().copied());
+    all.map(|n| n.to_string()).collect()
+}
+
+/// A date from every region that the literals cut out.
+pub(crate) fn around_dates(literals: &[&str]) -> Vec<String> {
+    let mut instants: Vec<i128> = literals.iter().filter_map(|l| instant(l)).collect();
+    instants.sort_unstable();
+    const DAY: i128 = 86_400_000_000_000;
+    let between = instants.iter().zip(instants.iter().skip(1)).map(|(a, b)| a + (b - a) / 2);
+    let ends = instants.first().map(|i| i - DAY).into_iter().chain(instants.last().map(|i| i + DAY));
+    let all = between.chain(ends).chain(instants.iter().copied());
+    all.filter_map(|i| jiff::Timestamp::from_nanosecond(i).ok()).map(|t| t.to_string()).collect()
+}
+
+/// An address from every region that the networks cut out. Networks are nested or disjoint, so the first address of each and the
+/// one after its last are enough.
+pub(crate) fn around_networks(literals: &[&str]) -> Vec<String> {
+    let after = |last: IpAddr| match last {
+        IpAddr::V4(a) => u32::from(a).checked_add(1).map(|n| IpAddr::V4(n.into())),
+        IpAddr::V6(a) => u128::from(a).checked_add(1).map(|n| IpAddr::V6(n.into())),
+    };
+    let mut out = vec!["0.0.0.0".to_owned(), "::".to_owned()];
+    for net in literals.iter().filter_map(|l| network(l)) {
+        out.push(net.network().to_string());
+        out.extend(after(net.broadcast()).map(|a| a.to_string()));
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests;

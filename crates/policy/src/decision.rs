@@ -78,8 +78,8 @@ pub enum Missing {
     KeyPolicy,
     /// The permissions boundary does not allow.
     Boundary,
-    /// The session policy at this position does not allow.
-    Session(usize),
+    /// None of the session policies allows.
+    Session,
     /// No service control policy at this level allows.
     ServiceControl(usize),
 }
@@ -93,7 +93,7 @@ impl fmt::Display for Missing {
             Self::Trust => f.write_str("the role's trust policy does not allow it"),
             Self::KeyPolicy => f.write_str("the key policy does not allow it"),
             Self::Boundary => f.write_str("the permissions boundary does not allow it"),
-            Self::Session(i) => write!(f, "session policy {i} does not allow it"),
+            Self::Session => f.write_str("no session policy allows it"),
             Self::ServiceControl(level) => write!(f, "no guardrail of level {level} allows it"),
         }
     }

@@ -37,6 +37,26 @@ impl DocumentKind {
         matches!(self, Self::Resource | Self::Trust)
     }
 
+    /// The kind that a text most likely is, for tools that are given a file: statements with principals and without resources are a trust
+    /// policy, with resources a resource policy, all others an identity policy.
+    ///
+    /// # Errors
+    /// [`Error`] where the text is not JSON.
+    pub fn guess(text: &str) -> Result<Self, Error> {
+        let node = json::parse(text, Document::BYTES_MAX)?;
+        let statements = match member(&node, "Statement") {
+            Some(Node::List(items)) => items.as_slice(),
+            Some(one) => std::slice::from_ref(one),
+            None => &[],
+        };
+        let any = |names: &[&str]| statements.iter().any(|s| names.iter().any(|name| member(s, name).is_some()));
+        Ok(match (any(&["Principal", "NotPrincipal"]), any(&["Resource", "NotResource"])) {
+            (true, true) => Self::Resource,
+            (true, false) => Self::Trust,
+            (false, _) => Self::Identity,
+        })
+    }
+
     /// The kind with its article, for messages.
     pub fn described(self) -> &'static str {
         match self {
@@ -47,6 +67,13 @@ impl DocumentKind {
             Self::Session => "a session policy",
             Self::ServiceControl => "a service control policy",
         }
+    }
+}
+
+fn member<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
+    match node {
+        Node::Object(members) => members.iter().find(|(key, _)| key == name).map(|(_, value)| value),
+        _ => None,
     }
 }
 

@@ -23,7 +23,8 @@ pub struct Inputs<'a> {
     pub resource: Option<&'a Compiled>,
     /// The principal's permissions boundary.
     pub boundary: Option<&'a Compiled>,
-    /// The session policies; each must allow. None given means no restriction.
+    /// The session policies that were passed together, inline and managed: like identity policies they are one set, of which one must
+    /// allow. None given means no restriction.
     pub session: &'a [Arc<Compiled>],
     /// Guardrails, one list for each level from the root down; some policy of every level must allow.
     pub scps: &'a [Vec<Arc<Compiled>>],
@@ -94,7 +95,7 @@ impl SideResult {
     }
 }
 
-/// The role side alone: identity ∩ boundary ∩ every session policy ∩ every level of guardrails, and every Deny of any document.
+/// The role side alone: identity ∩ boundary ∩ session policies ∩ every level of guardrails, and every Deny of any document.
 /// Allows of the resource's policy count for nothing here: on governed data a grant takes their place.
 pub fn narrow(inputs: &Inputs<'_>, request: &Request) -> SideResult {
     let survey = Survey::take(inputs, request, request.action_lower());
@@ -244,15 +245,13 @@ impl Survey {
         Err(std::iter::once(own).chain(limits.iter().copied()).collect())
     }
 
-    /// The boundary and the session policies that do not allow.
+    /// The boundary and the session policies, where they do not allow.
     fn limits(&self, inputs: &Inputs<'_>, missing: &mut Vec<Missing>) {
         if inputs.boundary.is_some() && self.boundary.is_empty() {
             missing.push(Missing::Boundary);
         }
-        for i in 0..inputs.session.len() {
-            if !self.session.iter().any(|at| at.policy == PolicyRef::Session(i)) {
-                missing.push(Missing::Session(i));
-            }
+        if !inputs.session.is_empty() && self.session.is_empty() {
+            missing.push(Missing::Session);
         }
     }
 

@@ -155,7 +155,7 @@ fn read_request(node: &Node) -> Result<Request, Error> {
         (required(members, "principal")?, required(members, "action")?, required(members, "resource")?);
     let account = match find(members, "resource_account") {
         Some(node) => text("request.resource_account", node)?,
-        None => match resource.splitn(6, ':').nth(4) {
+        None => match resource.split(':').nth(4) {
             Some(account) if !account.is_empty() => account,
             _ => return Err(Error::MissingElement { path: "request".to_owned(), element: "resource_account" }),
         },

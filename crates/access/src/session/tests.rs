@@ -21,6 +21,7 @@ pub(crate) fn sample() -> Session {
         role: RoleId::from_uuid(uuid(2)),
         arn: session_arn(account, &role_arn, &name).unwrap(),
         role_arn,
+        role_unique_id: role_unique_id(RoleId::from_uuid(uuid(2))),
         name,
         access_key_id: AccessKeyId::from_entropy(1, [7; 10]),
         tags: vec![Tag { key: "Cost".into(), value: "42*".into() }],

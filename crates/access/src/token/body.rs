@@ -24,6 +24,7 @@ struct Body {
     a: AccountId,
     r: RoleId,
     ra: Arn,
+    ru: String,
     n: SessionName,
     key: AccessKeyId,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -64,6 +65,7 @@ pub(super) fn write(session: &Session) -> Vec<u8> {
         a: session.account,
         r: session.role,
         ra: session.role_arn.clone(),
+        ru: session.role_unique_id.clone(),
         n: session.name.clone(),
         key: session.access_key_id.clone(),
         t: session.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect(),
@@ -102,6 +104,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Session, BadToken> {
         role: body.r,
         arn: session_arn(body.a, &body.ra, &body.n).map_err(|_| BadToken::Malformed)?,
         role_arn: body.ra,
+        role_unique_id: body.ru,
         name: body.n,
         access_key_id: body.key,
         tags: body.t.into_iter().map(|(key, value)| Tag { key, value }).collect(),

@@ -154,7 +154,7 @@ fn cross_account_needs_both_sides() {
     let nothing = allow(json!({"Action": "iam:*"}));
     lacks(
         json!({"request": other, "identity_policies": [yes], "resource_policy": named, "permission_boundary": nothing, "session_policies": [nothing]}),
-        &[Missing::Boundary, Missing::Session(0)],
+        &[Missing::Boundary, Missing::Session],
     );
 }
 
@@ -168,7 +168,13 @@ fn boundary_and_session_policies_limit_the_identity_side() {
         &["identity[0]#0", "boundary#0", "session[0]#0", "session[1]#0"],
     );
     lacks(json!({"identity_policies": [yes], "permission_boundary": nothing}), &[Missing::Boundary]);
-    lacks(json!({"identity_policies": [yes], "session_policies": [yes, nothing]}), &[Missing::Session(1)]);
+    lacks(json!({"identity_policies": [yes], "session_policies": [nothing, nothing]}), &[Missing::Session]);
+    // Session policies that are passed together are one set, as identity policies are.
+    check(
+        json!({"identity_policies": [yes], "session_policies": [nothing, yes]}),
+        Allow,
+        &["identity[0]#0", "session[1]#0"],
+    );
     lacks(json!({"permission_boundary": yes, "session_policies": [yes]}), &[Missing::Identity]);
 }
 
@@ -191,7 +197,7 @@ fn the_principal_form_decides_which_implicit_denies_bind() {
     ] {
         for (limit, missing) in [
             (json!({"permission_boundary": nothing}), Missing::Boundary),
-            (json!({"session_policies": [nothing]}), Missing::Session(0)),
+            (json!({"session_policies": [nothing]}), Missing::Session),
         ] {
             let mut q = limit;
             q["request"] = json!({"principal": caller, "context": {"aws:PrincipalArn": ROLE}});
@@ -444,4 +450,134 @@ fn what_cannot_be_evaluated_is_denied_and_says_so() {
         assert_eq!(output.decision.effect, ImplicitDeny);
         assert_eq!(output.decision.errors.len(), 1);
     }
+}
+
+fn compiled(kind: crate::DocumentKind, document: &Value) -> std::sync::Arc<crate::Compiled> {
+    crate::Document::from_value(document, kind).unwrap().compile()
+}
+
+fn request(action: &str, context: crate::Context) -> crate::Request {
+    crate::Request::new(crate::Principal::parse(SESSION), action, OBJECT, "111122223333", context)
+}
+
+/// The gate asks the role side alone: a dataset policy can deny there and never allow.
+#[test]
+fn the_role_side_alone() {
+    use crate::{DocumentKind as Kind, Inputs, Outcome, narrow};
+    let (yes, nothing) = (allow(json!({})), allow(json!({"Action": "iam:*"})));
+    let identity = [compiled(Kind::Identity, &yes)];
+    let (wide, closed) = (compiled(Kind::Boundary, &yes), compiled(Kind::Boundary, &nothing));
+    let open = compiled(Kind::Resource, &allow(json!({"Principal": "*"})));
+    let shut = compiled(Kind::Resource, &deny(json!({"Principal": "*"})));
+    let request = request("s3:GetObject", crate::Context::new());
+    let base = Inputs { identity: &identity, ..Inputs::default() };
+
+    let side = narrow(&base, &request);
+    assert_eq!((side.outcome(), side.allowed_by.len()), (Outcome::Allows, 1));
+    let side = narrow(&Inputs { boundary: Some(&wide), resource: Some(&open), ..base }, &request);
+    assert_eq!((side.outcome(), side.allowed_by.len()), (Outcome::Allows, 2), "the resource's Allow does not count");
+    let side = narrow(&Inputs { resource: Some(&open), ..Inputs::default() }, &request);
+    assert_eq!((side.outcome(), side.missing), (Outcome::Lacks, vec![Missing::Identity]));
+    let side = narrow(&Inputs { boundary: Some(&closed), scps: &[vec![]], ..base }, &request);
+    assert_eq!(side.missing, [Missing::Boundary, Missing::ServiceControl(0)]);
+    let side = narrow(&Inputs { resource: Some(&shut), ..base }, &request);
+    assert_eq!(side.outcome(), Outcome::Denies);
+    assert_eq!(side.denied_by[0].policy, crate::PolicyRef::Resource);
+}
+
+#[test]
+fn assuming_a_role_needs_every_sub_action_over_one_context() {
+    use crate::{AssumeInputs, Context, DocumentKind as Kind, Principal, Request, evaluate_assume};
+    let working = include_str!("../../tests/fixtures/working-trust-policy.json");
+    let trust = crate::Document::parse(working, Kind::Trust).unwrap().compile();
+    let context = Context::new()
+        .with("saml:aud", "https://signin.aws.amazon.com/saml")
+        .with("sts:SourceIdentity", "ab@novonordisk.com")
+        .with("aws:RequestTag/GroupHash", ":k7q2:xxxx:");
+    let provider = Principal::parse("arn:aws:iam::111111111111:saml-provider/your-saml-provider");
+    let ask = |context: Context, trust: &crate::Compiled| {
+        let role = "arn:aws:iam::111111111111:role/r";
+        let request = Request::new(provider.clone(), "sts:AssumeRoleWithSAML", role, "111111111111", context);
+        let inputs = AssumeInputs {
+            trust,
+            identity: &[],
+            boundary: None,
+            session: &[],
+            scps: &[],
+            tags: true,
+            source_identity: true,
+        };
+        evaluate_assume(&inputs, &request)
+    };
+    let yes = ask(context.clone(), &trust);
+    assert_eq!((yes.effect(), yes.actions.len()), (Allow, 3));
+    for (key, value) in [
+        ("sts:SourceIdentity", "ab@elsewhere.com"),
+        ("sts:SourceIdentity", "@novonordisk.com"),
+        ("aws:RequestTag/GroupHash", ":k7q2:"),
+        ("aws:RequestTag/GroupHash", ":kxxxxq:"),
+        ("aws:RequestTag/GroupHash", ":XXXX:"),
+        ("aws:RequestTag/GroupHash", "xxxx"),
+    ] {
+        let no = ask(context.clone().with(key, value), &trust);
+        assert_eq!(no.effect(), ImplicitDeny, "{key} = {value}");
+    }
+    let mut anonymous = context.clone();
+    anonymous.remove("STS:sourceidentity");
+    assert_eq!(ask(anonymous, &trust).effect(), ImplicitDeny);
+    let bare = working.replace("\"sts:TagSession\", ", "");
+    let bare = crate::Document::parse(&bare, Kind::Trust).unwrap().compile();
+    let refused = ask(context, &bare);
+    assert_eq!(refused.effect(), ImplicitDeny);
+    let (action, decision) = refused.refused().unwrap();
+    assert_eq!((action, decision.missing.as_slice()), ("sts:TagSession", &[Missing::Trust][..]));
+}
+
+/// The printed policy refuses everybody, whatever the source identity is.
+#[test]
+fn the_printed_trust_policy_of_the_seed_allows_nobody() {
+    let printed: Value = serde_json::from_str(include_str!("../../tests/fixtures/seed-trust-policy.json")).unwrap();
+    for source in [None, Some(""), Some("u@novonordisk.com"), Some("other")] {
+        let mut context =
+            json!({"saml:aud": "https://signin.aws.amazon.com/saml", "aws:RequestTag/GroupHash": ":xxxx:"});
+        if let Some(source) = source {
+            context["sts:SourceIdentity"] = json!(source);
+        }
+        let request = json!({"principal": "arn:aws:iam::111111111111:saml-provider/your-saml-provider", "action": "sts:AssumeRoleWithSAML",
+            "resource": "arn:aws:iam::111111111111:role/r", "resource_account": "111111111111", "context": context});
+        lacks(json!({"request": request, "resource_policy": printed}), &[Missing::Trust]);
+    }
+}
+
+/// A role that was deleted and made again does not inherit what its namesake was granted.
+#[test]
+fn principals_bound_to_unique_ids() {
+    use crate::{Compiled, Context, Document, DocumentKind, Inputs, Principal, Request, evaluate};
+    let document = Document::from_value(&allow(json!({"Principal": {"AWS": ROLE}})), DocumentKind::Resource).unwrap();
+    let bound = Compiled::bound(&document, |arn| (arn == ROLE).then(|| "AROAOLDOLDOLDOLD1".into()));
+    let by_id = compiled(DocumentKind::Resource, &allow(json!({"Principal": {"AWS": "AROAOLDOLDOLDOLD1"}})));
+    for (id, effect) in [("AROAOLDOLDOLDOLD1", Allow), ("AROANEWNEWNEWNEW1", ImplicitDeny)] {
+        let principal = Principal::parse(SESSION).with_unique_id(id).with_role_arn(ROLE);
+        let request = Request::new(principal, "s3:GetObject", OBJECT, "111122223333", Context::new());
+        for document in [&bound, &*by_id] {
+            let decision = evaluate(&Inputs { resource: Some(document), ..Inputs::default() }, &request);
+            assert_eq!(decision.effect, effect, "{id}");
+        }
+    }
+}
+
+#[test]
+fn remarks_tell_what_did_not_fit_an_operator() {
+    use crate::decision::Note;
+    let ask = |condition: Value, context: Value| {
+        let output = ask(
+            json!({"request": {"context": context}, "identity_policies": [allow(json!({"Condition": condition}))]}),
+        );
+        assert_eq!(output.decision.effect, ImplicitDeny);
+        output.decision.notes
+    };
+    let notes = ask(json!({"NumericLessThan": {"aws:x": 5}}), json!({"aws:x": "many"}));
+    assert!(matches!(&notes[..], [Note::IllTyped { key, .. }] if &**key == "aws:x"));
+    let notes = ask(json!({"StringEquals": {"aws:x": "a"}}), json!({"aws:x": ["a", "b"]}));
+    assert!(matches!(&notes[..], [Note::NotSingle { .. }]));
 }

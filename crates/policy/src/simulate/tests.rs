@@ -1,1 +1,67 @@
 //! The JSON contract of `galen policy simulate`.
+
+use super::*;
+
+const QUESTION: &str = r#"{"identity_policies":[{"Version":"2012-10-17","Statement":{"Sid":"Read","Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}}],"resource_policy":null,"permission_boundary":null,"session_policies":[],"service_control_policies":[],"request":{"principal":"arn:aws:sts::111122223333:assumed-role/r/s","action":"s3:GetObject","resource":"arn:aws:s3:::b/k","resource_account":"111122223333","context":{"aws:TagKeys":["a"],"aws:x":"y"}}}"#;
+const ANSWER: &str = r#"{"decision":"allow","determined_by":[{"policy":"identity[0]","statement":0,"sid":"Read"}]}"#;
+
+#[test]
+fn the_stable_shape() {
+    assert_eq!(simulate(QUESTION).unwrap().to_json(), ANSWER);
+    let nothing = QUESTION.replace("s3:::b/k", "s3:::c");
+    assert_eq!(simulate(&nothing).unwrap().to_json(), r#"{"decision":"implicit_deny","determined_by":[]}"#);
+    let denied = QUESTION.replace("\"Allow\"", "\"Deny\"").replace("\"Sid\":\"Read\",", "");
+    assert_eq!(
+        simulate(&denied).unwrap().to_json(),
+        r#"{"decision":"explicit_deny","determined_by":[{"policy":"identity[0]","statement":0,"sid":null}]}"#
+    );
+}
+
+#[test]
+fn only_the_request_is_needed() {
+    let least = r#"{"request":{"principal":"p.amazonaws.com","action":"sqs:SendMessage","resource":"arn:aws:sqs:eu-north-1:111122223333:q"}}"#;
+    assert_eq!(simulate(least).unwrap().decision.effect, crate::Effect::ImplicitDeny);
+}
+
+#[test]
+fn wrong_questions_say_where() {
+    for (from, to, message) in [
+        ("\"request\"", "\"Request\"", "unknown element `Request` in the question"),
+        ("\"resource_account\":\"111122223333\",", "", "request has no `resource_account`"),
+        (
+            "\"aws:x\":\"y\"",
+            "\"AWS:tagkeys\":\"y\"",
+            "request.context.AWS:tagkeys is `y`: expected a key that stands once",
+        ),
+        (
+            "\"Resource\":\"arn:aws:s3:::b/*\"",
+            "\"Resource\":1",
+            "identity_policies[0]: Statement.Resource is `a number`",
+        ),
+        ("\"session_policies\":[]", "\"session_policies\":{}", "session_policies is `an object`: expected a list"),
+        ("\"context\":{", "\"context\":{\"aws:x\":\"z\",", "the key `aws:x` stands twice"),
+    ] {
+        let changed = QUESTION.replace(from, to);
+        assert_ne!(changed, QUESTION);
+        let error = simulate(&changed).unwrap_err().to_string();
+        assert!(error.starts_with(message), "{error}");
+    }
+}
+
+#[test]
+fn lines_are_answered_as_they_come_and_one_document_at_the_end() {
+    let mut stream = Stream::new();
+    assert_eq!(stream.line(QUESTION).unwrap().unwrap().to_json(), ANSWER);
+    assert!(stream.line("  ").is_none());
+    assert!(stream.line("{").unwrap().is_err());
+    assert_eq!(stream.line(QUESTION).unwrap().unwrap().to_json(), ANSWER);
+    assert!(stream.end().is_none());
+
+    let pretty: serde_json::Value = serde_json::from_str(QUESTION).unwrap();
+    let mut stream = Stream::new();
+    for line in serde_json::to_string_pretty(&pretty).unwrap().lines() {
+        assert!(stream.line(line).is_none());
+    }
+    assert!(!stream.is_lines());
+    assert_eq!(stream.end().unwrap().unwrap().to_json(), ANSWER);
+}

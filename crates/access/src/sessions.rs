@@ -1,0 +1,441 @@
+//! `Sessions`: makes role sessions, opens their tokens, lists them, and ends what a change takes away.
+//!
+//! It joins token, epochs, leases and the store. It must not decide who may have a session: it takes a permit.
+//! Invariants: no session without a permit and a source identity; a token opens only while no epoch cuts it.
+
+use base::{ClientId, Effects, PersonId, RoleId, Secret, ServiceId, SessionId, SignInId, Timestamp};
+use crypto::Crypto;
+use serde::{Deserialize, Serialize};
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Fact, Store};
+
+use crate::epoch::{Cut, CutBy};
+use crate::token::{self, BadToken, Opened, SealKeys};
+use crate::{
+    AccessKeyId, Ended, Epochs, LeaseKey, Leases, Outcome, Permit, Reason, Session, SessionKind, lease::Closing, sts,
+};
+
+mod cache;
+mod keys;
+pub use keys::{CustodyKeys, KeySource, KeysUnavailable};
+
+#[cfg(test)]
+mod tests;
+
+/// Sessions by id.
+const CLASS: &str = "session";
+/// Sessions by person (or service): key is the member's id and the session's.
+const CLASS_BY_MEMBER: &str = "session_by_member";
+/// Bodies of sessions that are too large for a token.
+const CLASS_BODY: &str = "session_body";
+
+/// How long a session stays listed after its end, so that "why" can go from a decision to the sign-in.
+const KEPT_AFTER_END: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Largest page of sessions.
+pub const PAGE_MAX: usize = 1000;
+
+/// Why a token gives no session. Display is safe for the caller.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reject {
+    /// Its time is over.
+    #[error("the session ended at {at}: sign in again")]
+    Expired {
+        /// When.
+        at: Timestamp,
+    },
+    /// An epoch was raised.
+    #[error("the session was cut at {}: access was taken away or a new sign-in is needed", .by.epoch.at)]
+    Cut {
+        /// What cut it.
+        by: CutBy,
+    },
+    /// It is not a token of this installation, or it was altered.
+    #[error("the session token is not valid")]
+    Malformed,
+    /// The token belongs to another access key.
+    #[error("the session token does not belong to this access key")]
+    Mismatch,
+    /// Keys or records cannot be had now.
+    #[error("sessions cannot be checked now: retry later")]
+    Unavailable,
+}
+
+impl Reject {
+    /// The error code of the AWS edges.
+    pub const fn aws_code(&self) -> &'static str {
+        match self {
+            Self::Expired { .. } | Self::Cut { .. } => "ExpiredToken",
+            Self::Malformed | Self::Mismatch => "InvalidToken",
+            Self::Unavailable => "ServiceUnavailable",
+        }
+    }
+
+    /// What it means.
+    pub const fn kind(&self) -> base::ErrorKind {
+        match self {
+            Self::Unavailable => base::ErrorKind::Unavailable,
+            _ => base::ErrorKind::Unauthenticated,
+        }
+    }
+}
+
+/// Why no session could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// The permit is for another role, name or source identity than the session.
+    #[error("the permit is not for this session")]
+    WrongPermit,
+    /// There is no key, or the library refused.
+    #[error("the session cannot be sealed now")]
+    Seal(#[source] crypto::Error),
+    /// The keys cannot be had now.
+    #[error("the session cannot be sealed now")]
+    Keys(#[source] KeysUnavailable),
+    /// The record could not be written.
+    #[error("the session could not be recorded")]
+    Store(#[source] store::Error),
+}
+
+/// New credentials. The secrets leave once.
+pub struct Issued {
+    /// The session.
+    pub session: Arc<Session>,
+    /// Its derived secret.
+    pub secret_access_key: Secret<String>,
+    /// Its token.
+    pub session_token: Secret<String>,
+    /// How much of the room for policies and tags is used, in percent.
+    pub packed_percent: u32,
+}
+
+/// What is kept of a session: ids and times, no name and no tag.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRow {
+    /// The session.
+    pub id: SessionId,
+    /// What kind.
+    pub kind: SessionKind,
+    /// Whose, when a person's.
+    pub person: Option<PersonId>,
+    /// Whose, when a machine's.
+    pub service: Option<ServiceId>,
+    /// In which role.
+    pub role: RoleId,
+    /// Its access key.
+    pub access_key_id: AccessKeyId,
+    /// The sign-in it goes back to.
+    pub sign_in: Option<SignInId>,
+    /// The client it came through.
+    pub client: Option<ClientId>,
+    /// The session that made it.
+    pub parent: Option<SessionId>,
+    /// When the person authenticated.
+    pub auth_time: Timestamp,
+    /// The issuer's number at that moment.
+    pub seq: Option<u64>,
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// When it ends by itself.
+    pub expires: Timestamp,
+}
+
+impl SessionRow {
+    fn of(session: &Session) -> Self {
+        Self {
+            id: session.id,
+            kind: session.kind,
+            person: session.person,
+            service: session.service,
+            role: session.role,
+            access_key_id: session.access_key_id.clone(),
+            sign_in: session.sign_in,
+            client: session.client,
+            parent: session.lineage.last().map(|ancestor| ancestor.session),
+            auth_time: session.auth.auth_time,
+            seq: session.auth.seq,
+            issued: session.issued,
+            expires: session.expires,
+        }
+    }
+}
+
+/// What sessions stand on.
+pub struct SessionDeps {
+    /// Where they are recorded.
+    pub store: Store,
+    /// The keys that seal them.
+    pub keys: Arc<dyn KeySource>,
+    /// Randomness for keys and nonces.
+    pub crypto: Crypto,
+    /// The clock.
+    pub effects: Effects,
+}
+
+struct Inner {
+    store: Store,
+    keys: Arc<dyn KeySource>,
+    crypto: Crypto,
+    effects: Effects,
+    epochs: Epochs,
+    leases: Leases,
+    opened: cache::Opened,
+}
+
+/// Role sessions of one node; cheap to clone.
+#[derive(Clone)]
+pub struct Sessions(Arc<Inner>);
+
+impl Sessions {
+    /// Joins the parts. The epochs must be loaded before the first token is opened ([`Epochs::load`]).
+    pub fn new(deps: SessionDeps, epochs: Epochs, leases: Leases) -> Self {
+        let SessionDeps { store, keys, crypto, effects } = deps;
+        Self(Arc::new(Inner { store, keys, crypto, effects, epochs, leases, opened: cache::Opened::default() }))
+    }
+
+    /// The epochs that cut sessions.
+    pub fn epochs(&self) -> &Epochs {
+        &self.0.epochs
+    }
+
+    /// The open streams.
+    pub fn leases(&self) -> &Leases {
+        &self.0.leases
+    }
+
+    /// The secret of an access key, derived and not looked up; `None` for an id that is malformed or whose key is gone.
+    /// A secret says nothing about the session: the token must be opened too.
+    pub fn secret_for(&self, access_key_id: &str) -> Option<Secret<String>> {
+        let id = AccessKeyId::from_str(access_key_id).ok()?;
+        self.0.keys.keys().ok()?.secret_of(&id)
+    }
+
+    /// An unused access key id for a session that is being made.
+    ///
+    /// # Errors
+    /// [`IssueError::Keys`].
+    pub fn access_key(&self) -> Result<AccessKeyId, IssueError> {
+        let keys = self.0.keys.keys().map_err(IssueError::Keys)?;
+        keys.access_key(&self.0.crypto).ok_or(IssueError::Keys(KeysUnavailable))
+    }
+
+    /// Seals and records a session that the gate has permitted. The permit's entitling groups become the session's.
+    ///
+    /// # Errors
+    /// [`IssueError`]; then nothing was issued.
+    pub async fn issue(&self, permit: Permit<sts::AssumeRole>, mut session: Session) -> Result<Issued, IssueError> {
+        let asked = permit.action();
+        let same = permit.resource().0 == session.role
+            && asked.source_identity == session.source_identity
+            && asked.session_name == session.name.as_str();
+        if !same {
+            return Err(IssueError::WrongPermit);
+        }
+        session.via = entitling(permit.reasons());
+        let issued = self.seal(session).await?;
+        permit.finish(Outcome { status: 200, bytes: 0 });
+        Ok(issued)
+    }
+
+    async fn seal(&self, session: Session) -> Result<Issued, IssueError> {
+        let keys = self.0.keys.keys().map_err(IssueError::Keys)?;
+        let sealed = token::seal(&keys, &self.0.crypto, &session).map_err(IssueError::Seal)?;
+        let secret = keys.secret_of(&session.access_key_id).ok_or(IssueError::Keys(KeysUnavailable))?;
+        self.record(&session, sealed.record).await.map_err(IssueError::Store)?;
+        Ok(Issued {
+            packed_percent: token::packed_percent(&session),
+            session: Arc::new(session),
+            secret_access_key: secret,
+            session_token: sealed.token,
+        })
+    }
+
+    async fn record(&self, session: &Session, body: Option<Vec<u8>>) -> Result<(), store::Error> {
+        let row = SessionRow::of(session);
+        let corrupt = store::Error::Corrupt { what: "session" };
+        let value = serde_json::to_vec(&row).map_err(|_| corrupt)?;
+        let expires = row.expires;
+        let listed = expires.checked_add(KEPT_AFTER_END).unwrap_or(expires);
+        let by_member = row.person.map(|p| *p.bytes()).or(row.service.map(|s| *s.bytes()));
+        let key = *row.id.bytes();
+        let write = move |txn: &mut store::WriteTxn<'_>| {
+            txn.record_put(CLASS, &key, &value, Some(listed))?;
+            if let Some(member) = by_member {
+                txn.record_put(CLASS_BY_MEMBER, &[member, key].concat(), &[], Some(listed))?;
+            }
+            if let Some(body) = &body {
+                txn.record_put(CLASS_BODY, &key, body, Some(expires))?;
+            }
+            Ok::<_, store::Error>(())
+        };
+        self.0.store.write(session.actor(), write).await.map(|_| ())
+    }
+
+    /// Opens a token. `access_key_id` is the key that signed the request; the token must belong to it.
+    ///
+    /// # Errors
+    /// [`Reject`].
+    pub async fn open(&self, session_token: &str, access_key_id: Option<&str>) -> Result<Arc<Session>, Reject> {
+        let digest = crypto::sha256(session_token.as_bytes());
+        let session = match self.0.opened.get(&digest) {
+            Some(session) => session,
+            None => {
+                let session = Arc::new(self.unseal(session_token).await?);
+                self.0.opened.put(digest, &session);
+                session
+            }
+        };
+        if access_key_id.is_some_and(|id| id != session.access_key_id.as_str()) {
+            return Err(Reject::Mismatch);
+        }
+        match self.0.epochs.check(&session, self.0.effects.now()) {
+            Ok(()) => Ok(session),
+            Err(Cut::Expired { at }) => Err(Reject::Expired { at }),
+            Err(Cut::Raised(by)) => Err(Reject::Cut { by }),
+        }
+    }
+
+    async fn unseal(&self, session_token: &str) -> Result<Session, Reject> {
+        let keys = self.0.keys.keys().map_err(|_| Reject::Unavailable)?;
+        match token::open(&keys, session_token).map_err(bad)? {
+            Opened::Session(session) => Ok(*session),
+            Opened::Pointer(pointer) => self.fetch(&keys, pointer).await,
+        }
+    }
+
+    async fn fetch(&self, keys: &SealKeys, pointer: token::Pointer) -> Result<Session, Reject> {
+        if self.0.effects.now() >= pointer.expires {
+            return Err(Reject::Expired { at: pointer.expires });
+        }
+        let key = *pointer.session.bytes();
+        let record = self.0.store.read(move |txn| txn.record_get(CLASS_BODY, &key)).await;
+        let record = record.map_err(|_| Reject::Unavailable)?.ok_or(Reject::Malformed)?;
+        token::open_record(keys, &pointer, &record.value).map_err(bad)
+    }
+
+    /// What is kept of one session.
+    ///
+    /// # Errors
+    /// [`store::Error`].
+    pub async fn find(&self, session: SessionId) -> Result<Option<SessionRow>, store::Error> {
+        let record = self.0.store.read(move |txn| txn.record_get(CLASS, session.bytes())).await?;
+        record.map(|record| row(&record.value)).transpose()
+    }
+
+    /// Sessions that still count, of one member or of all, in the order of their making, at most [`PAGE_MAX`].
+    ///
+    /// # Errors
+    /// [`store::Error`].
+    pub async fn live(
+        &self,
+        of: Option<crate::Member>,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionRow>, store::Error> {
+        let limit = limit.min(PAGE_MAX);
+        let rows = self
+            .0
+            .store
+            .read(move |txn| match of {
+                None => {
+                    let after = after.map(|id| *id.bytes());
+                    let page = txn.record_prefix(CLASS, &[], after.as_ref().map(<[u8; 16]>::as_slice), limit)?;
+                    page.iter().map(|(_, record)| row(&record.value)).collect::<Result<Vec<_>, _>>()
+                }
+                Some(member) => {
+                    let prefix = *member.uuid().as_bytes();
+                    let after = after.map(|id| [prefix, *id.bytes()].concat());
+                    let page = txn.record_prefix(CLASS_BY_MEMBER, &prefix, after.as_deref(), limit)?;
+                    let ids = page.iter().filter_map(|(key, _)| key.get(16..));
+                    let rows = ids.filter_map(|id| txn.record_get(CLASS, id).transpose());
+                    rows.map(|record| row(&record?.value)).collect()
+                }
+            })
+            .await?;
+        let now = self.0.effects.now();
+        Ok(rows.into_iter().filter(|row| row.expires > now && !self.is_cut(row)).collect())
+    }
+
+    fn is_cut(&self, row: &SessionRow) -> bool {
+        let of = |key| self.0.epochs.of(key).is_some();
+        let position = crate::AuthPosition { auth_time: row.auth_time, seq: row.seq, amr: Vec::new(), acr: None };
+        of(crate::EpochKey::Session { session: row.id })
+            || row.parent.is_some_and(|session| of(crate::EpochKey::Session { session }))
+            || row.person.is_some_and(|person| self.0.epochs.cuts_person(person, &position).is_some())
+    }
+
+    /// Ends the streams that a change takes away. Called in commit order, after the index and the epochs took the
+    /// change and before it is acknowledged. The caller of a revocation waits on the result; a hook drops it.
+    pub fn after_commit(&self, facts: &[Fact]) -> Closing {
+        let now = self.0.effects.now();
+        let leases = &self.0.leases;
+        facts.iter().filter_map(effect).fold(Closing::none(), |closing, effect| {
+            closing.and(match effect {
+                Effect::Cut(key) => leases.cut(key, Ended::Cut),
+                Effect::Recheck(key) => leases.recheck(key, now),
+                Effect::Sweep => leases.sweep(now),
+            })
+        })
+    }
+}
+
+fn bad(bad: BadToken) -> Reject {
+    tracing::debug!(%bad, "a session token was refused");
+    Reject::Malformed
+}
+
+fn row(value: &[u8]) -> Result<SessionRow, store::Error> {
+    serde_json::from_slice(value).map_err(|_| store::Error::Corrupt { what: "session" })
+}
+
+fn entitling(reasons: &[Reason]) -> Vec<base::GroupId> {
+    let groups = reasons.iter().filter_map(|reason| match reason {
+        Reason::Entitlement { group, .. } => Some(*group),
+        _ => None,
+    });
+    groups.collect()
+}
+
+/// What a fact does to open streams.
+enum Effect {
+    Cut(LeaseKey),
+    Recheck(LeaseKey),
+    Sweep,
+}
+
+fn effect(fact: &Fact) -> Option<Effect> {
+    use crate::epoch::{EpochKey, raised};
+    use crate::facts::{MembershipRemoved, kind};
+    if let Some((key, _)) = raised(fact) {
+        // A person, service, role or membership epoch spares what signed in later, so those streams are re-checked; a
+        // session's is final.
+        return Some(match key {
+            EpochKey::Session { session } => Effect::Cut(LeaseKey::Session(session)),
+            EpochKey::Person { person } | EpochKey::Membership { person, .. } => {
+                Effect::Recheck(LeaseKey::Person(person))
+            }
+            EpochKey::Role { role } => Effect::Recheck(LeaseKey::Role(role)),
+            EpochKey::Service { .. } => Effect::Sweep,
+        });
+    }
+    match fact.kind.as_str() {
+        kind::GRANT_ENDED => Some(Effect::Recheck(LeaseKey::Grant(base::GrantId::from_uuid(fact.subject)))),
+        kind::MEMBERSHIP_REMOVED => Some(match MembershipRemoved::deserialize(&fact.body) {
+            Ok(MembershipRemoved { member: crate::Member::Person(person), .. }) => {
+                Effect::Recheck(LeaseKey::Person(person))
+            }
+            _ => Effect::Sweep,
+        }),
+        kind::ENTITLEMENT_ENDED
+        | kind::ROLE_CHANGED
+        | kind::ROLE_ENDED
+        | kind::LOCATION_PUT
+        | kind::LOCATION_ENDED
+        | kind::GUARDRAIL_PUT
+        | kind::CLIENT_ENDED
+        | kind::SERVICE_ENDED => Some(Effect::Sweep),
+        _ => None,
+    }
+}
