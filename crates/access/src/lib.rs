@@ -26,7 +26,9 @@ pub use visible::Visible;
 pub mod assume;
 pub mod epoch;
 pub mod lease;
+pub mod receipt;
 pub mod session;
+pub mod sessions;
 pub mod token;
 
 pub use epoch::{Epoch, EpochKey, Epochs};
@@ -34,3 +36,4 @@ pub use lease::{Ended, Lease, LeaseKey, LeaseScope, Leases};
 pub use session::{
     AccessKeyId, Ancestor, AuthPosition, Carry, Federated, Session, SessionKind, SessionName, SessionPolicy, Tag,
 };
+pub use sessions::{Issued, Reject, SessionDeps, Sessions};

@@ -427,7 +427,7 @@ impl<A: Action> std::fmt::Debug for Permit<A> {
     }
 }
 
-#[cfg(feature = "test-permits")]
+#[cfg(any(test, feature = "test-permits"))]
 impl<A: Action> Permit<A> {
     /// A permit that nothing decided, for tests of the operations that consume permits. The feature is for
     /// dev-dependencies alone.

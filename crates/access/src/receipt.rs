@@ -136,7 +136,9 @@ pub enum SignError {
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// Not a receipt at all.
-    #[error("the file is not a receipt (JSON with `statement`, `key` and `signature`, at most {RECEIPT_LEN_MAX} bytes)")]
+    #[error(
+        "the file is not a receipt (JSON with `statement`, `key` and `signature`, at most {RECEIPT_LEN_MAX} bytes)"
+    )]
     Malformed,
     /// A form that this version of Galen does not know.
     #[error("the receipt has form {found}; this version of Galen knows {VERSION}")]
@@ -190,7 +192,7 @@ pub fn verify(bytes: &[u8], key: &PublicKey) -> Result<Statement, VerifyError> {
         return Err(VerifyError::Signature);
     }
     let message = canonical::to_vec(statement).map_err(|_| VerifyError::Malformed)?;
-    key.verify(SignatureScheme::Ed25519, &message, &signature).map_err(|_| VerifyError::Signature)?;
+    key.verify(SignatureScheme::EdDsa, &message, &signature).map_err(|_| VerifyError::Signature)?;
     let receipt = Receipt::deserialize(&document).map_err(|_| VerifyError::Malformed)?;
     Ok(receipt.statement)
 }

@@ -22,7 +22,7 @@ mod keys;
 pub use keys::{CustodyKeys, KeySource, KeysUnavailable};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Sessions by id.
 const CLASS: &str = "session";

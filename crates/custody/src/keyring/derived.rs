@@ -40,9 +40,13 @@ impl DerivedKeys {
     pub const fn current(&self) -> &DerivedKey {
         &self.newest
     }
+    /// Every usable key, the newest first.
+    pub fn all(&self) -> impl Iterator<Item = &DerivedKey> {
+        std::iter::once(&self.newest).chain(self.older.iter().rev())
+    }
     /// The key of some version that is still usable.
     pub fn version(&self, version: u32) -> Option<&DerivedKey> {
-        std::iter::once(&self.newest).chain(&self.older).find(|key| key.version == version)
+        self.all().find(|key| key.version == version)
     }
 }
 
