@@ -1,0 +1,227 @@
+//! `galen doctor`: looks at an installation and says what needs a hand.
+//!
+//! Each check is a value with a verdict, a sentence, and what to do. It must not change anything. INVARIANT: a software
+//! key token is always a warning, however well everything else stands.
+
+use base::{Effects, Timestamp};
+use custody::TokenInfo;
+use serde::Serialize;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs};
+use store::Store;
+
+#[cfg(test)]
+mod tests;
+
+/// Below this share of free space the disk is a failure; twice as much is a warning.
+const DISK_FREE_PERCENT_MIN: u64 = 5;
+/// Below this much free space the disk is a failure, however large it is: a ledger segment and a database checkpoint.
+const DISK_FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
+/// The ledger's reserved space is used beyond this share: time to make room.
+const LEDGER_HIGH_PERCENT: u64 = 80;
+/// A wall clock that differs from the newest recorded fact by more than this, backwards, is wrong.
+const CLOCK_BACK_SECS_MAX: i64 = 5;
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Nothing to do.
+    Ok,
+    /// It works, and somebody should know.
+    Warning,
+    /// It does not work, or soon will not.
+    Failure,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ok => "ok",
+            Self::Warning => "WARNING",
+            Self::Failure => "FAILURE",
+        })
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// A stable name.
+    pub name: &'static str,
+    /// How it came out.
+    pub verdict: Verdict,
+    /// What was seen.
+    pub seen: String,
+    /// What to do; empty when there is nothing.
+    pub advice: String,
+}
+
+impl Check {
+    fn new(name: &'static str, verdict: Verdict, seen: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { name, verdict, seen: seen.into(), advice: advice.into() }
+    }
+
+    fn ok(name: &'static str, seen: impl Into<String>) -> Self {
+        Self::new(name, Verdict::Ok, seen, "")
+    }
+}
+
+/// Everything that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Examination {
+    /// When.
+    pub at: Timestamp,
+    /// The worst verdict.
+    pub verdict: Verdict,
+    /// Each check, in a fixed order.
+    pub checks: Vec<Check>,
+}
+
+/// How full the ledger is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerRoom {
+    /// Bytes that it takes.
+    pub used: u64,
+    /// Bytes that it may take before it goes read-only.
+    pub limit: u64,
+}
+
+/// What the doctor looks at.
+pub struct Patient<'a> {
+    /// The state.
+    pub store: &'a Store,
+    /// What the key token says of itself.
+    pub token: TokenInfo,
+    /// The folder with everything in it.
+    pub data_dir: &'a Path,
+    /// How full the ledger is, when it has a limit.
+    pub ledger: Option<LedgerRoom>,
+    /// The clock.
+    pub effects: &'a Effects,
+}
+
+/// Looks at everything.
+pub async fn examine(patient: Patient<'_>) -> Examination {
+    let now = patient.effects.now();
+    let mut checks = keys(&patient.token);
+    checks.push(store(patient.store).await);
+    checks.push(clock(patient.store, now).await);
+    checks.push(folder(patient.data_dir));
+    checks.push(disk(patient.data_dir));
+    checks.extend(patient.ledger.map(ledger));
+    let verdict = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok);
+    Examination { at: now, verdict, checks }
+}
+
+fn keys(token: &TokenInfo) -> Vec<Check> {
+    let boundary = if token.software {
+        let seen = format!(
+            "KEYS ARE IN SOFTWARE: `{}` keeps them in this process's memory; they are not in a hardware boundary",
+            token.name
+        );
+        let advice =
+            "for production with regulated data, use a PKCS#11 token; until then guard the machine and the seal";
+        Check::new("key token", Verdict::Warning, seen, advice)
+    } else {
+        Check::ok("key token", format!("`{}` holds the keys", token.name))
+    };
+    let seal =
+        Check::new("key seal", Verdict::Ok, format!("keys: {}; seal: {}", token.keys, token.seal), &token.backup);
+    let mode = if token.fips { "runs in FIPS mode" } else { "does not run in FIPS mode" };
+    vec![boundary, seal, Check::ok("cryptographic module", format!("the module {mode}"))]
+}
+
+/// Whether the state can be read; `galen state verify` looks at every fact.
+async fn store(store: &Store) -> Check {
+    match store.read(|txn| txn.newest_seq()).await {
+        Ok(facts) => Check::ok("store", format!("{facts} facts can be read; `galen state verify` checks each")),
+        Err(error) => {
+            let advice = "stop the server and look at the disk; restore from a backup if the database is torn";
+            Check::new("store", Verdict::Failure, error.to_string(), advice)
+        }
+    }
+}
+
+/// Whether the wall clock agrees with the newest thing that was recorded.
+async fn clock(store: &Store, now: Timestamp) -> Check {
+    // The transaction's time never goes behind what is recorded.
+    match store.read(|txn| Ok::<_, store::Error>(txn.now())).await {
+        Ok(recorded) => clock_verdict(recorded, now),
+        Err(error) => Check::new("clock", Verdict::Failure, error.to_string(), "see the check of the store"),
+    }
+}
+
+fn clock_verdict(recorded: Timestamp, now: Timestamp) -> Check {
+    let behind = recorded.as_second() - now.as_second();
+    if behind > CLOCK_BACK_SECS_MAX {
+        let seen = format!("the clock is {behind} s behind what was already recorded");
+        Check::new(
+            "clock",
+            Verdict::Failure,
+            seen,
+            "correct the clock and keep it with NTP or PTP; records keep their order",
+        )
+    } else {
+        Check::ok("clock", format!("{now}, not behind what is recorded"))
+    }
+}
+
+/// Whether others can look into the data folder.
+fn folder(dir: &Path) -> Check {
+    match fs::metadata(dir) {
+        Ok(meta) if meta.permissions().mode() & 0o077 == 0 => {
+            Check::ok("data folder", format!("`{}` is this user's alone", dir.display()))
+        }
+        Ok(meta) => {
+            let seen = format!(
+                "`{}` has mode {:o}: others can look into it",
+                dir.display(),
+                meta.permissions().mode() & 0o777
+            );
+            Check::new("data folder", Verdict::Warning, seen, format!("chmod 700 {}", dir.display()))
+        }
+        Err(error) => {
+            let seen = format!("`{}`: {error}", dir.display());
+            Check::new("data folder", Verdict::Failure, seen, "name the folder that the configuration names")
+        }
+    }
+}
+
+fn disk(dir: &Path) -> Check {
+    match rustix::fs::statvfs(dir) {
+        Ok(stat) => disk_verdict(
+            dir.to_owned(),
+            stat.f_bavail.saturating_mul(stat.f_frsize),
+            stat.f_blocks.saturating_mul(stat.f_frsize),
+        ),
+        Err(error) => {
+            Check::new("disk", Verdict::Failure, format!("`{}`: {error}", dir.display()), "is the folder there?")
+        }
+    }
+}
+
+fn disk_verdict(dir: PathBuf, free: u64, total: u64) -> Check {
+    let percent = free.saturating_mul(100).checked_div(total).unwrap_or(0);
+    let seen = format!("{} MiB free under `{}` ({percent} %)", free >> 20, dir.display());
+    let advice = "make room or move the data folder: a full disk makes Galen refuse every access that it cannot record";
+    if free < DISK_FREE_BYTES_MIN || percent < DISK_FREE_PERCENT_MIN {
+        Check::new("disk", Verdict::Failure, seen, advice)
+    } else if free < 2 * DISK_FREE_BYTES_MIN || percent < 2 * DISK_FREE_PERCENT_MIN {
+        Check::new("disk", Verdict::Warning, seen, advice)
+    } else {
+        Check::ok("disk", seen)
+    }
+}
+
+fn ledger(room: LedgerRoom) -> Check {
+    let percent = room.used.saturating_mul(100).checked_div(room.limit).unwrap_or(100);
+    let seen = format!("the ledger takes {} MiB of {} MiB ({percent} %)", room.used >> 20, room.limit >> 20);
+    let advice = "give it more room before it is full: a full ledger makes the installation read-only";
+    match percent {
+        0..LEDGER_HIGH_PERCENT => Check::ok("ledger", seen),
+        LEDGER_HIGH_PERCENT..95 => Check::new("ledger", Verdict::Warning, seen, advice),
+        _ => Check::new("ledger", Verdict::Failure, seen, advice),
+    }
+}
