@@ -158,6 +158,15 @@ pub enum Error {
         /// The bound.
         least: u64,
     },
+    /// The object has fewer parts.
+    #[error("the object has {parts} parts")]
+    NoSuchPart {
+        /// Its parts.
+        parts: u32,
+    },
+    /// A permit of another action than the request needs (a version is read with `s3:GetObjectVersion` alone).
+    #[error("a version is named and only the current version was permitted, or the other way round")]
+    WrongPermit,
     /// An upload is completed without parts.
     #[error("a multipart upload is completed with at least one part")]
     NoParts,
@@ -321,7 +330,7 @@ impl Error {
             Self::BucketExists { .. } | Self::BucketNotEmpty | Self::NameTaken { .. } | Self::LocationTaken { .. } => {
                 ErrorKind::Conflict
             }
-            Self::PermanentDeletion | Self::NotAWorkspace => ErrorKind::Forbidden,
+            Self::PermanentDeletion | Self::NotAWorkspace | Self::WrongPermit => ErrorKind::Forbidden,
             Self::Ended { .. } => ErrorKind::Unauthenticated,
             Self::ManyRanges => ErrorKind::NotImplemented,
             Self::Damaged { .. } => ErrorKind::Corrupt,
@@ -345,6 +354,7 @@ impl Error {
             | Self::InvalidPart { .. }
             | Self::PartTooSmall { .. }
             | Self::NoParts
+            | Self::NoSuchPart { .. }
             | Self::CopyOntoItself
             | Self::BadText { .. }
             | Self::BadPrefix { .. }

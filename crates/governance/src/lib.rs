@@ -10,4 +10,4 @@ pub mod objects;
 pub mod ports;
 
 pub use error::Error;
-pub use objects::{ETag, VersionId};
+pub use objects::{ETag, Objects, Tags, VersionId};

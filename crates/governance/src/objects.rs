@@ -6,17 +6,103 @@
 //! INVARIANT: what is visible is durable and opens; a crash leaves at most an orphaned body, which the sweep removes.
 
 mod checksum;
+mod commit;
 mod condition;
+mod delete;
+mod get;
+mod list;
 mod metadata;
+mod multipart;
 mod name;
+mod pool;
+mod put;
+mod read;
+mod record;
 mod seal;
+mod sweep;
+mod tagging;
+mod target;
 mod types;
+mod write;
 
 pub use checksum::{Algorithm, Checksum, Expected, Kind, StoredChecksum, Trailer};
 pub use condition::{ByteRange, Conditions, Match};
+pub use get::{Head, ObjectStream};
 pub use metadata::{
     ETag, HEADER_BYTES_MAX, Metadata, SystemMetadata, TAG_KEY_CHARS_MAX, TAG_VALUE_CHARS_MAX, TAGS_MAX, Tags,
     USER_METADATA_BYTES_MAX,
 };
 pub use name::{BucketName, ObjectKey, VersionId};
+pub use sweep::Swept;
+pub use target::{OnVersion, ReadsAttributes, ReadsObject, ReadsTags, RemovesTags, WritesTags};
 pub use types::*;
+
+use base::{BlobId, Effects, Ids, ObjectVersionId};
+use custody::Custody;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use store::Store;
+
+use crate::ports::ObjectBackend;
+use pool::Pool;
+
+/// What the operations on objects stand on.
+#[derive(Clone)]
+pub struct Deps {
+    /// Keeps the metadata records.
+    pub store: Store,
+    /// Gives and opens data keys.
+    pub custody: Custody,
+    /// Time and randomness.
+    pub effects: Effects,
+    /// Keeps sealed bodies.
+    pub backend: Arc<dyn ObjectBackend>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) custody: Custody,
+    pub(crate) effects: Effects,
+    pub(crate) backend: Arc<dyn ObjectBackend>,
+    pub(crate) pool: Pool,
+    in_flight: Mutex<HashSet<BlobId>>,
+}
+
+impl Inner {
+    /// Bodies that are being written and have no record yet.
+    pub(crate) fn in_flight(&self) -> MutexGuard<'_, HashSet<BlobId>> {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn new_version(&self) -> ObjectVersionId {
+        ObjectVersionId::from_uuid(self.effects.uuid())
+    }
+
+    pub(crate) fn new_blob(&self) -> BlobId {
+        BlobId::from_uuid(self.effects.uuid())
+    }
+
+    /// Removes bodies that no record refers to any more. What fails here is an orphan for the sweep.
+    pub(crate) async fn discard(&self, blobs: impl IntoIterator<Item = crate::ports::Blob>) {
+        for blob in blobs {
+            if let Err(error) = self.backend.delete(&blob).await {
+                tracing::warn!(blob = %blob.id, %error, "a body without a record stays until the next sweep");
+            }
+        }
+    }
+}
+
+/// The operations on objects; cheap to clone.
+#[derive(Clone)]
+pub struct Objects(Arc<Inner>);
+
+impl Objects {
+    /// Joins the parts.
+    pub fn new(deps: Deps) -> Self {
+        let Deps { store, custody, effects, backend } = deps;
+        let pool = Pool::new(read::BATCH + read::BATCH / seal::FRAME_SMALL as usize * seal::TAG);
+        Self(Arc::new(Inner { store, custody, effects, backend, pool, in_flight: Mutex::default() }))
+    }
+}

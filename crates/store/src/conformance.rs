@@ -5,5 +5,5 @@
 mod cases;
 mod world;
 
-pub use cases::run;
+pub use cases::{export_and_import_agree, run};
 pub use world::{Bed, GrantFold, ManualClock, NameFold, effects};

@@ -186,6 +186,18 @@ pub enum Error {
     /// An import needs an empty store.
     #[error("the store already holds facts: import into an empty store")]
     NotEmpty,
+    /// An import was broken off.
+    #[error("an import into this store was broken off: remove the store and import into a new one")]
+    ImportUnfinished,
+    /// Reading or writing the export failed.
+    #[error("cannot {doing} the export")]
+    Transfer {
+        /// What was being done.
+        doing: &'static str,
+        /// The operating system's error.
+        #[source]
+        source: Cause,
+    },
     /// The export cannot be read.
     #[error("line {line} of the export is not what was written: expected {expected}")]
     BadExport {
@@ -208,12 +220,14 @@ impl Error {
     /// What the failure means to a caller.
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Engine { .. } | Self::Io { .. } | Self::CommitFailed { .. } | Self::CommitUnknown { .. } => {
-                ErrorKind::Unavailable
-            }
+            Self::Engine { .. }
+            | Self::Io { .. }
+            | Self::Transfer { .. }
+            | Self::CommitFailed { .. }
+            | Self::CommitUnknown { .. } => ErrorKind::Unavailable,
             Self::InUse { .. } | Self::ClockBehind { .. } | Self::Halted | Self::Closed => ErrorKind::Unavailable,
             Self::NewerSchema { .. } | Self::ForeignSchema { .. } | Self::ViewMoved { .. } => ErrorKind::Unavailable,
-            Self::Torn { .. } | Self::Corrupt { .. } | Self::Fold { .. } => ErrorKind::Corrupt,
+            Self::Torn { .. } | Self::ImportUnfinished | Self::Corrupt { .. } | Self::Fold { .. } => ErrorKind::Corrupt,
             Self::Contention { .. } | Self::Retry | Self::NotEmpty => ErrorKind::Conflict,
             Self::NotCanonical { .. } | Self::BadExport { .. } | Self::BadOption { .. } => ErrorKind::Invalid,
             Self::TooLarge { .. } | Self::TooMany { .. } => ErrorKind::TooLarge,

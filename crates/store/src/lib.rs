@@ -12,12 +12,15 @@ mod fact;
 mod fold;
 mod job;
 mod open;
+mod pg;
 mod schema;
 mod session;
 mod shared;
 mod sqlite;
 mod store;
+mod transfer;
 mod txn;
+mod verify;
 
 pub use error::{Cause, Error, FoldError};
 pub use fact::{Fact, Hlc, Interval, NewFact, Position, winner};
@@ -25,11 +28,13 @@ pub use fold::{Fold, Lookup, ViewRow, ViewRowRef, ViewedRow};
 pub use job::Committed;
 pub use shared::CommitHook;
 pub use store::{Backend, Options, Store};
+pub use transfer::ExportHeader;
 pub use txn::{
     Checkpoint, DOCUMENT_BYTES_MAX, Direction, EVENTS_PER_CHANGE_MAX, FACTS_PER_CHANGE_MAX, FeedItem, FeedPage,
     FeedWhat, KEY_BYTES_MAX, PAGE_ROWS_MAX, PENDING_BYTES_MAX, PendingEntry, PendingRow, ROWS_PER_AGGREGATE_MAX,
     ReadTxn, Record, SEALED_BYTES_MAX, SubjectKey, VALUE_BYTES_MAX, WriteTxn, prefix_end,
 };
+pub use verify::{Problem, Report, ViewReport};
 
 #[cfg(test)]
 mod tests;

@@ -8,9 +8,13 @@ use crate::{
     Error, Hlc, Position, WriteTxn,
     schema::{MIGRATIONS, newest},
     session::Arg,
-    txn::whole,
 };
 use std::time::Duration;
+
+/// One transaction of the opening: what runs in it; it may run again.
+pub(crate) type Step<'a> = &'a mut dyn FnMut(&mut WriteTxn<'_>) -> Result<(), Error>;
+/// Runs one step in a transaction of its own.
+pub(crate) type Run<'a> = dyn FnMut(Step<'_>) -> Result<(), Error> + 'a;
 
 /// Facts read at once while a view is rebuilt.
 const REBUILD_PAGE: i64 = 1000;
@@ -42,6 +46,7 @@ pub(crate) fn begin(txn: &mut WriteTxn<'_>, clock_back_max: Duration) -> Result<
         let bound_secs = clock_back_max.as_secs();
         return Err(Error::ClockBehind { now, newest: newest.timestamp(), bound_secs });
     }
+    crate::transfer::refuse_unfinished(txn)?;
     txn.shared.clock.observe(newest);
     let position: Position = txn.position()?;
     txn.shared.position.send_replace(position);
@@ -128,10 +133,7 @@ pub(crate) fn sweep(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
 }
 
 /// Everything that an engine runs before it serves; `run` runs one step in a transaction of its own.
-pub(crate) fn prepare(
-    clock_back_max: Duration,
-    run: &mut dyn FnMut(&mut dyn FnMut(&mut WriteTxn<'_>) -> Result<(), Error>) -> Result<(), Error>,
-) -> Result<(), Error> {
+pub(crate) fn prepare(clock_back_max: Duration, run: &mut Run<'_>) -> Result<(), Error> {
     run(&mut |txn| begin(txn, clock_back_max))?;
     let mut rebuilds = Vec::new();
     run(&mut |txn| {
@@ -152,12 +154,4 @@ pub(crate) fn prepare(
         run(&mut |txn| rebuild.swap(txn))?;
     }
     run(&mut |txn| sweep(txn))
-}
-
-pub(crate) fn seq_arg(seq: u64) -> Arg<'static> {
-    Arg::Int(i64::try_from(seq).unwrap_or(i64::MAX))
-}
-
-pub(crate) fn count(txn: &crate::ReadTxn<'_>, sql: &'static str) -> Result<u64, Error> {
-    txn.one(sql, &[], |row| whole(row.int(0)?)).map(|n| n.unwrap_or(0))
 }

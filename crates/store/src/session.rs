@@ -13,7 +13,6 @@ pub(crate) enum Arg<'a> {
     Text(&'a str),
     OptText(Option<&'a str>),
     Blob(&'a [u8]),
-    OptBlob(Option<&'a [u8]>),
 }
 
 /// One row of a result, valid while it streams by.
@@ -37,6 +36,8 @@ pub(crate) trait Session {
     fn query(&mut self, sql: &'static str, args: &[Arg<'_>], each: &mut Each<'_>) -> Result<(), Error>;
     /// Transactions from this id on may still be running; their outbox rows are not to be read yet.
     fn gate(&mut self) -> Result<i64, Error>;
+    /// What the engine finds wrong with its own structure, in its own words.
+    fn integrity(&mut self) -> Result<Vec<String>, Error>;
     /// What follows is an erasure: deleted bytes must not stay in free pages.
     fn erase(&mut self) -> Result<(), Error>;
 }

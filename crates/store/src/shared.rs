@@ -73,13 +73,18 @@ impl Shared {
         if self.halted.load(Ordering::Acquire) { Err(Error::Halted) } else { Ok(()) }
     }
 
+    /// Refuses all further work: memory may be behind the store.
+    pub(crate) fn halt(&self) {
+        self.halted.store(true, Ordering::Release);
+    }
+
     /// Calls the hooks for one change. A hook that panics leaves memory behind the store, so the store halts.
     pub(crate) fn deliver(&self, facts: &[Fact], position: Position) {
         let hooks = self.hooks.read().unwrap_or_else(PoisonError::into_inner);
         for hook in hooks.iter() {
             if catch_unwind(AssertUnwindSafe(|| hook.committed(facts, position))).is_err() {
                 tracing::error!(%position, "a commit hook panicked; the store is halted until the process restarts");
-                self.halted.store(true, Ordering::Release);
+                self.halt();
             }
         }
     }

@@ -18,6 +18,7 @@ use crate::{
     Error, WriteTxn,
     error::Cause,
     job::{Attempt, Outcome, ReadJob, WriteJob},
+    open::{Run, Step},
     schema::{MIGRATIONS, MIGRATIONS_TABLE, newest},
     shared::{Change, Shared},
     txn::{ReadTxn, Spoilt},
@@ -56,7 +57,7 @@ impl Sqlite {
     pub(crate) fn open(
         dir: &Path,
         shared: &Arc<Shared>,
-        prepare: impl FnOnce(&mut dyn FnMut(Step<'_>) -> Result<(), Error>) -> Result<(), Error>,
+        prepare: impl FnOnce(&mut Run<'_>) -> Result<(), Error>,
     ) -> Result<Self, Error> {
         std::fs::create_dir_all(dir).map_err(|source| Error::io("create the store's folder", dir, source))?;
         let lock = lock(dir)?;
@@ -99,9 +100,17 @@ impl Sqlite {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
     }
 
-    /// A connection of its own for long work, outside of the pool.
-    pub(crate) fn extra_reader(&self) -> Result<Connection, Error> {
-        reader_connection(&self.file)
+    /// Runs long work on a connection and a thread of its own, outside of the pool.
+    pub(crate) fn long_read(&self, shared: &Arc<Shared>, job: Box<dyn ReadJob>) {
+        let (file, shared) = (self.file.clone(), Arc::clone(shared));
+        let body = move || match reader_connection(&file) {
+            Ok(conn) => read_on(&conn, &shared, job),
+            Err(error) => job.run(Err(error)),
+        };
+        // Without a thread the job is dropped and its caller sees a closed store.
+        if let Err(error) = std::thread::Builder::new().name("store-long-read".to_owned()).spawn(body) {
+            tracing::warn!(error = %error, "no thread for long work");
+        }
     }
 }
 
@@ -115,9 +124,6 @@ impl Drop for Sqlite {
         }
     }
 }
-
-/// One transaction of the opening: what runs in it.
-pub(crate) type Step<'a> = &'a mut dyn FnMut(&mut WriteTxn<'_>) -> Result<(), Error>;
 
 fn lock(dir: &Path) -> Result<File, Error> {
     let path = dir.join(LOCK);

@@ -8,8 +8,9 @@ use tokio::sync::{Notify, oneshot, watch};
 use uuid::Uuid;
 
 use crate::{
-    Checkpoint, CommitHook, Committed, Error, FeedPage, Fold, PendingRow, Position, ReadTxn, WriteTxn,
+    Checkpoint, CommitHook, Committed, Error, FeedPage, Fold, PendingRow, Position, ReadTxn, Report, WriteTxn,
     job::{Read, ReadJob, Write, WriteJob},
+    pg::Postgres,
     shared::Shared,
     sqlite::Sqlite,
 };
@@ -67,6 +68,7 @@ impl Options {
 
 enum Engine {
     Sqlite(Sqlite),
+    Postgres(Postgres),
 }
 
 struct Inner {
@@ -92,8 +94,10 @@ impl Store {
             Backend::Sqlite { dir } => {
                 Engine::Sqlite(Sqlite::open(&dir, &shared, |run| crate::open::prepare(clock_back_max, run))?)
             }
-            Backend::Postgres { .. } => {
-                return Err(Error::BadOption { option: "backend", expected: "SQLite" });
+            Backend::Postgres { url, connections } => {
+                let engine =
+                    Postgres::open(url.expose(), connections, &shared, |run| crate::open::prepare(clock_back_max, run));
+                Engine::Postgres(engine?)
             }
         };
         Ok(Self { inner: Arc::new(Inner { engine, shared }) })
@@ -114,6 +118,7 @@ impl Store {
         let job: Box<dyn WriteJob> = Box::new(Write { by, closure, value: None, reply });
         match &self.inner.engine {
             Engine::Sqlite(engine) => engine.write(job).await,
+            Engine::Postgres(engine) => engine.write(job).await,
         }
         answer.await.unwrap_or_else(|_| Err(E::from(Error::Closed)))
     }
@@ -132,14 +137,53 @@ impl Store {
         let job: Box<dyn ReadJob> = Box::new(Read { closure, reply });
         match &self.inner.engine {
             Engine::Sqlite(engine) => engine.read(&self.inner.shared, job).await,
+            Engine::Postgres(engine) => engine.read(job).await,
         }
         answer.await.unwrap_or_else(|_| Err(E::from(Error::Closed)))
+    }
+
+    /// Runs a closure that may take minutes over one snapshot, on a thread of the store.
+    pub(crate) async fn long_read<T, F>(&self, closure: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&ReadTxn<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job: Box<dyn ReadJob> = Box::new(Read { closure, reply });
+        match &self.inner.engine {
+            Engine::Sqlite(engine) => engine.long_read(&self.inner.shared, job),
+            Engine::Postgres(engine) => engine.read(job).await,
+        }
+        answer.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// Refolds everything and compares; checks every digest and number. Minutes for millions of facts; nothing waits for it.
+    ///
+    /// # Errors
+    /// Only that it could not be done; what is wrong with the store is in the report.
+    pub async fn verify(&self) -> Result<Report, Error> {
+        self.long_read(crate::verify::verify).await
     }
 
     /// Adds a hook that sees every change from now on, in commit order. Load memory first with the position of the
     /// snapshot ([`ReadTxn::position`]) and skip what a hook reports at or before it, or hook before anybody writes.
     pub fn on_commit(&self, hook: Arc<dyn CommitHook>) {
         self.inner.shared.hook(hook);
+    }
+
+    /// Delivers to the hooks what other nodes have committed; how many facts. The owner calls it at least every 250 ms
+    /// and takes its success as the moment up to which memory is fresh. On SQLite there are no other nodes.
+    ///
+    /// # Errors
+    /// The engine's; nothing can be said about freshness then.
+    pub async fn follow(&self) -> Result<usize, Error> {
+        match &self.inner.engine {
+            Engine::Sqlite(_) => self.inner.shared.running().map(|()| 0),
+            Engine::Postgres(engine) => {
+                let delivery = Arc::clone(&engine.delivery);
+                self.read(move |txn| delivery.follow(txn)).await
+            }
+        }
     }
 
     /// Facts and events after a position, in feed order.

@@ -25,6 +25,7 @@ pub use sealed::{DOCUMENT_BYTES_MAX, SEALED_BYTES_MAX, SubjectKey};
 pub use views::ROWS_PER_AGGREGATE_MAX;
 
 pub(crate) use facts::{FACT_COLUMNS, fact_of};
+pub(crate) use views::body_text;
 
 use crate::{
     Error, Fact, Hlc, Position,
@@ -64,7 +65,9 @@ impl<'a> ReadTxn<'a> {
     }
 
     pub(crate) fn spoil(&self, error: Error) -> Error {
-        self.spoilt.set(Some(if matches!(error, Error::Retry) { Spoilt::Retry } else { Spoilt::Failed }));
+        if self.spoilt.get().is_none() {
+            self.spoilt.set(Some(if matches!(error, Error::Retry) { Spoilt::Retry } else { Spoilt::Failed }));
+        }
         error
     }
 
@@ -112,6 +115,10 @@ impl<'a> ReadTxn<'a> {
             Ok(())
         })?;
         Ok(out)
+    }
+
+    pub(crate) fn integrity(&self) -> Result<Vec<String>, Error> {
+        self.with(|session| session.integrity())
     }
 
     pub(crate) fn gate(&self) -> Result<i64, Error> {

@@ -127,7 +127,6 @@ impl fmt::Display for Checksum {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredChecksum {
     /// The value.
-    #[serde(flatten)]
     pub checksum: Checksum,
     /// What it covers.
     pub kind: Kind,
@@ -161,7 +160,7 @@ impl Expected {
     }
 
     /// Compares after the body was read.
-    pub(crate) fn check(self, computed: &Checksum) -> Result<(), Error> {
+    pub(crate) fn check(self, computed: &Hashed) -> Result<(), Error> {
         let expected = match self {
             Self::None | Self::Compute(_) => return Ok(()),
             Self::Value(checksum) => checksum,
@@ -186,42 +185,72 @@ enum State {
 
 /// The running checksums of one body.
 pub(crate) struct Hashers {
-    algorithm: Algorithm,
-    state: State,
+    states: Vec<(Algorithm, State)>,
     md5: Option<md5::Md5>,
 }
 
+/// The checksums of a whole body.
+pub(crate) struct Hashed {
+    pub(crate) checksums: Vec<Checksum>,
+    pub(crate) md5: Option<[u8; 16]>,
+}
+
+impl Hashed {
+    pub(crate) fn of(&self, algorithm: Algorithm) -> Option<&Checksum> {
+        self.checksums.iter().find(|checksum| checksum.algorithm == algorithm)
+    }
+}
+
+impl State {
+    fn new(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Sha1 => Self::Sha1(crypto::Sha1::new()),
+            Algorithm::Sha256 => Self::Sha256(crypto::Sha256::new()),
+            Algorithm::Crc32 => Self::Crc(crc_fast::Digest::new(CrcAlgorithm::Crc32IsoHdlc)),
+            Algorithm::Crc32c => Self::Crc(crc_fast::Digest::new(CrcAlgorithm::Crc32Iscsi)),
+            Algorithm::Crc64nvme => Self::Crc(crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme)),
+        }
+    }
+    fn update(&mut self, piece: &[u8]) {
+        match self {
+            Self::Crc(digest) => digest.update(piece),
+            Self::Sha1(digest) => digest.update(piece),
+            Self::Sha256(digest) => digest.update(piece),
+        }
+    }
+    fn finish(self, algorithm: Algorithm) -> Checksum {
+        match self {
+            Self::Crc(digest) => crc_text(algorithm, digest.finalize()),
+            Self::Sha1(digest) => Checksum::of(algorithm, &digest.finish()),
+            Self::Sha256(digest) => Checksum::of(algorithm, digest.finish().bytes()),
+        }
+    }
+}
+
 impl Hashers {
-    pub(crate) fn new(algorithm: Algorithm, md5: bool) -> Self {
-        let state = match algorithm {
-            Algorithm::Sha1 => State::Sha1(crypto::Sha1::new()),
-            Algorithm::Sha256 => State::Sha256(crypto::Sha256::new()),
-            Algorithm::Crc32 => State::Crc(crc_fast::Digest::new(CrcAlgorithm::Crc32IsoHdlc)),
-            Algorithm::Crc32c => State::Crc(crc_fast::Digest::new(CrcAlgorithm::Crc32Iscsi)),
-            Algorithm::Crc64nvme => State::Crc(crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme)),
-        };
-        Self { algorithm, state, md5: md5.then(md5::Md5::new) }
+    /// Computes each of the algorithms once, and MD5 where it is wanted.
+    pub(crate) fn new(algorithms: &[Algorithm], md5: bool) -> Self {
+        let mut states: Vec<(Algorithm, State)> = Vec::new();
+        for algorithm in algorithms {
+            if !states.iter().any(|(known, _)| known == algorithm) {
+                states.push((*algorithm, State::new(*algorithm)));
+            }
+        }
+        Self { states, md5: md5.then(md5::Md5::new) }
     }
 
     pub(crate) fn update(&mut self, piece: &[u8]) {
-        match &mut self.state {
-            State::Crc(digest) => digest.update(piece),
-            State::Sha1(digest) => digest.update(piece),
-            State::Sha256(digest) => digest.update(piece),
+        for (_, state) in &mut self.states {
+            state.update(piece);
         }
         if let Some(md5) = &mut self.md5 {
             md5.update(piece);
         }
     }
 
-    /// The checksum, and the MD5 where it was asked for.
-    pub(crate) fn finish(self) -> (Checksum, Option<[u8; 16]>) {
-        let checksum = match self.state {
-            State::Crc(digest) => crc_text(self.algorithm, digest.finalize()),
-            State::Sha1(digest) => Checksum::of(self.algorithm, &digest.finish()),
-            State::Sha256(digest) => Checksum::of(self.algorithm, digest.finish().bytes()),
-        };
-        (checksum, self.md5.map(|md5| md5.finalize().into()))
+    pub(crate) fn finish(self) -> Hashed {
+        let checksums = self.states.into_iter().map(|(algorithm, state)| state.finish(algorithm)).collect();
+        Hashed { checksums, md5: self.md5.map(|md5| md5.finalize().into()) }
     }
 }
 
@@ -229,6 +258,19 @@ fn crc_text(algorithm: Algorithm, value: u64) -> Checksum {
     let bytes = value.to_be_bytes();
     let (_, tail) = bytes.split_at(8_usize.saturating_sub(algorithm.len()));
     Checksum::of(algorithm, tail)
+}
+
+/// Whether a multipart object can have a checksum of this kind ("Checking object integrity": CRC64NVME is never
+/// composite, SHA never full-object).
+///
+/// # Errors
+/// [`Error::ChecksumKind`].
+pub(crate) fn possible(algorithm: Algorithm, kind: Kind) -> Result<(), Error> {
+    let sound = match kind {
+        Kind::Composite => algorithm != Algorithm::Crc64nvme,
+        Kind::FullObject => algorithm.crc().is_some(),
+    };
+    if sound { Ok(()) } else { Err(Error::ChecksumKind { algorithm: algorithm.name() }) }
 }
 
 /// The checksum of a multipart object from those of its parts: the digest of the digests, or, for a CRC over the full
@@ -250,9 +292,9 @@ pub(crate) fn combine(
     let checksum = match (kind, algorithm.crc()) {
         (Kind::Composite, _) if algorithm == Algorithm::Crc64nvme => return Err(impossible()),
         (Kind::Composite, _) => {
-            let mut hashers = Hashers::new(algorithm, false);
-            raws.iter().for_each(|(raw, _)| hashers.update(raw));
-            let (whole, _) = hashers.finish();
+            let mut state = State::new(algorithm);
+            raws.iter().for_each(|(raw, _)| state.update(raw));
+            let whole = state.finish(algorithm);
             Checksum { algorithm, value: format!("{}-{}", whole.value, raws.len()) }
         }
         (Kind::FullObject, None) => return Err(impossible()),

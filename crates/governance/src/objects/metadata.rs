@@ -40,7 +40,6 @@ pub struct SystemMetadata {
 #[serde(default)]
 pub struct Metadata {
     /// Headers of HTTP.
-    #[serde(flatten)]
     pub system: SystemMetadata,
     /// `x-amz-meta-*`, names in lower case without the prefix.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

@@ -79,7 +79,7 @@ impl SealedFor {
 }
 
 /// How a body of `len` plain bytes lies in its frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Layout {
     /// Plain bytes.
     pub(crate) len: u64,
@@ -88,7 +88,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    fn frame(&self) -> u64 {
+    pub(crate) fn frame(&self) -> u64 {
         u64::from(self.frame.max(1))
     }
     /// Frames; an empty body has none.

@@ -117,6 +117,15 @@ pub struct Marked {
     pub marker: VersionId,
 }
 
+/// What came of deleting one version for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// The version that is gone.
+    pub version: VersionId,
+    /// Whether it was a delete marker.
+    pub was_marker: bool,
+}
+
 /// What to do with metadata or tags of a copied object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Directive<T> {
@@ -200,6 +209,19 @@ pub struct CompletedPart {
     pub etag: ETag,
     /// Its checksum, where the caller repeats it.
     pub checksum: Option<Checksum>,
+}
+
+/// One part to copy from an object.
+#[derive(Clone, Debug)]
+pub struct CopyPart {
+    /// The upload.
+    pub upload: UploadId,
+    /// The part's number, 1 to 10,000.
+    pub part: u32,
+    /// Only these bytes of the source (`x-amz-copy-source-range`, both ends included); they must exist.
+    pub range: Option<(u64, u64)>,
+    /// What must hold for the source.
+    pub source: Conditions,
 }
 
 /// How to complete an upload.

@@ -41,7 +41,8 @@ pub(super) fn grant(subject: Uuid, group: &str, from: Timestamp) -> NewFact {
 pub(super) fn open(bed: &dyn Bed, name: &str) -> (Store, Arc<ManualClock>) {
     let clock = ManualClock::at(start());
     let clocked: Arc<ManualClock> = Arc::clone(&clock);
-    (bed.open(name, effects(clocked, 1), folds()).unwrap(), clock)
+    let seed = name.bytes().fold(1_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    (bed.open(name, effects(clocked, seed), folds()).unwrap(), clock)
 }
 
 /// Runs every case against the engine of `bed`; panics at the first that fails.
@@ -54,6 +55,12 @@ pub async fn run(bed: &dyn Bed) {
     sealed_and_documents(bed).await;
     hooks_come_in_order(bed).await;
     feed_is_complete(bed).await;
+    no_update_is_lost(bed).await;
+    views_rebuild_when_their_fold_changes(bed).await;
+    export_and_import_agree(bed, bed, "export").await;
+    checkpoints_ride_on_changes(bed).await;
+    limits_hold(bed).await;
+    clock_never_goes_back(bed).await;
 }
 
 async fn facts_and_views(bed: &dyn Bed) {
@@ -368,4 +375,177 @@ async fn feed_is_complete(bed: &dyn Bed) {
         tokio::task::yield_now().await;
     }
     assert_eq!(items.len(), 200, "a reader that follows the cursor misses nothing");
+}
+
+async fn no_update_is_lost(bed: &dyn Bed) {
+    let (store, _clock) = open(bed, "increments");
+    let mut writers = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let store = store.clone();
+        writers.spawn(async move {
+            for _ in 0..200 {
+                store.write::<_, Error, _>(Actor::System, increment).await.unwrap();
+            }
+        });
+    }
+    while let Some(done) = writers.join_next().await {
+        done.unwrap();
+    }
+    let value = store.read::<_, Error, _>(|txn| txn.record_get("counter", b"n")).await.unwrap().unwrap().value;
+    assert_eq!(value, b"800", "four writers, two hundred increments each");
+}
+
+fn increment(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
+    let old =
+        txn.record_get("counter", b"n")?.map_or(0, |record| String::from_utf8(record.value).unwrap().parse().unwrap());
+    let new: u64 = old + 1;
+    txn.record_put("counter", b"n", new.to_string().as_bytes(), None).map(drop)
+}
+
+/// Some facts of both folds in one store.
+pub(super) async fn fill(store: &Store, subjects: u64) {
+    for n in 0..subjects {
+        let ids = effects(ManualClock::at(start()), 5000 + n);
+        let subject = ids.uuid();
+        store
+            .write::<_, Error, _>(Actor::System, move |txn| {
+                let now = txn.now();
+                txn.fact_add(grant(subject, &format!("g{}", n % 3), now))?;
+                let body = json!({ "name": format!("name {}", n / 2), "note": "\u{fc}\u{1f9ea}\n\"", "size": 1.5e-7 });
+                txn.fact_add(NewFact { kind: "name.claimed", body, ..grant(subject, "", now) })?;
+                if n % 2 == 0 {
+                    txn.fact_add(NewFact { kind: "grant.ended", body: json!({}), ..grant(subject, "", now) })?;
+                }
+                Ok(())
+            })
+            .await
+            .unwrap();
+    }
+}
+
+async fn views_rebuild_when_their_fold_changes(bed: &dyn Bed) {
+    let (store, clock) = open(bed, "rebuild");
+    fill(&store, 40).await;
+    let before = store.verify().await.unwrap();
+    assert!(before.is_sound(), "{:?}", before.problems);
+    assert_eq!((before.facts, before.views[0].rows, before.views[1].rows), (100, 60, 40));
+    drop(store);
+    let newer: Vec<Arc<dyn Fold>> = vec![Arc::new(GrantFold { version: 2 }), Arc::new(NameFold)];
+    let clocked: Arc<ManualClock> = Arc::clone(&clock);
+    let store = bed.open("rebuild", effects(clocked, 2), newer).unwrap();
+    let after = store.verify().await.unwrap();
+    assert!(after.is_sound(), "{:?}", after.problems);
+    assert_eq!((after.views[0].version, after.views[0].fold_hash), (2, before.views[0].fold_hash));
+    drop(store);
+    let fewer: Vec<Arc<dyn Fold>> = vec![Arc::new(NameFold)];
+    let store = bed.open("rebuild", effects(clock, 3), fewer).unwrap();
+    let refused = store
+        .write::<_, Error, _>(Actor::System, |txn| {
+            let now = txn.now();
+            txn.fact_add(grant(Uuid::from_u128(7), "g", now))
+        })
+        .await;
+    assert!(matches!(refused, Err(Error::ViewMoved { .. })), "a process that cannot fold every view adds no facts");
+}
+
+/// Moves the facts of one store into another, perhaps of another engine, and compares what follows from them.
+pub async fn export_and_import_agree(from: &dyn Bed, to: &dyn Bed, name: &str) {
+    let (store, _clock) = open(from, &format!("{name}_from"));
+    fill(&store, 30).await;
+    let (bytes, header) = store.export_facts(Vec::new()).await.unwrap();
+    assert_eq!(header.facts, 75);
+    let (target, clock) = open(to, &format!("{name}_to"));
+    let taken = target.import_facts(std::io::Cursor::new(bytes.clone())).await.unwrap();
+    assert_eq!(taken, header);
+    let (old, new) = (store.verify().await.unwrap(), target.verify().await.unwrap());
+    assert!(new.is_sound(), "{:?}", new.problems);
+    assert_eq!((&old.chain, &old.views, &old.origins), (&new.chain, &new.views, &new.origins));
+    assert_eq!(old.chain, header.chain);
+    let again = target.import_facts(std::io::Cursor::new(bytes.clone())).await;
+    assert!(matches!(again, Err(Error::NotEmpty)));
+    fill_one(&target).await;
+    drop(target);
+    let target = to.open(&format!("{name}_to"), effects(clock, 9), folds()).unwrap();
+    assert!(target.verify().await.unwrap().is_sound(), "numbers go on after an import");
+    refuse_bent(to, name, &bytes).await;
+}
+
+async fn fill_one(store: &Store) {
+    let done = store
+        .write::<_, Error, _>(Actor::System, |txn| {
+            let now = txn.now();
+            txn.fact_add(grant(Uuid::from_u128(9), "g", now))
+        })
+        .await;
+    assert_eq!(done.unwrap().value.seq, 76);
+}
+
+async fn refuse_bent(to: &dyn Bed, name: &str, bytes: &[u8]) {
+    let (store, _clock) = open(to, &format!("{name}_bent"));
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    let mut swapped = lines.clone();
+    swapped.swap(5, 6);
+    let changed = String::from_utf8(bytes.to_vec()).unwrap().replacen("study 7", "study 8", 1).into_bytes();
+    let cases: [Vec<u8>; 6] = [
+        Vec::new(),
+        lines[..20].concat(),
+        swapped.concat(),
+        changed,
+        bytes[..bytes.len() - 3].to_vec(),
+        [bytes, lines[3]].concat(),
+    ];
+    for bent in cases {
+        let refused = store.import_facts(std::io::Cursor::new(bent)).await;
+        assert!(matches!(refused, Err(Error::BadExport { .. })), "{refused:?}");
+    }
+    assert_eq!(store.verify().await.unwrap().facts, 0, "a refused import takes nothing");
+}
+
+async fn checkpoints_ride_on_changes(bed: &dyn Bed) {
+    let (store, _clock) = open(bed, "checkpoints");
+    let node = store.node();
+    for (size, expected) in [(5, 5), (9, 9), (7, 9)] {
+        store.checkpoint_seen(crate::Checkpoint { size, note: size.to_string().into_bytes() });
+        store.write::<_, Error, _>(Actor::System, |txn| txn.record_put("t", b"k", b"v", None)).await.unwrap();
+        let stored = store.read::<_, Error, _>(move |txn| txn.checkpoint(node)).await.unwrap().unwrap();
+        assert_eq!(stored.size, expected, "the newest checkpoint is kept");
+    }
+}
+
+async fn limits_hold(bed: &dyn Bed) {
+    let (store, _clock) = open(bed, "limits");
+    let long = vec![b'k'; crate::KEY_BYTES_MAX + 1];
+    let refused = store.write::<_, Error, _>(Actor::System, move |txn| txn.record_put("t", &long, b"", None)).await;
+    assert!(matches!(refused, Err(Error::TooLarge { what: "record key", .. })));
+    let longest = vec![b'k'; crate::KEY_BYTES_MAX];
+    store.write::<_, Error, _>(Actor::System, move |txn| txn.record_put("t", &longest, b"", None)).await.unwrap();
+    let refused = store
+        .write::<_, Error, _>(Actor::System, |txn| {
+            let now = txn.now();
+            let body = json!({ "group": "x".repeat(NewFact::BODY_BYTES_MAX) });
+            txn.fact_add(NewFact { body, ..grant(Uuid::from_u128(1), "g", now) })
+        })
+        .await;
+    assert!(matches!(refused, Err(Error::TooLarge { what: "fact body", .. })));
+}
+
+async fn clock_never_goes_back(bed: &dyn Bed) {
+    let (store, clock) = open(bed, "clock");
+    let add = |txn: &mut WriteTxn<'_>| {
+        let now = txn.now();
+        txn.fact_add(grant(Uuid::from_u128(3), "g", now))
+    };
+    let first = store.write::<_, Error, _>(Actor::System, add).await.unwrap().value;
+    clock.back(Duration::from_secs(30));
+    let second = store.write::<_, Error, _>(Actor::System, add).await.unwrap().value;
+    assert!(second.recorded > first.recorded);
+    drop(store);
+    let within: Arc<ManualClock> = Arc::clone(&clock);
+    let store = bed.open("clock", effects(within, 2), folds()).unwrap();
+    let third = store.write::<_, Error, _>(Actor::System, add).await.unwrap().value;
+    assert!(third.recorded > second.recorded, "recorded time goes on after a restart with a slow clock");
+    drop(store);
+    clock.back(Duration::from_secs(3600));
+    let refused = bed.open("clock", effects(clock, 3), folds());
+    assert!(matches!(refused.map(drop), Err(Error::ClockBehind { .. })));
 }

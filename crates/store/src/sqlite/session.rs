@@ -36,8 +36,8 @@ impl ToSql for Arg<'_> {
         let value = match *self {
             Arg::Int(number) | Arg::OptInt(Some(number)) => ValueRef::Integer(number),
             Arg::Text(text) | Arg::OptText(Some(text)) => ValueRef::Text(text.as_bytes()),
-            Arg::Blob(bytes) | Arg::OptBlob(Some(bytes)) => ValueRef::Blob(bytes),
-            Arg::OptInt(None) | Arg::OptText(None) | Arg::OptBlob(None) => ValueRef::Null,
+            Arg::Blob(bytes) => ValueRef::Blob(bytes),
+            Arg::OptInt(None) | Arg::OptText(None) => ValueRef::Null,
         };
         Ok(ToSqlOutput::Borrowed(value))
     }
@@ -65,6 +65,16 @@ impl Session for SqliteSession<'_> {
     fn gate(&mut self) -> Result<i64, Error> {
         // One writer: what a reader sees is committed, in order.
         Ok(i64::MAX)
+    }
+
+    fn integrity(&mut self) -> Result<Vec<String>, Error> {
+        let mut found = Vec::new();
+        self.query("PRAGMA integrity_check(10)", &[], &mut |row| {
+            found.push(row.text(0)?.to_owned());
+            Ok(())
+        })?;
+        found.retain(|line| line != "ok");
+        Ok(found)
     }
 
     fn erase(&mut self) -> Result<(), Error> {

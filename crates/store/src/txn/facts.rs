@@ -80,7 +80,17 @@ impl WriteTxn<'_> {
     /// # Errors
     /// A body, kind or reason over its limit, a body without canonical form, facts that do not fold, or the engine.
     pub fn fact_add(&mut self, new: NewFact) -> Result<Fact, Error> {
-        let (fact, canonical) = self.fact_made(new)?;
+        let fact = self.fact_made(new)?;
+        self.fact_insert(&fact)?;
+        self.fold_fact(&fact).map_err(|error| self.spoil(error))?;
+        self.facts.push(fact.clone());
+        Ok(fact)
+    }
+
+    /// Stores a fact and puts it into the feed.
+    pub(crate) fn fact_insert(&mut self, fact: &Fact) -> Result<(), Error> {
+        let canonical =
+            base::canonical::to_string(&fact.body).map_err(|_| Error::NotCanonical { kind: fact.kind.clone() })?;
         let (valid_from, valid_to) = (fact.valid_from.as_microsecond(), fact.valid_to.map(Timestamp::as_microsecond));
         self.execute(
             "INSERT INTO facts (id, origin, seq, kind, subject, body, digest, actor, reason, valid_from, valid_to, hlc, change) \
@@ -101,13 +111,10 @@ impl WriteTxn<'_> {
                 Arg::Blob(fact.change.bytes()),
             ],
         )?;
-        self.outbox_fact(&fact)?;
-        self.fold_fact(&fact).map_err(|error| self.spoil(error))?;
-        self.facts.push(fact.clone());
-        Ok(fact)
+        self.outbox_fact(fact)
     }
 
-    fn fact_made(&mut self, new: NewFact) -> Result<(Fact, String), Error> {
+    fn fact_made(&mut self, new: NewFact) -> Result<Fact, Error> {
         bounded("fact kind", new.kind.len(), NewFact::KIND_BYTES_MAX)?;
         bounded("reason", new.reason.as_ref().map_or(0, String::len), NewFact::REASON_BYTES_MAX)?;
         let canonical =
@@ -117,7 +124,7 @@ impl WriteTxn<'_> {
             return Err(Error::TooMany { what: "facts", max: FACTS_PER_CHANGE_MAX });
         }
         let seq = self.seq_take()?;
-        let fact = Fact {
+        Ok(Fact {
             id: self.fact_id(),
             origin: self.shared.region.clone(),
             seq: whole(seq)?,
@@ -131,8 +138,7 @@ impl WriteTxn<'_> {
             valid_to: new.valid_to.map(|to| timestamp(to.as_microsecond())),
             recorded: self.hlc,
             change: self.change,
-        };
-        Ok((fact, canonical))
+        })
     }
 
     /// A UUIDv7 whose twelve bits after the time count the facts of this change (RFC 9562, section 6.2, method 1),

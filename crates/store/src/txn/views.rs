@@ -43,7 +43,7 @@ fn viewed(row: &dyn Row) -> Result<ViewedRow, Error> {
 }
 
 impl ReadTxn<'_> {
-    fn view_id(&self, view: &str) -> Result<i64, Error> {
+    pub(crate) fn view_id(&self, view: &str) -> Result<i64, Error> {
         self.shared.views.load().get(view).copied().ok_or_else(|| Error::UnknownView { view: view.to_owned() })
     }
 

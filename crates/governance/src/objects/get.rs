@@ -1,0 +1,252 @@
+//! Reading: head, open, attributes.
+
+use access::{Action, Lease, Outcome, Permit};
+use bytes::Bytes;
+use futures::{
+    StreamExt,
+    future::{Either, select},
+    stream::{self, BoxStream},
+};
+use std::{ops::Range, pin::pin, sync::Arc};
+
+use super::{
+    Inner, Objects,
+    name::{BucketName, ObjectKey, VersionId},
+    read,
+    record::{self, Content, ObjectRow, Segment},
+    target::{ReadsAttributes, ReadsObject, Target, finished, status},
+    types::{Get, ObjectInfo, PAGE_MAX, PartInfo, PartPage},
+};
+use crate::{Error, Tags};
+
+/// What a read would give, without its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The version.
+    pub info: ObjectInfo,
+    /// The bytes that the request is about; all of them without a range or part.
+    pub range: Range<u64>,
+    /// Whether the request named a range or part, which an edge answers as partial content.
+    pub partial: bool,
+}
+
+/// An open object: what it is, and its bytes as they are decrypted. Dropping it records what was sent.
+pub struct ObjectStream {
+    /// What is being read.
+    pub head: Head,
+    /// The plain bytes of `head.range`. An error ends it; a session that is cut ends it with [`Error::Ended`].
+    pub bytes: BoxStream<'static, Result<Bytes, Error>>,
+}
+
+struct Found {
+    head: Head,
+    segments: Vec<Segment>,
+    target: Target,
+}
+
+impl Objects {
+    /// The tags that an object has now, for the conditions of a decision: the one read before a permit. An absent
+    /// object has none.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::Damaged`].
+    pub async fn tags_of(&self, bucket: &BucketName, key: &ObjectKey, version: Option<VersionId>) -> Result<Tags, Error> {
+        let (bucket, key) = (bucket.clone(), key.clone());
+        let read = self.0.store.read(move |txn| record::version(txn, bucket.as_str(), key.as_str(), version));
+        let row = read.await?;
+        Ok(row.and_then(|(_, row, _)| row.content).map(|content| content.tags).unwrap_or_default())
+    }
+
+    /// What a version is.
+    ///
+    /// # Errors
+    /// As [`Objects::open`].
+    pub async fn head<A: ReadsObject>(&self, permit: Permit<A>, get: Get) -> Result<Head, Error> {
+        let result = self.0.find(&permit, get, false).await.map(|found| found.head);
+        finished(permit, result, |_| 0)
+    }
+
+    /// Opens a version for reading.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchKey`], [`Error::Deleted`], [`Error::NoSuchVersion`], [`Error::IsDeleteMarker`]; a condition that
+    /// does not hold; [`Error::RangeNotSatisfiable`]; what the parts underneath say. Errors while reading come through
+    /// the stream.
+    pub async fn open<A: ReadsObject>(&self, permit: Permit<A>, get: Get) -> Result<ObjectStream, Error> {
+        match self.0.find(&permit, get, true).await {
+            Err(error) => finished(permit, Err(error), |_: &ObjectStream| 0),
+            Ok(Found { head, segments, target }) => {
+                let bytes = read::stream(Arc::clone(&self.0), target.dataset, segments, head.range.clone());
+                let status = if head.partial { 206 } else { 200 };
+                let meter = Meter { permit: Some(permit), status, bytes: 0 };
+                let bytes = metered(Arc::clone(&self.0), bytes.boxed(), meter);
+                Ok(ObjectStream { head, bytes })
+            }
+        }
+    }
+
+    /// Checksum, size and parts of a version; parts after number `after`.
+    ///
+    /// # Errors
+    /// As [`Objects::open`].
+    pub async fn attributes<A: ReadsAttributes>(
+        &self,
+        permit: Permit<A>,
+        after: u32,
+        limit: usize,
+    ) -> Result<(ObjectInfo, PartPage), Error> {
+        let result = self.0.attributes(&permit, after, limit.min(PAGE_MAX)).await;
+        finished(permit, result, |_| 0)
+    }
+}
+
+/// The row that a read is about.
+pub(crate) fn readable(target: &Target, row: Option<(VersionId, ObjectRow, bool)>) -> Result<(ObjectInfo, Content), Error> {
+    let named = target.version.is_some();
+    let (version, row, latest) = row.ok_or(if named { Error::NoSuchVersion } else { Error::NoSuchKey })?;
+    if row.dataset != target.dataset {
+        // The record's dataset is the one that it is sealed for; the decision was about another.
+        return Err(Error::NoDataset);
+    }
+    let Some(content) = row.content else {
+        return Err(if named { Error::IsDeleteMarker { modified: row.modified } } else { Error::Deleted { version } });
+    };
+    let info = ObjectInfo {
+        dataset: row.dataset,
+        version,
+        latest,
+        etag: content.etag.clone(),
+        size: content.size,
+        modified: row.modified,
+        metadata: content.metadata.clone(),
+        tags: content.tags.clone(),
+        checksum: content.checksum.clone(),
+        parts: content.parts,
+    };
+    Ok((info, content))
+}
+
+impl Inner {
+    async fn find<A: ReadsObject>(&self, permit: &Permit<A>, get: Get, bodies: bool) -> Result<Found, Error> {
+        let target = Target::on_version(permit)?;
+        self.store
+            .read(move |txn| {
+                let row = record::version(txn, &target.bucket, target.key.as_str(), target.version)?;
+                let (info, content) = readable(&target, row)?;
+                get.conditions.check_read(&info.etag, info.modified)?;
+                let range = match (get.part, get.range) {
+                    (Some(part), _) => part_range(txn, &info, &content, part)?,
+                    (None, Some(range)) => range.resolve(info.size)?,
+                    (None, None) => 0..info.size,
+                };
+                let segments = if bodies { record::segments(txn, info.version.id, &content, &range)? } else { Vec::new() };
+                let partial = get.part.is_some() || get.range.is_some();
+                Ok(Found { head: Head { info, range, partial }, segments, target })
+            })
+            .await
+    }
+
+    async fn attributes<A: ReadsAttributes>(
+        &self,
+        permit: &Permit<A>,
+        after: u32,
+        limit: usize,
+    ) -> Result<(ObjectInfo, PartPage), Error> {
+        let target = Target::on_version(permit)?;
+        self.store
+            .read(move |txn| {
+                let row = record::version(txn, &target.bucket, target.key.as_str(), target.version)?;
+                let (info, content) = readable(&target, row)?;
+                let all = match info.parts {
+                    Some(_) => record::segments(txn, info.version.id, &content, &(0..info.size))?,
+                    None => Vec::new(),
+                };
+                let mut parts: Vec<PartInfo> = (1..)
+                    .zip(all)
+                    .filter(|(number, _)| *number > after)
+                    .take(limit + 1)
+                    .map(|(part, segment)| PartInfo {
+                        part,
+                        size: segment.layout.len,
+                        etag: None,
+                        checksum: segment.checksum,
+                        modified: None,
+                    })
+                    .collect();
+                let more = parts.len() > limit;
+                parts.truncate(limit);
+                let next = parts.last().filter(|_| more).map(|part| part.part);
+                let stored = info.checksum.as_ref();
+                let (algorithm, kind) = (stored.map(|s| s.checksum.algorithm), stored.map(|s| s.kind));
+                Ok((info, PartPage { parts, next, algorithm, kind }))
+            })
+            .await
+    }
+}
+
+/// The bytes of the `part`th part; an object that was put at once is its own only part.
+fn part_range(txn: &store::ReadTxn<'_>, info: &ObjectInfo, content: &Content, part: u32) -> Result<Range<u64>, Error> {
+    let parts = info.parts.unwrap_or(1);
+    let none = Error::NoSuchPart { parts };
+    let Some(index) = part.checked_sub(1).filter(|_| part <= parts) else { return Err(none) };
+    if info.parts.is_none() {
+        return Ok(0..info.size);
+    }
+    let segments = record::segments(txn, info.version.id, content, &(0..info.size))?;
+    segments.get(index as usize).map(Segment::span).ok_or(none)
+}
+
+/// Counts what is handed out and records it when the stream is over, however it ends.
+struct Meter<A: Action> {
+    permit: Option<Permit<A>>,
+    status: u16,
+    bytes: u64,
+}
+
+impl<A: Action> Meter<A> {
+    fn lease(&self) -> Option<&Lease> {
+        self.permit.as_ref().and_then(Permit::lease)
+    }
+}
+
+impl<A: Action> Drop for Meter<A> {
+    fn drop(&mut self) {
+        if let Some(permit) = self.permit.take() {
+            permit.finish(Outcome { status: self.status, bytes: self.bytes });
+        }
+    }
+}
+
+fn metered<A: ReadsObject>(
+    inner: Arc<Inner>,
+    bytes: BoxStream<'static, Result<Bytes, Error>>,
+    meter: Meter<A>,
+) -> BoxStream<'static, Result<Bytes, Error>> {
+    let state = Some((inner, bytes, meter));
+    stream::unfold(state, |state| async move {
+        let (inner, mut bytes, mut meter) = state?;
+        let next = match meter.lease() {
+            None => bytes.next().await,
+            Some(lease) => match lease.check(inner.effects.now()) {
+                Err(why) => Some(Err(Error::Ended { why: why.word() })),
+                Ok(()) => match select(bytes.next(), pin!(lease.ended())).await {
+                    Either::Left((next, _)) => next,
+                    Either::Right((why, _)) => Some(Err(Error::Ended { why: why.word() })),
+                },
+            },
+        };
+        match next? {
+            Ok(piece) => {
+                meter.bytes += piece.len() as u64;
+                Some((Ok(piece), Some((inner, bytes, meter))))
+            }
+            Err(error) => {
+                if meter.bytes == 0 {
+                    meter.status = status(&error);
+                }
+                Some((Err(error), None))
+            }
+        }
+    })
+    .boxed()
+}

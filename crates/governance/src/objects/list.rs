@@ -1,0 +1,300 @@
+//! Lists: range scans over the rows of a bucket, seeking over what the caller may not see and over folded keys.
+
+use access::{Permit, Visible, s3};
+use std::{collections::VecDeque, ops::Bound};
+use store::{Direction, ReadTxn, Record};
+
+use super::{
+    record::{self, OBJECT, ObjectRow, UPLOAD, UploadRow},
+    target::finished,
+    types::{
+        List, ListUploads, ListVersions, ListedObject, ListedUpload, ListedVersion, ObjectPage, PAGE_MAX, UploadPage,
+        VersionPage,
+    },
+};
+use crate::Error;
+
+/// Rows that are read at once: a full page of keys with few old versions.
+const ROWS: usize = 512;
+
+/// Walks the rows of a bucket inside the visible areas, in order, and can jump ahead.
+struct Walk<'a, 't> {
+    txn: &'a ReadTxn<'t>,
+    class: &'static str,
+    bucket: &'a str,
+    areas: Vec<String>,
+    area: usize,
+    /// The least row that is still wanted.
+    from: Vec<u8>,
+    rows: VecDeque<(Vec<u8>, Record)>,
+    /// The present area has no rows beyond `rows`.
+    drained: bool,
+}
+
+impl<'a, 't> Walk<'a, 't> {
+    fn new(txn: &'a ReadTxn<'t>, class: &'static str, bucket: &'a str, visible: &Visible, prefix: &str) -> Self {
+        let areas = visible.under(prefix).ranges().to_vec();
+        Self { txn, class, bucket, areas, area: 0, from: Vec::new(), rows: VecDeque::new(), drained: false }
+    }
+
+    /// Jumps to the first row at or after `row`; never back.
+    fn seek(&mut self, row: Vec<u8>) {
+        if row <= self.from {
+            return;
+        }
+        while self.rows.front().is_some_and(|(key, _)| *key < row) {
+            self.rows.pop_front();
+        }
+        self.from = row;
+    }
+
+    /// Behind every row of `key`.
+    fn skip_key(&mut self, key: &str) {
+        self.seek([self.bucket.as_bytes(), &[0], key.as_bytes(), &[1]].concat());
+    }
+
+    /// Behind every key that begins with `prefix`.
+    fn skip_prefix(&mut self, prefix: &str) {
+        match store::prefix_end(&[self.bucket.as_bytes(), &[0], prefix.as_bytes()].concat()) {
+            Some(end) => self.seek(end),
+            None => self.area = self.areas.len(),
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<(Vec<u8>, Record)>, Error> {
+        loop {
+            if let Some((key, record)) = self.rows.pop_front() {
+                self.from = [key.as_slice(), &[0]].concat();
+                return Ok(Some((key, record)));
+            }
+            if std::mem::take(&mut self.drained) {
+                self.area += 1;
+            }
+            let Some(area) = self.areas.get(self.area) else { return Ok(None) };
+            let begin = [self.bucket.as_bytes(), &[0], area.as_bytes()].concat();
+            let end = store::prefix_end(&begin);
+            let from = if self.from > begin { &self.from } else { &begin };
+            if end.as_ref().is_some_and(|end| from >= end) {
+                self.drained = true;
+                continue;
+            }
+            let to = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+            let rows = self.txn.record_scan(self.class, Bound::Included(from), to, ROWS, Direction::Forward)?;
+            self.drained = rows.len() < ROWS;
+            self.rows = rows.into();
+        }
+    }
+}
+
+/// The common prefix of a key, if the delimiter occurs after the prefix.
+fn folded<'k>(key: &'k str, prefix: &str, delimiter: Option<&str>) -> Option<&'k str> {
+    let delimiter = delimiter.filter(|delimiter| !delimiter.is_empty())?;
+    let at = key.get(prefix.len()..)?.find(delimiter)?;
+    key.get(..prefix.len() + at + delimiter.len())
+}
+
+fn damaged() -> Error {
+    Error::Damaged { what: "object record" }
+}
+
+/// A page of keys with their newest versions; keys whose newest version is a delete marker are absent.
+pub(crate) fn objects(txn: &ReadTxn<'_>, bucket: &str, visible: &Visible, list: &List) -> Result<ObjectPage, Error> {
+    let limit = list.limit.min(PAGE_MAX);
+    let mut page = ObjectPage::default();
+    let mut walk = Walk::new(txn, OBJECT, bucket, visible, &list.prefix);
+    let after = list.after.as_deref();
+    if let Some(after) = after {
+        walk.skip_key(after);
+    }
+    let mut last: Option<String> = None;
+    while limit > 0 {
+        let Some((row_key, record)) = walk.next()? else { break };
+        let (key, tail) = record::split(&row_key, bucket.len()).ok_or_else(damaged)?;
+        let common = folded(key, &list.prefix, list.delimiter.as_deref());
+        if let Some(common) = common.filter(|common| after.is_some_and(|after| *common <= after)) {
+            walk.skip_prefix(common);
+            continue;
+        }
+        walk.skip_key(key);
+        let row: ObjectRow = record::decode(&record.value, "object record")?;
+        let Some(content) = row.content else { continue };
+        if page.objects.len() + page.prefixes.len() == limit {
+            page.next = last;
+            break;
+        }
+        if let Some(common) = common {
+            walk.skip_prefix(common);
+            page.prefixes.push(common.to_owned());
+            last = Some(common.to_owned());
+        } else {
+            last = Some(key.to_owned());
+            page.objects.push(ListedObject {
+                key: key.parse()?,
+                version: record::version_of(tail).ok_or_else(damaged)?,
+                etag: content.etag,
+                size: content.size,
+                modified: row.modified,
+                checksum: content.checksum,
+            });
+        }
+    }
+    Ok(page)
+}
+
+/// A page of versions and delete markers.
+pub(crate) fn versions(
+    txn: &ReadTxn<'_>,
+    bucket: &str,
+    visible: &Visible,
+    list: &ListVersions,
+) -> Result<VersionPage, Error> {
+    let limit = list.limit.min(PAGE_MAX);
+    let mut page = VersionPage::default();
+    let mut walk = Walk::new(txn, OBJECT, bucket, visible, &list.prefix);
+    // The key whose newest version has been passed: what follows of it is not the newest.
+    let mut passed: Option<String> = None;
+    match &list.after {
+        Some((key, Some(version))) => {
+            let mut behind = record::object_key(bucket, key, *version);
+            behind.push(0);
+            walk.seek(behind);
+            passed = Some(key.clone());
+        }
+        Some((key, None)) => walk.skip_key(key),
+        None => {}
+    }
+    let after = list.after.as_ref().map(|(key, _)| key.as_str());
+    let mut last = None;
+    while limit > 0 {
+        let Some((row_key, record)) = walk.next()? else { break };
+        let (key, tail) = record::split(&row_key, bucket.len()).ok_or_else(damaged)?;
+        let common = folded(key, &list.prefix, list.delimiter.as_deref());
+        if let Some(common) = common.filter(|common| after.is_some_and(|after| *common <= after)) {
+            walk.skip_prefix(common);
+            continue;
+        }
+        if page.versions.len() + page.prefixes.len() == limit {
+            page.next = last;
+            break;
+        }
+        if let Some(common) = common {
+            walk.skip_prefix(common);
+            page.prefixes.push(common.to_owned());
+            last = Some((common.to_owned(), None));
+            continue;
+        }
+        let row: ObjectRow = record::decode(&record.value, "object record")?;
+        let version = record::version_of(tail).ok_or_else(damaged)?;
+        let latest = passed.as_deref() != Some(key);
+        passed = Some(key.to_owned());
+        last = Some((key.to_owned(), Some(version)));
+        page.versions.push(ListedVersion {
+            key: key.parse()?,
+            version,
+            latest,
+            content: row.content.map(|content| (content.etag, content.size, content.checksum)),
+            modified: row.modified,
+        });
+    }
+    Ok(page)
+}
+
+/// A page of multipart uploads in progress.
+pub(crate) fn uploads(
+    txn: &ReadTxn<'_>,
+    bucket: &str,
+    visible: &Visible,
+    list: &ListUploads,
+) -> Result<UploadPage, Error> {
+    let limit = list.limit.min(PAGE_MAX);
+    let mut page = UploadPage::default();
+    let mut walk = Walk::new(txn, UPLOAD, bucket, visible, &list.prefix);
+    match &list.after {
+        Some((key, Some(upload))) => {
+            let mut behind = record::upload_key(bucket, key, *upload);
+            behind.push(0);
+            walk.seek(behind);
+        }
+        Some((key, None)) => walk.skip_key(key),
+        None => {}
+    }
+    let after = list.after.as_ref().map(|(key, _)| key.as_str());
+    let mut last = None;
+    while limit > 0 {
+        let Some((row_key, record)) = walk.next()? else { break };
+        let (key, tail) = record::split(&row_key, bucket.len()).ok_or_else(damaged)?;
+        let common = folded(key, &list.prefix, list.delimiter.as_deref());
+        if let Some(common) = common.filter(|common| after.is_some_and(|after| *common <= after)) {
+            walk.skip_prefix(common);
+            continue;
+        }
+        if page.uploads.len() + page.prefixes.len() == limit {
+            page.next = last;
+            break;
+        }
+        if let Some(common) = common {
+            walk.skip_prefix(common);
+            page.prefixes.push(common.to_owned());
+            last = Some((common.to_owned(), None));
+            continue;
+        }
+        let row: UploadRow = record::decode(&record.value, "upload record")?;
+        let upload = record::upload_of(tail).ok_or_else(damaged)?;
+        last = Some((key.to_owned(), Some(upload)));
+        page.uploads.push(ListedUpload {
+            key: key.parse()?,
+            upload,
+            initiated: row.initiated,
+            algorithm: row.algorithm,
+            kind: row.kind,
+        });
+    }
+    Ok(page)
+}
+
+impl super::Objects {
+    /// A page of the keys of a bucket that are `visible` to the caller.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::Damaged`].
+    pub async fn list(
+        &self,
+        permit: Permit<s3::ListBucket>,
+        visible: &Visible,
+        list: List,
+    ) -> Result<ObjectPage, Error> {
+        let (bucket, visible) = (permit.resource().name.clone(), visible.clone());
+        let result = self.0.store.read(move |txn| objects(txn, &bucket, &visible, &list)).await;
+        finished(permit, result, |_| 0)
+    }
+
+    /// A page of the versions and delete markers of a bucket that are `visible` to the caller.
+    ///
+    /// # Errors
+    /// As [`super::Objects::list`].
+    pub async fn list_versions(
+        &self,
+        permit: Permit<s3::ListBucketVersions>,
+        visible: &Visible,
+        list: ListVersions,
+    ) -> Result<VersionPage, Error> {
+        let (bucket, visible) = (permit.resource().name.clone(), visible.clone());
+        let result = self.0.store.read(move |txn| versions(txn, &bucket, &visible, &list)).await;
+        finished(permit, result, |_| 0)
+    }
+
+    /// A page of the multipart uploads of a bucket under keys that are `visible` to the caller.
+    ///
+    /// # Errors
+    /// As [`super::Objects::list`].
+    pub async fn list_uploads(
+        &self,
+        permit: Permit<s3::ListBucketMultipartUploads>,
+        visible: &Visible,
+        list: ListUploads,
+    ) -> Result<UploadPage, Error> {
+        let (bucket, visible) = (permit.resource().name.clone(), visible.clone());
+        let result = self.0.store.read(move |txn| uploads(txn, &bucket, &visible, &list)).await;
+        finished(permit, result, |_| 0)
+    }
+}

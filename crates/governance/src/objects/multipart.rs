@@ -1,0 +1,426 @@
+//! Multipart uploads: parts are sealed for the version that they will become, so that completing moves no byte.
+
+use access::{Lease, Permit, s3};
+use base::{Actor, Ids, Timestamp, UploadId};
+use std::collections::HashSet;
+use store::WriteTxn;
+
+use super::{
+    Objects,
+    checksum::{self, Algorithm, Checksum, Expected, Kind, StoredChecksum},
+    commit::{NewVersion, alive},
+    condition::ByteRange,
+    put::own_body,
+    record::{self, Body as BodyRow, Content, PART, PartRow, Segment, UPLOAD, UploadRow},
+    target::{ReadsObject, Target, finished},
+    types::{
+        Begin, Begun, Body, Complete, CompletedPart, CopyPart, Get, OBJECT_BYTES_MAX, PAGE_MAX,
+        PART_BYTES_MIN, PARTS_MAX, PUT_BYTES_MAX, PartInfo, PartPage, PutPart, Written,
+    },
+    write::{self, Plan},
+};
+use crate::{ETag, Error, VersionId, ports::Blob};
+
+/// What is kept when an upload names no algorithm, as in S3.
+const ALGORITHM: Algorithm = Algorithm::Crc64nvme;
+
+impl UploadRow {
+    fn kept(&self) -> (Algorithm, Kind) {
+        let algorithm = self.algorithm.unwrap_or(ALGORITHM);
+        (algorithm, self.kind.unwrap_or(algorithm.multipart_kind()))
+    }
+}
+
+impl Objects {
+    /// Begins a multipart upload.
+    ///
+    /// # Errors
+    /// Metadata over a bound; [`Error::ChecksumKind`] for a kind that the algorithm has not; [`Error::Store`].
+    pub async fn begin(&self, permit: Permit<s3::PutObject>, begin: Begin) -> Result<Begun, Error> {
+        let result = self.begin_permitted(&permit, begin).await;
+        finished(permit, result, |_| 0)
+    }
+
+    async fn begin_permitted(&self, permit: &Permit<s3::PutObject>, begin: Begin) -> Result<Begun, Error> {
+        let target = Target::current(permit)?;
+        begin.metadata.check()?;
+        let Begin { metadata, tags, algorithm, kind } = begin;
+        if let (Some(algorithm), Some(kind)) = (algorithm, kind) {
+            checksum::possible(algorithm, kind)?;
+        }
+        let kind = kind.or_else(|| algorithm.map(Algorithm::multipart_kind));
+        let upload = UploadId::from_uuid(self.0.effects.uuid());
+        let row = UploadRow {
+            dataset: target.dataset,
+            initiated: self.0.effects.now(),
+            version: self.0.new_version(),
+            metadata,
+            tags,
+            algorithm,
+            kind,
+        };
+        let change = move |txn: &mut WriteTxn<'_>| {
+            alive(txn, target.dataset)?;
+            let key = record::upload_key(&target.bucket, target.key.as_str(), upload);
+            txn.record_put(UPLOAD, &key, &record::encode(&row, "upload record")?, None)?;
+            Ok::<_, Error>(())
+        };
+        self.0.store.write(Actor::System, change).await?;
+        Ok(Begun { upload, algorithm, kind })
+    }
+
+    /// Stores one part; an earlier part of the same number is replaced.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchUpload`], [`Error::BadPartNumber`]; as [`Objects::put`].
+    pub async fn put_part(&self, permit: Permit<s3::PutObject>, put: PutPart) -> Result<PartInfo, Error> {
+        let result = async {
+            let target = Target::current(&permit)?;
+            let PutPart { upload, part, length, checksum, content_md5, body } = put;
+            let request = PartRequest { upload, part, length, checksum, content_md5 };
+            self.store_part(&target, request, body, permit.lease()).await
+        };
+        let result = result.await;
+        finished(permit, result, |part| part.size)
+    }
+
+    /// Stores one part from the bytes of an object.
+    ///
+    /// # Errors
+    /// As [`Objects::open`] and [`Objects::put_part`].
+    pub async fn copy_part<A: ReadsObject>(
+        &self,
+        source: Permit<A>,
+        destination: Permit<s3::PutObject>,
+        copy: CopyPart,
+    ) -> Result<(VersionId, PartInfo), Error> {
+        let result = self.copy_part_permitted(source, &destination, copy).await;
+        finished(destination, result, |(_, part)| part.size)
+    }
+
+    async fn copy_part_permitted<A: ReadsObject>(
+        &self,
+        source: Permit<A>,
+        destination: &Permit<s3::PutObject>,
+        copy: CopyPart,
+    ) -> Result<(VersionId, PartInfo), Error> {
+        let target = Target::current(destination)?;
+        let CopyPart { upload, part, range, source: conditions } = copy;
+        let get = Get { range: range.map(|(a, b)| ByteRange::Inclusive(a, b)), ..Get::default() };
+        let open = self.open(source, get).await?;
+        let info = &open.head.info;
+        conditions.check_source(&info.etag, info.modified)?;
+        if let Some((first, last)) = range
+            && (first > last || last >= info.size)
+        {
+            return Err(Error::RangeNotSatisfiable { size: info.size });
+        }
+        let got = open.head.range.end - open.head.range.start;
+        if got > PUT_BYTES_MAX {
+            return Err(Error::CopySourceTooLarge { got, most: PUT_BYTES_MAX });
+        }
+        let version = info.version;
+        let request = PartRequest { upload, part, length: Some(got), checksum: Expected::None, content_md5: None };
+        let stored = self.store_part(&target, request, own_body(open.bytes), destination.lease()).await?;
+        Ok((version, stored))
+    }
+
+    async fn store_part(
+        &self,
+        target: &Target,
+        request: PartRequest,
+        body: Body,
+        lease: Option<&Lease>,
+    ) -> Result<PartInfo, Error> {
+        let PartRequest { upload, part, length, checksum, content_md5 } = request;
+        if !(1..=PARTS_MAX).contains(&part) {
+            return Err(Error::BadPartNumber { got: part });
+        }
+        let row = self.upload_row(target, upload).await?;
+        let (algorithm, _) = row.kept();
+        let sent = (!matches!(checksum, Expected::None)).then(|| checksum.algorithm());
+        if let (Some(announced), Some(sent)) = (row.algorithm, sent)
+            && announced != sent
+        {
+            return Err(Error::ChecksumKind { algorithm: sent.name() });
+        }
+        let plan = Plan {
+            dataset: target.dataset,
+            wrap: target.wrap,
+            version: row.version,
+            part,
+            blob: self.0.new_blob(),
+            announced: length,
+            most: PUT_BYTES_MAX,
+            expected: checksum,
+            also: Some(algorithm),
+            content_md5,
+        };
+        let stored = write::store(&self.0, plan, body, lease).await?;
+        let shown = stored.hashed.of(sent.unwrap_or(algorithm)).cloned();
+        let mut segment = stored.segment.clone();
+        segment.checksum = stored.hashed.of(algorithm).cloned();
+        let (size, etag) = (segment.layout.len, self.new_etag(None));
+        let (given, blob, place) = (etag.clone(), segment.blob, target.clone());
+        let change = move |txn: &mut WriteTxn<'_>| {
+            let modified = txn.now();
+            let row = PartRow { segment: segment.clone(), etag: given.clone(), modified };
+            let replaced = put_part(txn, &place, upload, &row)?;
+            Ok((replaced, modified))
+        };
+        match self.0.store.write::<_, Error, _>(Actor::System, change).await {
+            Ok(done) => {
+                let (replaced, modified) = done.value;
+                self.0.discard(replaced).await;
+                Ok(PartInfo { part, size, etag: Some(etag), checksum: shown, modified: Some(modified) })
+            }
+            Err(Error::Store(error)) => Err(Error::Store(error)),
+            Err(error) => {
+                self.0.discard(blob).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn upload_row(&self, target: &Target, upload: UploadId) -> Result<UploadRow, Error> {
+        let target = target.clone();
+        let row = self.0.store.read(move |txn| record::upload(txn, &target.bucket, target.key.as_str(), upload));
+        row.await
+    }
+
+    /// A page of the parts of an upload, after part number `after`.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchUpload`]; [`Error::Store`].
+    pub async fn parts(
+        &self,
+        permit: Permit<s3::ListMultipartUploadParts>,
+        upload: UploadId,
+        after: u32,
+        limit: usize,
+    ) -> Result<PartPage, Error> {
+        let result = async {
+            let target = Target::current(&permit)?;
+            let limit = limit.min(PAGE_MAX);
+            let read = move |txn: &store::ReadTxn<'_>| {
+                let row = record::upload(txn, &target.bucket, target.key.as_str(), upload)?;
+                let mut rows = record::parts(txn, upload, after, limit + 1)?;
+                let more = rows.len() > limit;
+                rows.truncate(limit);
+                let next = rows.last().filter(|_| more).map(|row| row.segment.part);
+                let parts = rows.into_iter().map(listed).collect();
+                Ok(PartPage { parts, next, algorithm: row.algorithm, kind: row.kind })
+            };
+            self.0.store.read(read).await
+        };
+        let result = result.await;
+        finished(permit, result, |_| 0)
+    }
+
+    /// Makes the object of an upload visible, whole and at once.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchUpload`], [`Error::NoParts`], [`Error::PartOrder`], [`Error::InvalidPart`],
+    /// [`Error::PartTooSmall`]; a condition, size or checksum that does not hold; [`Error::Store`].
+    pub async fn complete(&self, permit: Permit<s3::PutObject>, complete: Complete) -> Result<Written, Error> {
+        let result = self.complete_permitted(&permit, complete).await;
+        finished(permit, result, |_| 0)
+    }
+
+    async fn complete_permitted(&self, permit: &Permit<s3::PutObject>, complete: Complete) -> Result<Written, Error> {
+        let target = Target::current(permit)?;
+        let etag = self.new_etag(Some(complete.parts.len()));
+        let change = move |txn: &mut WriteTxn<'_>| finish_upload(txn, &target, &complete, &etag);
+        let (written, unused) = self.0.store.write::<_, Error, _>(Actor::System, change).await?.value;
+        self.0.discard(unused).await;
+        Ok(written)
+    }
+
+    /// Gives an upload up and deletes its parts.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchUpload`]; [`Error::Store`].
+    pub async fn abort(&self, permit: Permit<s3::AbortMultipartUpload>, upload: UploadId) -> Result<(), Error> {
+        let result = async {
+            let target = Target::current(&permit)?;
+            let change = move |txn: &mut WriteTxn<'_>| {
+                record::upload(txn, &target.bucket, target.key.as_str(), upload)?;
+                let parts = record::parts(txn, upload, 0, PARTS_MAX as usize)?;
+                forget(txn, &target, upload, &parts)?;
+                unused(txn, parts.into_iter().map(|part| part.segment))
+            };
+            let blobs = self.0.store.write::<_, Error, _>(Actor::System, change).await?.value;
+            self.0.discard(blobs).await;
+            Ok(())
+        };
+        let result = result.await;
+        finished(permit, result, |()| 0)
+    }
+}
+
+struct PartRequest {
+    upload: UploadId,
+    part: u32,
+    length: Option<u64>,
+    checksum: Expected,
+    content_md5: Option<[u8; 16]>,
+}
+
+fn listed(row: PartRow) -> PartInfo {
+    PartInfo {
+        part: row.segment.part,
+        size: row.segment.layout.len,
+        etag: Some(row.etag),
+        checksum: row.segment.checksum,
+        modified: Some(row.modified),
+    }
+}
+
+/// Inserts a part; the body of the part that it replaces is left to delete.
+fn put_part(txn: &mut WriteTxn<'_>, target: &Target, upload: UploadId, row: &PartRow) -> Result<Option<Blob>, Error> {
+    // Completed or aborted meanwhile: the part is refused.
+    record::upload(txn, &target.bucket, target.key.as_str(), upload)?;
+    let key = record::part_key(upload, row.segment.part);
+    let old: Option<PartRow> = match txn.record_get(PART, &key)? {
+        Some(record) => Some(record::decode(&record.value, "part record")?),
+        None => None,
+    };
+    let replaced = old.and_then(|old| old.segment.blob);
+    if let Some(blob) = &replaced {
+        record::blob_unused(txn, blob)?;
+    }
+    txn.record_put(PART, &key, &record::encode(row, "part record")?, None)?;
+    if let Some(blob) = &row.segment.blob {
+        record::blob_used(txn, blob, &key)?;
+    }
+    Ok(replaced)
+}
+
+/// Deletes the rows of an upload and its parts; the bodies stay.
+fn forget(txn: &mut WriteTxn<'_>, target: &Target, upload: UploadId, parts: &[PartRow]) -> Result<(), Error> {
+    txn.record_delete(UPLOAD, &record::upload_key(&target.bucket, target.key.as_str(), upload))?;
+    for part in parts {
+        txn.record_delete(PART, &record::part_key(upload, part.segment.part))?;
+    }
+    Ok(())
+}
+
+/// Says that the bodies of these segments are in use no more.
+fn unused(txn: &mut WriteTxn<'_>, segments: impl IntoIterator<Item = Segment>) -> Result<Vec<Blob>, Error> {
+    let blobs: Vec<Blob> = segments.into_iter().filter_map(|segment| segment.blob).collect();
+    for blob in &blobs {
+        record::blob_unused(txn, blob)?;
+    }
+    Ok(blobs)
+}
+
+/// The parts that the caller lists, checked against those that were uploaded.
+fn chosen(stored: &[PartRow], listed: &[CompletedPart]) -> Result<Vec<PartRow>, Error> {
+    if listed.is_empty() {
+        return Err(Error::NoParts);
+    }
+    if listed.windows(2).any(|pair| matches!(pair, [a, b] if a.part >= b.part)) {
+        return Err(Error::PartOrder);
+    }
+    let pick = |wanted: &CompletedPart| {
+        let found = stored.binary_search_by_key(&wanted.part, |row| row.segment.part).ok();
+        let row = found.and_then(|at| stored.get(at)).filter(|row| row.etag == wanted.etag);
+        let row = row.filter(|row| same_checksum(wanted.checksum.as_ref(), row.segment.checksum.as_ref()));
+        row.cloned().ok_or(Error::InvalidPart { part: wanted.part })
+    };
+    let chosen: Vec<PartRow> = listed.iter().map(pick).collect::<Result<_, _>>()?;
+    let (_, but_last) = chosen.split_last().ok_or(Error::NoParts)?;
+    match but_last.iter().find(|row| row.segment.layout.len < PART_BYTES_MIN) {
+        Some(row) => Err(Error::PartTooSmall {
+            part: row.segment.part,
+            got: row.segment.layout.len,
+            least: PART_BYTES_MIN,
+        }),
+        None => Ok(chosen),
+    }
+}
+
+/// A repeated checksum must be the stored one; one of another algorithm than the upload's cannot be compared.
+fn same_checksum(wanted: Option<&Checksum>, stored: Option<&Checksum>) -> bool {
+    match (wanted, stored) {
+        (Some(wanted), Some(stored)) if wanted.algorithm == stored.algorithm => wanted == stored,
+        _ => true,
+    }
+}
+
+fn finish_upload(
+    txn: &mut WriteTxn<'_>,
+    target: &Target,
+    complete: &Complete,
+    etag: &ETag,
+) -> Result<(Written, Vec<Blob>), Error> {
+    let row = record::upload(txn, &target.bucket, target.key.as_str(), complete.upload)?;
+    if row.dataset != target.dataset {
+        return Err(Error::NoSuchUpload { upload: complete.upload });
+    }
+    let stored = record::parts(txn, complete.upload, 0, PARTS_MAX as usize)?;
+    let mut parts = chosen(&stored, &complete.parts)?;
+    let mut size = 0;
+    for part in &mut parts {
+        part.segment.start = size;
+        size += part.segment.layout.len;
+    }
+    if let Some(announced) = complete.size.filter(|announced| *announced != size) {
+        return Err(Error::WrongLength { announced, got: size });
+    }
+    if size > OBJECT_BYTES_MAX {
+        return Err(Error::BodyTooLarge { most: OBJECT_BYTES_MAX });
+    }
+    let checksum = whole_checksum(&row, &parts, complete.checksum.as_ref())?;
+    let (version, modified) = insert(txn, target, complete, &row, &parts, size, etag, &checksum)?;
+    forget(txn, target, complete.upload, &stored)?;
+    let used: HashSet<u32> = parts.iter().map(|part| part.segment.part).collect();
+    let left = stored.into_iter().map(|part| part.segment).filter(|segment| !used.contains(&segment.part));
+    let blobs = unused(txn, left)?;
+    Ok((Written { version, etag: etag.clone(), checksum: Some(checksum), size, modified }, blobs))
+}
+
+fn whole_checksum(row: &UploadRow, parts: &[PartRow], expected: Option<&Checksum>) -> Result<StoredChecksum, Error> {
+    let (algorithm, kind) = row.kept();
+    let sums: Vec<_> = parts.iter().map(|part| (part.segment.checksum.as_ref(), part.segment.layout.len)).collect();
+    let whole = checksum::combine(kind, algorithm, &sums)?;
+    match expected {
+        Some(expected) if *expected != whole.checksum => {
+            Err(Error::ChecksumMismatch { algorithm: expected.algorithm.name() })
+        }
+        _ => Ok(whole),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of one new version, in one place")]
+fn insert(
+    txn: &mut WriteTxn<'_>,
+    target: &Target,
+    complete: &Complete,
+    row: &UploadRow,
+    parts: &[PartRow],
+    size: u64,
+    etag: &ETag,
+    checksum: &StoredChecksum,
+) -> Result<(VersionId, Timestamp), Error> {
+    let segments: Vec<Segment> = parts.iter().map(|part| part.segment.clone()).collect();
+    let content = Content {
+        size,
+        etag: etag.clone(),
+        metadata: row.metadata.clone(),
+        tags: row.tags.clone(),
+        checksum: Some(checksum.clone()),
+        parts: u32::try_from(segments.len()).ok(),
+        body: BodyRow::Many,
+    };
+    let new = NewVersion {
+        bucket: target.bucket.clone(),
+        key: target.key.as_str().to_owned(),
+        dataset: target.dataset,
+        id: row.version,
+        content: Some(content),
+        segments,
+        conditions: complete.conditions.clone(),
+    };
+    new.insert(txn)
+}

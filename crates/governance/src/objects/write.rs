@@ -1,0 +1,247 @@
+//! From a stream of plain bytes to a sealed body in the backend.
+//!
+//! Bytes are gathered into batches of frame slots; while the backend's threads hash, seal and write one batch, the next
+//! is filled from the network. Hashing and AES never run on an asynchronous thread, except for a body of one small
+//! frame, where the hand-over would cost more. Plain bytes live in two buffers and nowhere else.
+
+use base::{BlobId, DatasetId, ObjectVersionId};
+use bytes::Bytes;
+use custody::KeyRef;
+use futures::{StreamExt, future::Either, future::select};
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{
+    Inner,
+    checksum::{Algorithm, Expected, Hashed, Hashers},
+    read::BATCH,
+    record::Segment,
+    seal::{Layout, SealedFor, Sealer, TAG, frame_size},
+    types::Body,
+};
+use crate::{
+    Error,
+    ports::{Blob, WorkFailed},
+};
+use access::Lease;
+
+/// What a body is to become.
+pub(crate) struct Plan {
+    pub(crate) dataset: DatasetId,
+    pub(crate) wrap: KeyRef,
+    pub(crate) version: ObjectVersionId,
+    pub(crate) part: u32,
+    pub(crate) blob: BlobId,
+    pub(crate) announced: Option<u64>,
+    pub(crate) most: u64,
+    pub(crate) expected: Expected,
+    /// A further checksum that is stored whatever the caller expects.
+    pub(crate) also: Option<Algorithm>,
+    pub(crate) content_md5: Option<[u8; 16]>,
+}
+
+/// A durable body that nothing refers to yet.
+pub(crate) struct Stored {
+    pub(crate) segment: Segment,
+    pub(crate) hashed: Hashed,
+    /// Keeps the sweep away until the record is committed.
+    pub(crate) _guard: Guard,
+}
+
+/// Says that a body is being written; dropped when its record is committed or given up.
+pub(crate) struct Guard {
+    inner: Arc<Inner>,
+    blob: BlobId,
+}
+
+impl Guard {
+    fn new(inner: &Arc<Inner>, blob: BlobId) -> Self {
+        inner.in_flight().insert(blob);
+        Self { inner: Arc::clone(inner), blob }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.inner.in_flight().remove(&self.blob);
+    }
+}
+
+struct Sealing {
+    sealer: Sealer,
+    hashers: Option<Hashers>,
+}
+
+impl Sealing {
+    fn run(&mut self, first: u64, slots: &mut [u8], ends: bool) -> Result<(), WorkFailed> {
+        let Self { sealer, hashers } = self;
+        let hashers = hashers.as_mut().ok_or(WorkFailed)?;
+        sealer.seal(first, slots, ends, |plain| hashers.update(plain))
+    }
+}
+
+fn lock(sealing: &Mutex<Sealing>) -> std::sync::MutexGuard<'_, Sealing> {
+    sealing.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the caller says of the whole body.
+struct Claims {
+    expected: Expected,
+    content_md5: Option<[u8; 16]>,
+}
+
+impl Claims {
+    fn check(self, sealing: &Mutex<Sealing>) -> Result<Hashed, Error> {
+        let hashers = lock(sealing).hashers.take().ok_or(Error::Damaged { what: "checksum in progress" })?;
+        let hashed = hashers.finish();
+        self.expected.check(&hashed)?;
+        if self.content_md5.is_some() && self.content_md5 != hashed.md5 {
+            return Err(Error::ChecksumMismatch { algorithm: "MD5" });
+        }
+        Ok(hashed)
+    }
+}
+
+/// Seals and stores a body, and compares its length and checksums before it becomes durable.
+pub(crate) async fn store(inner: &Arc<Inner>, plan: Plan, body: Body, lease: Option<&Lease>) -> Result<Stored, Error> {
+    let Plan { dataset, wrap, version, part, blob, announced, most, expected, also, content_md5 } = plan;
+    if announced.is_some_and(|len| len > most) {
+        return Err(Error::BodyTooLarge { most });
+    }
+    let guard = Guard::new(inner, blob);
+    let place = SealedFor { dataset, key_version: wrap.version, version, part };
+    let (plain_key, wrapped) = inner.custody.data_key_new(&wrap, &place.wrap_aad())?;
+    let frame = frame_size(announced);
+    let sealer = Sealer { key: crypto::AeadKey::new(&plain_key)?, place, frame };
+    let algorithms: Vec<Algorithm> = also.into_iter().chain([expected.algorithm()]).collect();
+    let hashers = Some(Hashers::new(&algorithms, content_md5.is_some()));
+    let sealing = Arc::new(Mutex::new(Sealing { sealer, hashers }));
+    let claims = Claims { expected, content_md5 };
+    let mut feed = Feed { body, inner, lease, frame: frame as usize, left: Bytes::new(), total: 0, announced, most };
+
+    let plain = announced.map_or(BATCH, |len| usize::try_from(len).unwrap_or(BATCH).min(BATCH));
+    let mut first = inner.pool.empty(plain + TAG * plain.div_ceil(frame as usize));
+    let more = feed.fill(&mut first).await?;
+    let (blob, hashed) = if first.is_empty() {
+        (None, claims.check(&sealing)?)
+    } else if !more && first.len() <= inner.backend.info().small_bytes_max {
+        lock(&sealing).run(0, &mut first, true).map_err(|_| Error::Damaged { what: "frame" })?;
+        let hashed = claims.check(&sealing)?;
+        (Some(inner.backend.put(blob, Bytes::from(first)).await?), hashed)
+    } else {
+        let (blob, hashed) = store_large(inner, blob, sealing, first, more, &mut feed, claims).await?;
+        (Some(blob), hashed)
+    };
+    let layout = Layout { len: feed.total, frame };
+    let segment = Segment { part, start: 0, layout, version, key: wrap, wrapped, blob, checksum: None };
+    Ok(Stored { segment, hashed, _guard: guard })
+}
+
+async fn store_large(
+    inner: &Arc<Inner>,
+    blob: BlobId,
+    sealing: Arc<Mutex<Sealing>>,
+    first: Vec<u8>,
+    more: bool,
+    feed: &mut Feed<'_>,
+    claims: Claims,
+) -> Result<(Blob, Hashed), Error> {
+    let mut writer = inner.backend.create(blob).await?;
+    let per_batch = feed.frames_per_batch() as u64;
+    let (mut current, mut more, mut index) = (first, more, 0);
+    let mut spare = if more { inner.pool.empty(current.len()) } else { Vec::new() };
+    loop {
+        let (sealing, ends) = (Arc::clone(&sealing), !more);
+        let work = Box::new(move |slots: &mut [u8]| lock(&sealing).run(index, slots, ends));
+        if ends {
+            inner.pool.give(writer.append(current, work).await?);
+            break;
+        }
+        let append = async { writer.append(current, work).await.map_err(Error::Backend) };
+        let (back, goes_on) = futures::try_join!(append, feed.fill(&mut spare))?;
+        current = std::mem::replace(&mut spare, back);
+        more = goes_on;
+        index += per_batch;
+    }
+    let hashed = claims.check(&sealing)?;
+    Ok((writer.finish().await?, hashed))
+}
+
+/// Cuts what arrives into frame slots.
+struct Feed<'a> {
+    body: Body,
+    inner: &'a Arc<Inner>,
+    lease: Option<&'a Lease>,
+    /// Plain bytes of a frame.
+    frame: usize,
+    /// What arrived and is in no slot yet.
+    left: Bytes,
+    total: u64,
+    announced: Option<u64>,
+    most: u64,
+}
+
+impl Feed<'_> {
+    fn frames_per_batch(&self) -> usize {
+        (BATCH / self.frame.max(1)).max(1)
+    }
+
+    /// Fills a batch; false when the body ended with it.
+    async fn fill(&mut self, slots: &mut Vec<u8>) -> Result<bool, Error> {
+        if let Some(lease) = self.lease {
+            lease.check(self.inner.effects.now()).map_err(|why| Error::Ended { why: why.word() })?;
+        }
+        slots.clear();
+        for _ in 0..self.frames_per_batch() {
+            let mut room = self.frame;
+            while room > 0 && self.arrived().await? {
+                let piece = self.left.split_to(room.min(self.left.len()));
+                slots.extend_from_slice(&piece);
+                room -= piece.len();
+            }
+            if room < self.frame {
+                slots.extend_from_slice(&[0; TAG]);
+            }
+            if room > 0 {
+                return Ok(false);
+            }
+        }
+        self.arrived().await
+    }
+
+    /// Waits until there is something to cut; false at the end of the body.
+    async fn arrived(&mut self) -> Result<bool, Error> {
+        while self.left.is_empty() {
+            let next = match self.lease {
+                None => self.body.next().await,
+                Some(lease) => match select(self.body.next(), pin!(lease.ended())).await {
+                    Either::Left((next, _)) => next,
+                    Either::Right((why, _)) => return Err(Error::Ended { why: why.word() }),
+                },
+            };
+            let Some(piece) = next else { return self.ended() };
+            self.left = piece.map_err(|source| match source.downcast::<Error>() {
+                // A copy reads with our own stream: its failure is ours.
+                Ok(own) => *own,
+                Err(source) => Error::Body { source },
+            })?;
+            self.total += self.left.len() as u64;
+            if self.total > self.most {
+                return Err(Error::BodyTooLarge { most: self.most });
+            }
+            if let Some(announced) = self.announced.filter(|announced| self.total > *announced) {
+                return Err(Error::WrongLength { announced, got: self.total });
+            }
+        }
+        Ok(true)
+    }
+
+    fn ended(&self) -> Result<bool, Error> {
+        match self.announced {
+            Some(announced) if announced != self.total => Err(Error::WrongLength { announced, got: self.total }),
+            _ => Ok(false),
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! The scale-out engine: a PostgreSQL 18 database, several writer and reader connections, each on its own thread.
+//!
+//! It must not know facts or views. INVARIANT: every change runs SERIALIZABLE; one that met another writer runs again,
+//! the second time alone, so that it ends.
+
+mod connect;
+mod deliver;
+mod session;
+
+use postgres::Client;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+};
+use tokio::sync::mpsc;
+
+use self::{
+    connect::{Role, connect, prepare_database},
+    deliver::Delivery,
+    session::{PgSession, Prepared, failed},
+};
+use crate::{
+    Error, Hlc, WriteTxn,
+    job::{Attempt, Outcome, ReadJob, WriteJob},
+    open::Run,
+    shared::{Change, Shared},
+    txn::{ReadTxn, Spoilt},
+};
+
+/// Closures that may wait for a connection; more wait in their callers.
+const QUEUE_MAX: usize = 1024;
+/// Runs of one closure: the second runs alone, more are needed only when clocks differ or the server restarts.
+const ATTEMPTS_MAX: u32 = 6;
+
+pub(crate) struct Postgres {
+    writes: Option<mpsc::Sender<Box<dyn WriteJob>>>,
+    reads: Option<mpsc::Sender<Box<dyn ReadJob>>>,
+    threads: Vec<JoinHandle<()>>,
+    pub(crate) delivery: Arc<Delivery>,
+}
+
+type Queue<J> = Arc<Mutex<mpsc::Receiver<Box<J>>>>;
+
+impl Postgres {
+    /// Connects, migrates and starts the threads; `prepare` runs while no other process opens the store.
+    pub(crate) fn open(
+        url: &str,
+        connections: u16,
+        shared: &Arc<Shared>,
+        prepare: impl FnOnce(&mut Run<'_>) -> Result<(), Error> + Send,
+    ) -> Result<Self, Error> {
+        if connections < 2 {
+            return Err(Error::BadOption { option: "connections", expected: "at least 2" });
+        }
+        let config: postgres::Config = url
+            .parse()
+            .map_err(|_| Error::BadOption { option: "url", expected: "postgresql://user:password@host/database" })?;
+        let delivery = Arc::new(Delivery::default());
+        // The client blocks on a runtime of its own, so it must never run on a thread of the caller's runtime.
+        let opened = std::thread::scope(|scope| {
+            scope.spawn(|| open_alone(&config, shared, &delivery, prepare)).join().unwrap_or(Err(Error::Closed))
+        });
+        opened?;
+        let writers = connections / 2;
+        let (writes, write_jobs) = mpsc::channel(QUEUE_MAX);
+        let (reads, read_jobs) = mpsc::channel(QUEUE_MAX);
+        let mut engine = Self { writes: Some(writes), reads: Some(reads), threads: Vec::new(), delivery };
+        let (write_jobs, read_jobs) = (Arc::new(Mutex::new(write_jobs)), Arc::new(Mutex::new(read_jobs)));
+        for n in 0..connections {
+            let worker = Worker {
+                config: config.clone(),
+                shared: Arc::clone(shared),
+                delivery: Arc::clone(&engine.delivery),
+                role: if n < writers { Role::Write } else { Role::Read },
+                conn: None,
+            };
+            let (write_jobs, read_jobs) = (Arc::clone(&write_jobs), Arc::clone(&read_jobs));
+            let body = move || match worker.role {
+                Role::Write => worker.write_all(&write_jobs),
+                _ => worker.read_all(&read_jobs),
+            };
+            let thread = std::thread::Builder::new().name(format!("store-{n}")).spawn(body);
+            engine.threads.push(thread.map_err(|source| Error::Engine {
+                doing: "starting a connection's thread",
+                source: Arc::new(source),
+            })?);
+        }
+        Ok(engine)
+    }
+
+    pub(crate) async fn write(&self, job: Box<dyn WriteJob>) {
+        match &self.writes {
+            Some(queue) => {
+                if let Err(mpsc::error::SendError(job)) = queue.send(job).await {
+                    job.finish(Outcome::Failed(Error::Closed));
+                }
+            }
+            None => job.finish(Outcome::Failed(Error::Closed)),
+        }
+    }
+
+    pub(crate) async fn read(&self, job: Box<dyn ReadJob>) {
+        match &self.reads {
+            Some(queue) => {
+                if let Err(mpsc::error::SendError(job)) = queue.send(job).await {
+                    job.run(Err(Error::Closed));
+                }
+            }
+            None => job.run(Err(Error::Closed)),
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        drop((self.writes.take(), self.reads.take()));
+        let me = std::thread::current().id();
+        for thread in self.threads.drain(..).filter(|thread| thread.thread().id() != me) {
+            drop(thread.join());
+        }
+    }
+}
+
+fn open_alone(
+    config: &postgres::Config,
+    shared: &Shared,
+    delivery: &Delivery,
+    prepare: impl FnOnce(&mut Run<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut conn = Conn::open(config, Role::Open)?;
+    prepare_database(&mut conn.client, shared)?;
+    prepare(&mut |step| {
+        let mut run = |txn: &mut WriteTxn<'_>| step(txn).map_err(Some);
+        conn.change(shared, base::Actor::System, true, &mut run)
+            .map(drop)
+            .map_err(|error| error.unwrap_or(Error::Closed))
+    })?;
+    let (mut session, hlc) = conn.snapshot(shared)?;
+    let newest = ReadTxn::new(&mut session, shared, hlc).newest_seq()?;
+    delivery.start(newest);
+    Ok(())
+}
+
+/// A connection and its prepared statements.
+struct Conn {
+    client: Client,
+    prepared: Prepared,
+}
+
+impl Conn {
+    fn open(config: &postgres::Config, role: Role) -> Result<Self, Error> {
+        Ok(Self { client: connect(config, role)?, prepared: Prepared::default() })
+    }
+
+    fn run(&mut self, doing: &'static str, sql: &str) -> Result<(), Error> {
+        self.client.batch_execute(sql).map_err(|error| failed(doing, error))
+    }
+
+    /// Begins a transaction in one round trip and shows the newest recorded time to the clock.
+    fn begin(&mut self, shared: &Shared, sql: &str) -> Result<(), Error> {
+        let rows = self.client.simple_query(sql).map_err(|error| failed("beginning", error))?;
+        let newest = rows.iter().find_map(|message| match message {
+            postgres::SimpleQueryMessage::Row(row) => row.get(0).and_then(|text| text.parse().ok()),
+            _ => None,
+        });
+        shared.clock.observe(Hlc::from_micros(newest.unwrap_or(0)));
+        Ok(())
+    }
+
+    fn snapshot(&mut self, shared: &Shared) -> Result<(PgSession<'_>, Hlc), Error> {
+        self.begin(shared, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT max(hlc) FROM origins")?;
+        Ok((PgSession::new(&mut self.client, &mut self.prepared), shared.clock.read()))
+    }
+
+    /// One transaction of one change, until it is committed or has failed for another reason than another writer.
+    fn change(
+        &mut self,
+        shared: &Shared,
+        by: base::Actor,
+        alone: bool,
+        run: &mut dyn FnMut(&mut WriteTxn<'_>) -> Result<(), Option<Error>>,
+    ) -> Result<Change, Option<Error>> {
+        for attempt in 0..ATTEMPTS_MAX {
+            let done = self.attempt(shared, by, alone || attempt > 0, run);
+            match done {
+                Err(Some(Error::Retry)) => {}
+                Err(other) => {
+                    self.undo();
+                    return Err(other);
+                }
+                Ok(change) => match self.commit() {
+                    Ok(()) => return Ok(change),
+                    Err(Error::Retry) => {}
+                    Err(other) => return Err(Some(other)),
+                },
+            }
+            self.undo();
+        }
+        Err(Some(Error::Contention { attempts: ATTEMPTS_MAX }))
+    }
+
+    fn attempt(
+        &mut self,
+        shared: &Shared,
+        by: base::Actor,
+        alone: bool,
+        run: &mut dyn FnMut(&mut WriteTxn<'_>) -> Result<(), Option<Error>>,
+    ) -> Result<Change, Option<Error>> {
+        // LOCK takes no snapshot, so what runs alone sees everything that was committed before its turn.
+        let begin = if alone {
+            "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE turn IN EXCLUSIVE MODE; SELECT max(hlc) FROM origins"
+        } else {
+            "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE turn IN ROW SHARE MODE; SELECT max(hlc) FROM origins"
+        };
+        self.begin(shared, begin).map_err(Some)?;
+        let mut session = PgSession::new(&mut self.client, &mut self.prepared);
+        let mut txn = WriteTxn::new(&mut session, shared, by);
+        let ran = run(&mut txn);
+        match (ran, txn.spoilt()) {
+            (_, Some(Spoilt::Retry)) => return Err(Some(Error::Retry)),
+            (Err(error), _) => return Err(error),
+            (Ok(()), Some(Spoilt::Failed)) => return Err(Some(Error::StatementFailed)),
+            (Ok(()), None) => txn.finish().map_err(Some)?,
+        }
+        Ok(txn.into_change())
+    }
+
+    fn commit(&mut self) -> Result<(), Error> {
+        match self.client.batch_execute("COMMIT") {
+            Ok(()) => Ok(()),
+            Err(error) if error.is_closed() || error.code().is_none() => {
+                Err(Error::CommitUnknown { source: Arc::new(error) })
+            }
+            Err(error) => match failed("committing", error) {
+                Error::Retry => Err(Error::Retry),
+                other => Err(Error::CommitFailed { source: Arc::new(other) }),
+            },
+        }
+    }
+
+    fn undo(&mut self) {
+        if !self.client.is_closed() {
+            drop(self.run("rolling back", "ROLLBACK"));
+        }
+    }
+}
+
+struct Worker {
+    config: postgres::Config,
+    shared: Arc<Shared>,
+    delivery: Arc<Delivery>,
+    role: Role,
+    conn: Option<Conn>,
+}
+
+fn next<J: ?Sized>(jobs: &Queue<J>) -> Option<Box<J>> {
+    jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv()
+}
+
+impl Worker {
+    /// The open connection, or a new one if there is none or the server has gone away.
+    fn connected(&mut self) -> Result<&mut Conn, Error> {
+        if self.conn.as_ref().is_none_or(|conn| conn.client.is_closed()) {
+            self.conn = None;
+        }
+        match &mut self.conn {
+            Some(conn) => Ok(conn),
+            empty => Ok(empty.insert(Conn::open(&self.config, self.role)?)),
+        }
+    }
+
+    fn write_all(mut self, jobs: &Queue<dyn WriteJob>) {
+        while let Some(mut job) = next(jobs) {
+            let outcome = self.write(job.as_mut());
+            job.finish(outcome);
+        }
+    }
+
+    fn write(&mut self, job: &mut dyn WriteJob) -> Outcome {
+        let (shared, delivery) = (Arc::clone(&self.shared), Arc::clone(&self.delivery));
+        if let Err(error) = shared.running() {
+            return Outcome::Failed(error);
+        }
+        let conn = match self.connected() {
+            Ok(conn) => conn,
+            Err(error) => return Outcome::Failed(error),
+        };
+        let by = job.by();
+        let mut run = |txn: &mut WriteTxn<'_>| match job.attempt(txn) {
+            Attempt::Ready => Ok(()),
+            Attempt::Refused => Err(None),
+            Attempt::Panicked => Err(Some(Error::ClosurePanicked)),
+        };
+        match conn.change(&shared, by, false, &mut run) {
+            Err(None) => Outcome::Refused,
+            Err(Some(error)) => Outcome::Failed(error),
+            Ok(change) => {
+                if !change.facts.is_empty() && !delivery.local(conn, &shared, &change) {
+                    return Outcome::Failed(Error::Halted);
+                }
+                shared.wake(&change);
+                let position = change.position.unwrap_or_else(|| *shared.position.borrow());
+                Outcome::Committed { change, position }
+            }
+        }
+    }
+
+    fn read_all(mut self, jobs: &Queue<dyn ReadJob>) {
+        while let Some(job) = next(jobs) {
+            self.read(job);
+        }
+    }
+
+    fn read(&mut self, job: Box<dyn ReadJob>) {
+        let shared = Arc::clone(&self.shared);
+        let conn = match shared.running().and_then(|()| self.connected()) {
+            Ok(conn) => conn,
+            Err(error) => return job.run(Err(error)),
+        };
+        match conn.snapshot(&shared) {
+            Err(error) => job.run(Err(error)),
+            Ok((mut session, hlc)) => job.run(Ok(&ReadTxn::new(&mut session, &shared, hlc))),
+        }
+        conn.undo();
+    }
+}
