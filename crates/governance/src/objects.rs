@@ -33,7 +33,7 @@ pub use metadata::{
     USER_METADATA_BYTES_MAX,
 };
 pub use name::{BucketName, ObjectKey, VersionId};
-pub use sweep::Swept;
+pub use sweep::{GRACE as SWEEP_GRACE, Swept};
 pub use target::{OnVersion, ReadsAttributes, ReadsObject, ReadsTags, RemovesTags, WritesTags};
 pub use types::*;
 

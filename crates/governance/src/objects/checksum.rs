@@ -169,7 +169,7 @@ impl Expected {
                 Checksum::parse(algorithm, text.trim())?
             }
         };
-        if expected == *computed {
+        if computed.of(expected.algorithm) == Some(&expected) {
             Ok(())
         } else {
             Err(Error::ChecksumMismatch { algorithm: expected.algorithm.name() })

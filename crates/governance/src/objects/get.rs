@@ -50,7 +50,12 @@ impl Objects {
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::Damaged`].
-    pub async fn tags_of(&self, bucket: &BucketName, key: &ObjectKey, version: Option<VersionId>) -> Result<Tags, Error> {
+    pub async fn tags_of(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+    ) -> Result<Tags, Error> {
         let (bucket, key) = (bucket.clone(), key.clone());
         let read = self.0.store.read(move |txn| record::version(txn, bucket.as_str(), key.as_str(), version));
         let row = read.await?;
@@ -101,7 +106,10 @@ impl Objects {
 }
 
 /// The row that a read is about.
-pub(crate) fn readable(target: &Target, row: Option<(VersionId, ObjectRow, bool)>) -> Result<(ObjectInfo, Content), Error> {
+pub(crate) fn readable(
+    target: &Target,
+    row: Option<(VersionId, ObjectRow, bool)>,
+) -> Result<(ObjectInfo, Content), Error> {
     let named = target.version.is_some();
     let (version, row, latest) = row.ok_or(if named { Error::NoSuchVersion } else { Error::NoSuchKey })?;
     if row.dataset != target.dataset {
@@ -139,7 +147,8 @@ impl Inner {
                     (None, Some(range)) => range.resolve(info.size)?,
                     (None, None) => 0..info.size,
                 };
-                let segments = if bodies { record::segments(txn, info.version.id, &content, &range)? } else { Vec::new() };
+                let segments =
+                    if bodies { record::segments(txn, info.version.id, &content, &range)? } else { Vec::new() };
                 let partial = get.part.is_some() || get.range.is_some();
                 Ok(Found { head: Head { info, range, partial }, segments, target })
             })

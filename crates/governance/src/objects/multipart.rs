@@ -14,8 +14,8 @@ use super::{
     record::{self, Body as BodyRow, Content, PART, PartRow, Segment, UPLOAD, UploadRow},
     target::{ReadsObject, Target, finished},
     types::{
-        Begin, Begun, Body, Complete, CompletedPart, CopyPart, Get, OBJECT_BYTES_MAX, PAGE_MAX,
-        PART_BYTES_MIN, PARTS_MAX, PUT_BYTES_MAX, PartInfo, PartPage, PutPart, Written,
+        Begin, Begun, Body, Complete, CompletedPart, CopyPart, Get, OBJECT_BYTES_MAX, PAGE_MAX, PART_BYTES_MIN,
+        PARTS_MAX, PUT_BYTES_MAX, PartInfo, PartPage, PutPart, Written,
     },
     write::{self, Plan},
 };
@@ -331,11 +331,9 @@ fn chosen(stored: &[PartRow], listed: &[CompletedPart]) -> Result<Vec<PartRow>, 
     let chosen: Vec<PartRow> = listed.iter().map(pick).collect::<Result<_, _>>()?;
     let (_, but_last) = chosen.split_last().ok_or(Error::NoParts)?;
     match but_last.iter().find(|row| row.segment.layout.len < PART_BYTES_MIN) {
-        Some(row) => Err(Error::PartTooSmall {
-            part: row.segment.part,
-            got: row.segment.layout.len,
-            least: PART_BYTES_MIN,
-        }),
+        Some(row) => {
+            Err(Error::PartTooSmall { part: row.segment.part, got: row.segment.layout.len, least: PART_BYTES_MIN })
+        }
         None => Ok(chosen),
     }
 }

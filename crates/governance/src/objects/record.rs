@@ -129,11 +129,6 @@ pub(crate) struct PartRow {
     pub(crate) modified: Timestamp,
 }
 
-/// `BUCKET 0`.
-pub(crate) fn bucket_prefix(bucket: &str) -> Vec<u8> {
-    [bucket.as_bytes(), &[0]].concat()
-}
-
 /// `BUCKET 0 KEY 0`.
 pub(crate) fn key_prefix(bucket: &str, key: &str) -> Vec<u8> {
     [bucket.as_bytes(), &[0], key.as_bytes(), &[0]].concat()

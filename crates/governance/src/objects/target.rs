@@ -78,7 +78,11 @@ impl Target {
 }
 
 /// Records what came of a permitted operation that is over, and passes its result on.
-pub(crate) fn finished<A: Action, T>(permit: Permit<A>, result: Result<T, Error>, bytes: impl FnOnce(&T) -> u64) -> Result<T, Error> {
+pub(crate) fn finished<A: Action, T>(
+    permit: Permit<A>,
+    result: Result<T, Error>,
+    bytes: impl FnOnce(&T) -> u64,
+) -> Result<T, Error> {
     let outcome = match &result {
         Ok(value) => Outcome { status: 200, bytes: bytes(value) },
         Err(error) => Outcome { status: status(error), bytes: 0 },
