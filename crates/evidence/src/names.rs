@@ -1,0 +1,86 @@
+//! Names of what ids stand for, joined at display time and never stored in a story's evidence.
+
+use async_trait::async_trait;
+use base::{Actor, ClientId, DatasetId, GroupId, PersonId, RoleId, ServiceId};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What something is called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Name {
+    /// This.
+    Known(String),
+    /// It had a name; the person was erased.
+    Erased,
+    /// Nothing is known under the id.
+    Unknown,
+}
+
+/// Gives names. The directory knows people, groups, services and clients; governance knows datasets; access knows roles.
+#[async_trait]
+pub trait Names: Send + Sync {
+    /// A person's name.
+    async fn person(&self, person: PersonId) -> Name;
+    /// A machine's name.
+    async fn service(&self, service: ServiceId) -> Name;
+    /// A group's name.
+    async fn group(&self, group: GroupId) -> Name;
+    /// A role's name.
+    async fn role(&self, role: RoleId) -> Name;
+    /// A client's name.
+    async fn client(&self, client: ClientId) -> Name;
+    /// A dataset's name.
+    async fn dataset(&self, dataset: DatasetId) -> Name;
+}
+
+/// An id with its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// The id, as text.
+    pub id: String,
+    /// The name.
+    pub name: Name,
+}
+
+impl Named {
+    pub(crate) fn new(id: impl fmt::Display, name: Name) -> Self {
+        Self { id: id.to_string(), name }
+    }
+
+    pub(crate) async fn actor(names: &dyn Names, actor: Actor) -> Self {
+        let name = match actor {
+            Actor::Person(person) => names.person(person).await,
+            Actor::Service(service) => names.service(service).await,
+            Actor::System => Name::Known("Galen itself".to_owned()),
+        };
+        Self::new(actor, name)
+    }
+
+    pub(crate) async fn group(names: &dyn Names, group: GroupId) -> Self {
+        Self::new(group, names.group(group).await)
+    }
+
+    pub(crate) async fn role(names: &dyn Names, role: RoleId) -> Self {
+        Self::new(role, names.role(role).await)
+    }
+
+    pub(crate) async fn dataset(names: &dyn Names, dataset: DatasetId) -> Self {
+        Self::new(dataset, names.dataset(dataset).await)
+    }
+
+    pub(crate) async fn client(names: &dyn Names, client: ClientId) -> Self {
+        Self::new(client, names.client(client).await)
+    }
+}
+
+impl fmt::Display for Named {
+    /// The name; where there is none, the id and why.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Name::Known(name) => f.write_str(name),
+            Name::Erased => write!(f, "{} (erased)", self.id),
+            Name::Unknown => f.write_str(&self.id),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The sentence: plain words from the links of a chain. Pure.
+
+use access::DenyReason;
+use base::Timestamp;
+
+use crate::names::Named;
+use crate::story::{Link, Recorded};
+
+/// An allow, from whoever asked back to whoever approved.
+pub fn allowed(who: &Named, recorded: &Recorded, chain: &[Link]) -> String {
+    let verb = if recorded.decision.is_some() { "was allowed" } else { "may do" };
+    let head = format!("{who} {verb} {} on {} ({})", recorded.action, recorded.resource, time(recorded.at));
+    let grounds: Vec<String> = chain.iter().filter_map(ground).collect();
+    let mut sentence =
+        if grounds.is_empty() { format!("{head}.") } else { format!("{head}, because {}.", join(&grounds)) };
+    sentence.extend(origin(chain));
+    sentence
+}
+
+/// A deny, with what was missing.
+pub fn refused(who: &Named, recorded: &Recorded, reason: &DenyReason, told: &str, chain: &[Link]) -> String {
+    let verb = if recorded.decision.is_some() { "was refused" } else { "may not do" };
+    let head = format!("{who} {verb} {} on {} ({})", recorded.action, recorded.resource, time(recorded.at));
+    let why = grant_words(reason, chain).unwrap_or_else(|| told.trim_end_matches('.').to_owned());
+    let mut sentence = format!("{head}: {why}.");
+    sentence.extend(origin(chain));
+    sentence
+}
+
+/// Times to the second, UTC; the exact ones are in the chain.
+fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+fn join(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{}, and {last}", first.join(", ")),
+    }
+}
+
+/// What a link adds to the reasons of an allow.
+fn ground(link: &Link) -> Option<String> {
+    Some(match link {
+        Link::Grant { grant, dataset, group, level, purpose, expiry, approver, approved, .. } => format!(
+            "grant {grant} of dataset {dataset} to group {group} ({level}, for \"{purpose}\", until {}) was approved by \
+             {approver} on {}",
+            time(*expiry),
+            time(*approved)
+        ),
+        Link::Membership { member, group, since, by, .. } => {
+            let since = since.map(|at| format!(" since {}", time(at))).unwrap_or_default();
+            let by = by.as_ref().map(|by| format!(", put there by {by}")).unwrap_or_default();
+            format!("{member} is in group {group}{since}{by}")
+        }
+        Link::Owner { dataset, group } => format!("group {group} owns or looks after dataset {dataset}"),
+        Link::Entitlement { group, role, client } => {
+            let client = client.as_ref().map(|client| format!(" through {client}")).unwrap_or_default();
+            format!("group {group} entitles role {role}{client}")
+        }
+        Link::Statement { document, statement, sid, .. } => {
+            let sid = sid.as_ref().map(|sid| format!(" (\"{sid}\")")).unwrap_or_default();
+            format!("statement {statement}{sid} of the {document} allows it")
+        }
+        Link::Ground { because } => because.clone(),
+        Link::Session { .. } | Link::SignIn { .. } => return None,
+    })
+}
+
+/// Where the session came from, as a sentence of its own.
+fn origin(chain: &[Link]) -> Option<String> {
+    let session = chain.iter().find_map(|link| match link {
+        Link::Session { session, role: Some(role), .. } => Some(format!(" The session {session} in role {role}")),
+        _ => None,
+    })?;
+    let sign_in = chain.iter().find_map(|link| match link {
+        Link::SignIn { auth_time, client, .. } => {
+            let client = client.as_ref().map(|client| format!(" through {client}")).unwrap_or_default();
+            Some(format!(" came from the sign-in at {}{client}.", time(*auth_time)))
+        }
+        _ => None,
+    });
+    Some(session + &sign_in.unwrap_or_else(|| " acted.".to_owned()))
+}
+
+/// A refusal that speaks of a grant, with its names.
+fn grant_words(reason: &DenyReason, chain: &[Link]) -> Option<String> {
+    let (dataset, group, level, ended) = chain.iter().find_map(|link| match link {
+        Link::Grant { dataset, group, level, ended, .. } => Some((dataset, group, level, ended)),
+        _ => None,
+    })?;
+    let grant = format!("the {level} grant of dataset {dataset} to group {group}");
+    Some(match reason {
+        DenyReason::GrantExpired { expiry, .. } => match ended {
+            Some(at) => format!("{grant} was ended at {}", time(*at)),
+            None => format!("{grant} ended at {}", time(*expiry)),
+        },
+        DenyReason::GrantNotBegun { start, .. } => format!("{grant} begins only at {}", time(*start)),
+        DenyReason::OutOfScope { .. } => format!("{grant} does not cover this key or prefix"),
+        DenyReason::LevelTooLow { .. } => format!("{grant} does not allow this action"),
+        DenyReason::Undischargeable { .. } => {
+            format!("{grant} carries a row filter or columns, which only a table can apply and a file cannot")
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,379 @@
+//! The story of one decision: from the recorded ids to the links of the chain, each with the fact behind it.
+
+use access::facts::{Approver, Grant, Membership, kind, view};
+use access::sessions::SessionRow;
+use access::{DenyReason, Member, Reason};
+use base::{Actor, DecisionId, FactId, GrantId, GroupId, SessionId, Timestamp};
+use serde::{Deserialize, Serialize};
+use store::{Fact, ReadTxn, Store};
+
+use crate::names::{Named, Names};
+use crate::{Error, sentence};
+
+/// What the gate said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub enum Verdict {
+    /// Yes, because.
+    Allowed {
+        /// The grounds.
+        reasons: Vec<Reason>,
+    },
+    /// No, because.
+    Refused {
+        /// The deciding reason.
+        reason: DenyReason,
+        /// What the caller was told.
+        told: String,
+    },
+}
+
+/// Where the ledger holds the decision, for whoever wants to check it without Galen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The log.
+    pub log: String,
+    /// The entry's index in it.
+    pub index: u64,
+    /// Entries under the checkpoint that proves it; `None` while no checkpoint covers it yet.
+    pub checkpoint: Option<u64>,
+    /// The inclusion proof (c2sp.org/tlog-proof), when a checkpoint covers it.
+    pub inclusion: Option<String>,
+}
+
+/// The same question, asked now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NowAnswer {
+    /// Whether it would be allowed.
+    pub allowed: bool,
+    /// In a sentence.
+    pub sentence: String,
+}
+
+/// The same documents and context, evaluated again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayAnswer {
+    /// Whether the answer is the recorded one.
+    pub agrees: bool,
+    /// The evaluator that decided.
+    pub evaluator_then: String,
+    /// The evaluator that replayed.
+    pub evaluator_now: String,
+    /// In a sentence; after an erasure it says what could not be read.
+    pub sentence: String,
+}
+
+/// A decision as it was recorded, or as it would be now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// The decision; `None` for a question that nobody has acted on.
+    pub decision: Option<DecisionId>,
+    /// The moment that it speaks of.
+    pub at: Timestamp,
+    /// Who asked.
+    pub actor: Actor,
+    /// To do what.
+    pub action: String,
+    /// To what, as an ARN.
+    pub resource: String,
+    /// Through which session.
+    pub session: Option<SessionId>,
+    /// The answer.
+    pub verdict: Verdict,
+    /// Where it is recorded.
+    pub proof: Option<Proof>,
+    /// The same question now, when it was asked.
+    pub now: Option<NowAnswer>,
+    /// The replay, when it was asked for.
+    pub replay: Option<ReplayAnswer>,
+}
+
+/// One link of the chain, with names and the fact behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "link", rename_all = "snake_case")]
+pub enum Link {
+    /// The role session that acted.
+    Session {
+        /// Which.
+        session: SessionId,
+        /// In which role.
+        role: Option<Named>,
+        /// From when.
+        issued: Option<Timestamp>,
+        /// Until when.
+        expires: Option<Timestamp>,
+    },
+    /// The sign-in it goes back to.
+    SignIn {
+        /// Which, when it was at the built-in provider.
+        sign_in: Option<String>,
+        /// When the person authenticated.
+        auth_time: Timestamp,
+        /// Through which client.
+        client: Option<Named>,
+    },
+    /// A group entitles the role.
+    Entitlement {
+        /// The group.
+        group: Named,
+        /// The role.
+        role: Named,
+        /// Through which client; `None`: any.
+        client: Option<Named>,
+    },
+    /// A member is in a group.
+    Membership {
+        /// Who.
+        member: Named,
+        /// In which group.
+        group: Named,
+        /// Since when.
+        since: Option<Timestamp>,
+        /// Who put them there.
+        by: Option<Named>,
+        /// The fact that says so.
+        fact: Option<FactId>,
+    },
+    /// A grant covers the resource.
+    Grant {
+        /// Which.
+        grant: GrantId,
+        /// Of which dataset.
+        dataset: Named,
+        /// To which group.
+        group: Named,
+        /// How much may be done.
+        level: String,
+        /// For what purpose.
+        purpose: String,
+        /// From when.
+        start: Timestamp,
+        /// Until when.
+        expiry: Timestamp,
+        /// Who approved it.
+        approver: Named,
+        /// When it was approved.
+        approved: Timestamp,
+        /// When it was ended before its expiry, if it was.
+        ended: Option<Timestamp>,
+        /// The fact that made it.
+        fact: FactId,
+    },
+    /// The member's group owns or looks after the dataset.
+    Owner {
+        /// The dataset.
+        dataset: Named,
+        /// Through which group.
+        group: Named,
+    },
+    /// A statement of a document allows.
+    Statement {
+        /// The document's part.
+        document: String,
+        /// Its digest.
+        digest: String,
+        /// The statement's place in it.
+        statement: usize,
+        /// Its `Sid`.
+        sid: Option<String>,
+    },
+    /// Galen itself acted, or the action needs no permission.
+    Ground {
+        /// Which of the two.
+        because: String,
+    },
+}
+
+/// The whole story.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Story {
+    /// In one sentence or a few.
+    pub sentence: String,
+    /// Who asked.
+    pub who: Named,
+    /// The decision as it was recorded.
+    #[serde(flatten)]
+    pub recorded: Recorded,
+    /// The links, from the session to the approver.
+    pub chain: Vec<Link>,
+}
+
+/// Joins a decision with names and facts. `session` is what is kept of its session, where it is still kept.
+///
+/// # Errors
+/// [`Error::Store`] when the facts cannot be read.
+pub async fn tell(
+    store: &Store,
+    names: &dyn Names,
+    recorded: Recorded,
+    session: Option<SessionRow>,
+) -> Result<Story, Error> {
+    let who = Named::actor(names, recorded.actor).await;
+    let mut chain = Vec::new();
+    if let Some(row) = &session {
+        chain.extend(session_links(names, row).await);
+    } else if let Some(session) = recorded.session {
+        chain.push(Link::Session { session, role: None, issued: None, expires: None });
+    }
+    match &recorded.verdict {
+        Verdict::Allowed { reasons } => {
+            for reason in reasons {
+                chain.extend(link(store, names, reason, recorded.at, &chain).await?);
+            }
+        }
+        Verdict::Refused { reason, .. } => {
+            if let Some(grant) = grant_of(reason) {
+                chain.extend(grant_link(store, names, grant).await?);
+            }
+        }
+    }
+    let mut sentence = match &recorded.verdict {
+        Verdict::Allowed { .. } => sentence::allowed(&who, &recorded, &chain),
+        Verdict::Refused { reason, told } => sentence::refused(&who, &recorded, reason, told, &chain),
+    };
+    for more in [recorded.now.as_ref().map(|now| &now.sentence), recorded.replay.as_ref().map(|it| &it.sentence)] {
+        if let Some(more) = more {
+            sentence.push(' ');
+            sentence.push_str(more);
+        }
+    }
+    Ok(Story { sentence, who, recorded, chain })
+}
+
+async fn session_links(names: &dyn Names, row: &SessionRow) -> [Link; 2] {
+    let client = match row.client {
+        Some(client) => Some(Named::client(names, client).await),
+        None => None,
+    };
+    [
+        Link::Session {
+            session: row.id,
+            role: Some(Named::role(names, row.role).await),
+            issued: Some(row.issued),
+            expires: Some(row.expires),
+        },
+        Link::SignIn { sign_in: row.sign_in.map(|id| id.to_string()), auth_time: row.auth_time, client },
+    ]
+}
+
+async fn link(
+    store: &Store,
+    names: &dyn Names,
+    reason: &Reason,
+    at: Timestamp,
+    before: &[Link],
+) -> Result<Option<Link>, Error> {
+    Ok(Some(match reason {
+        Reason::Session { session, role } => {
+            if before.iter().any(|link| matches!(link, Link::Session { role: Some(_), .. })) {
+                return Ok(None);
+            }
+            let role = Some(Named::role(names, *role).await);
+            Link::Session { session: *session, role, issued: None, expires: None }
+        }
+        Reason::Statement(at) => Link::Statement {
+            document: at.document.slot.to_string(),
+            digest: at.document.digest.to_string(),
+            statement: at.statement,
+            sid: at.sid.clone(),
+        },
+        Reason::Membership { member, group } => membership_link(store, names, *member, *group, at).await?,
+        Reason::Grant { grant, .. } => return grant_link(store, names, *grant).await,
+        Reason::Owner { dataset, group } => {
+            Link::Owner { dataset: Named::dataset(names, *dataset).await, group: Named::group(names, *group).await }
+        }
+        Reason::Entitlement { role, group, client } => Link::Entitlement {
+            group: Named::group(names, *group).await,
+            role: Named::role(names, *role).await,
+            client: match client {
+                Some(client) => Some(Named::client(names, *client).await),
+                None => None,
+            },
+        },
+        Reason::System => Link::Ground { because: "Galen itself acted".to_owned() },
+        Reason::Free => Link::Ground { because: "the action needs no permission".to_owned() },
+    }))
+}
+
+fn actor_of(member: Member) -> Actor {
+    match member {
+        Member::Person(person) => Actor::Person(person),
+        Member::Service(service) => Actor::Service(service),
+    }
+}
+
+async fn membership_link(
+    store: &Store,
+    names: &dyn Names,
+    member: Member,
+    group: GroupId,
+    at: Timestamp,
+) -> Result<Link, Error> {
+    let added = store.read(move |txn| membership_fact(txn, member, group, at)).await?;
+    let by = match &added {
+        Some(fact) => Some(Named::actor(names, fact.actor).await),
+        None => None,
+    };
+    Ok(Link::Membership {
+        member: Named::actor(names, actor_of(member)).await,
+        group: Named::group(names, group).await,
+        since: added.as_ref().map(|fact| fact.valid_from),
+        by,
+        fact: added.map(|fact| fact.id),
+    })
+}
+
+/// The fact that put the member into the group, as it held and was known at that moment.
+fn membership_fact(
+    txn: &ReadTxn<'_>,
+    member: Member,
+    group: GroupId,
+    at: Timestamp,
+) -> Result<Option<Fact>, store::Error> {
+    let value = member.uuid().hyphenated().to_string();
+    let rows = txn.view_lookup_as_of(view::MEMBERSHIP, view::BY_MEMBER, &value, at, at)?;
+    let memberships = rows.into_iter().filter_map(|row| Membership::deserialize(row.body).ok());
+    let Some(membership) = memberships.into_iter().find(|it| it.group == group) else { return Ok(None) };
+    let facts = txn.facts_of(membership.id.uuid())?;
+    Ok(facts.into_iter().find(|fact| fact.kind == kind::MEMBERSHIP_ADDED))
+}
+
+async fn grant_link(store: &Store, names: &dyn Names, id: GrantId) -> Result<Option<Link>, Error> {
+    let facts = store.read(move |txn| txn.facts_of(id.uuid())).await?;
+    let made = facts.iter().find(|fact| fact.kind == kind::GRANT_CREATED);
+    let Some((made, grant)) = made.and_then(|fact| Some((fact, Grant::deserialize(&fact.body).ok()?))) else {
+        return Ok(None);
+    };
+    let approver = match grant.approver {
+        Approver::Person(person) => Named::actor(names, Actor::Person(person)).await,
+        Approver::AccountPolicy(account) => {
+            Named::new(account, crate::Name::Known(format!("the policy of account {account}")))
+        }
+    };
+    let ended = facts.iter().find(|fact| fact.kind == kind::GRANT_ENDED).map(|fact| fact.valid_from);
+    Ok(Some(Link::Grant {
+        grant: id,
+        dataset: Named::dataset(names, grant.dataset).await,
+        group: Named::group(names, grant.group).await,
+        level: grant.level.as_str().to_owned(),
+        purpose: grant.purpose,
+        start: grant.start,
+        expiry: grant.expiry,
+        approver,
+        approved: made.recorded.timestamp(),
+        ended,
+        fact: made.id,
+    }))
+}
+
+/// The grant that a refusal speaks of.
+const fn grant_of(reason: &DenyReason) -> Option<GrantId> {
+    match reason {
+        DenyReason::OutOfScope { grant }
+        | DenyReason::LevelTooLow { grant }
+        | DenyReason::GrantNotBegun { grant, .. }
+        | DenyReason::GrantExpired { grant, .. }
+        | DenyReason::Undischargeable { grant } => Some(*grant),
+        _ => None,
+    }
+}
