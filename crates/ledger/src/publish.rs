@@ -87,6 +87,11 @@ impl LogBuilder {
         Ok(())
     }
 
+    /// The partial tiles of the last publication; any others are left over from a crash.
+    pub fn partials(&self) -> impl Iterator<Item = &str> {
+        self.partials.iter().map(String::as_str)
+    }
+
     /// The head as it is now.
     pub fn head(&self) -> TreeHead {
         TreeHead { origin: self.origin.clone(), size: self.tree.size(), root: self.tree.root() }
@@ -110,8 +115,10 @@ impl LogBuilder {
         }
         let names: BTreeSet<String> = partials.iter().map(|(name, _)| name.clone()).collect();
         let obsolete = self.partials.difference(&names).cloned().collect();
+        // A partial tile of the same name has the same content. The durable checkpoint may rest on it, so it is not
+        // touched again.
+        files.extend(partials.into_iter().filter(|(name, _)| !self.partials.contains(name)));
         self.partials = names;
-        files.extend(partials);
         if head.size / KEEP_CHECKPOINT_EVERY > self.kept / KEEP_CHECKPOINT_EVERY {
             files.push((layout::kept_checkpoint(head.size), checkpoint.clone()));
             self.kept = head.size;

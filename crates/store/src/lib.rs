@@ -11,6 +11,7 @@ mod error;
 mod fact;
 mod fold;
 mod job;
+pub mod journal;
 mod open;
 mod pg;
 mod schema;

@@ -2,7 +2,7 @@
 
 use crypto::Sha256Digest;
 
-use super::{Finding, FindingKind, Replay, first_difference};
+use super::{Finding, FindingKind, Inventory, Replay, first_difference};
 use crate::{
     BUNDLE_ENTRIES, Bundle, Error, TreeHead,
     files::read,
@@ -243,9 +243,16 @@ impl Replay<'_> {
         if let Some(bytes) = read(self.files, &name.path())? {
             return Ok(Some((bytes, true)));
         }
-        let widths = self.inventory.tiles.get(&(name.kind, name.number)).map(Vec::as_slice).unwrap_or_default();
-        let wider = widths.iter().copied().filter(|width| *width > name.width).chain([256]);
-        for width in wider {
+        if let Some(wider) = self.read_wider(&self.inventory, name)? {
+            return Ok(Some(wider));
+        }
+        // A log that is being written replaces partial tiles while we read: look again before it is called missing.
+        self.read_wider(&Inventory::of(self.files)?, name)
+    }
+
+    fn read_wider(&self, inventory: &Inventory, name: &TileName) -> Result<Option<(Vec<u8>, bool)>, Error> {
+        let widths = inventory.tiles.get(&(name.kind, name.number)).map(Vec::as_slice).unwrap_or_default();
+        for width in widths.iter().copied().filter(|width| *width > name.width) {
             if let Some(mut bytes) = read(self.files, &TileName { width, ..*name }.path())? {
                 if name.kind != TileKind::Entries {
                     bytes.truncate(usize::from(name.width) * 32);

@@ -1,0 +1,50 @@
+//! A disk that fills: named states, the reserve, and the way back.
+
+use ledger::layout;
+use std::{sync::Arc, time::Duration};
+
+use super::{disks::MemoryDisk, entry, open, runtime, tiny};
+use crate::journal::{Error, Options, State};
+
+// verifies: AUD-05
+#[test]
+fn a_full_disk_makes_the_journal_read_only_and_room_makes_it_ready() {
+    let disk = Arc::new(MemoryDisk::default());
+    disk.set_free(5000);
+    let options = Options {
+        low_space_bytes: 1000,
+        full_space_bytes: 100,
+        reserve_bytes: 64,
+        checkpoint_interval: Duration::ZERO,
+        ..tiny()
+    };
+    let journal = open(&disk, options);
+    runtime().block_on(async {
+        journal.append(entry(0)).await.unwrap();
+        journal.publish().await.unwrap();
+        assert_eq!(journal.stats().state, State::Ready);
+        assert!(disk.bytes(layout::RESERVE).is_some());
+
+        disk.set_free(500);
+        journal.publish().await.unwrap();
+        assert_eq!(journal.stats().state, State::HighWater);
+        journal.append(entry(1)).await.unwrap();
+
+        disk.set_free(50);
+        journal.publish().await.unwrap();
+        assert_eq!(journal.stats().state, State::ReadOnly);
+        assert!(disk.bytes(layout::RESERVE).is_none(), "the reserve is given to what is still allowed");
+        assert!(matches!(journal.append(entry(2)).await, Err(Error::ReadOnly)), "an access fails closed");
+        assert!(matches!(journal.append_batched(entry(2)).await, Err(Error::ReadOnly)));
+        assert_eq!(journal.append_reserved(vec![entry(2)]).await.unwrap()[0].index, 2);
+        assert_eq!(*journal.read(0).unwrap().unwrap(), *entry(0), "reading goes on");
+
+        disk.set_free(5000);
+        journal.publish().await.unwrap();
+        assert_eq!(journal.stats().state, State::Ready);
+        assert!(disk.bytes(layout::RESERVE).is_some());
+        journal.append(entry(3)).await.unwrap();
+    });
+    journal.close().unwrap();
+    assert_eq!(super::assert_sound(&*disk), 4);
+}

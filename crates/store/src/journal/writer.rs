@@ -1,0 +1,183 @@
+//! The writer thread: takes what waits, makes it durable in one write and one sync, and tells everyone.
+
+use crypto::Sha256Digest;
+use ledger::layout;
+use ledger::wal::{FRAME_HEADER_BYTES, FrameBuilder, seed};
+use std::sync::{Arc, PoisonError};
+
+use super::{
+    Appended, Error,
+    open::failed,
+    queue::Request,
+    state::{Shared, State, WalFile},
+};
+
+/// Runs until the queue is closed and empty.
+pub(super) fn run(shared: &Shared, wal: WalFile) {
+    let digest = seed(&shared.options.origin, wal.first);
+    let mut writer = Writer { shared, next: wal.first, digest, wal };
+    while let Some(batch) = shared.queue.next() {
+        writer.write(batch);
+    }
+    shared.log().writer_done = true;
+    shared.to_publish.notify_all();
+}
+
+struct Writer<'a> {
+    shared: &'a Shared,
+    wal: WalFile,
+    /// Digest of the last frame.
+    digest: Sha256Digest,
+    /// Index of the next entry.
+    next: u64,
+}
+
+impl Writer<'_> {
+    /// Makes one batch durable, or tells everyone in it why not.
+    fn write(&mut self, batch: Vec<Request>) {
+        let batch = match self.admit(batch) {
+            Some(batch) => batch,
+            None => return,
+        };
+        match self.make_durable(&batch) {
+            Ok(()) => self.acknowledge(batch),
+            Err(error) if error.is_full() => {
+                // Only a change of file needs space, and nothing of the batch was written yet.
+                self.shared.set_space_state(State::ReadOnly);
+                refuse(batch, &Error::ReadOnly);
+            }
+            Err(error) => {
+                // What is on the disk is not known: only opening anew can tell.
+                self.shared.fail(&error);
+                refuse(batch, &error);
+            }
+        }
+    }
+
+    /// Waits for the publisher when too much waits for it; sorts out what the state does not allow.
+    fn admit(&self, batch: Vec<Request>) -> Option<Vec<Request>> {
+        let limit = self.shared.options.backlog_bytes_max;
+        let log = self.shared.log();
+        let log = self
+            .shared
+            .published
+            .wait_while(log, |log| {
+                log.recent_bytes >= limit && log.publishing_fails.is_none() && log.state != State::Failed
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        let (state, backlog) = (log.state, log.recent_bytes);
+        drop(log);
+        let refusal = match state {
+            State::Failed => Some(Error::Failed),
+            _ if backlog >= limit => Some(Error::Behind { bytes: backlog }),
+            State::ReadOnly => {
+                let (reserved, others) = batch.into_iter().partition(|request| request.reserved);
+                refuse(others, &Error::ReadOnly);
+                return Some(reserved).filter(|batch: &Vec<Request>| !batch.is_empty());
+            }
+            State::Ready | State::HighWater => None,
+        };
+        match refusal {
+            Some(error) => {
+                refuse(batch, &error);
+                None
+            }
+            None => Some(batch),
+        }
+    }
+
+    fn make_durable(&mut self, batch: &[Request]) -> Result<(), Error> {
+        let mut frame = FrameBuilder::default();
+        for entry in batch.iter().flat_map(|request| &request.entries) {
+            frame.push(&entry.bytes, entry.leaf)?;
+        }
+        if self.wal.offset + frame.bytes() > self.shared.options.wal_bytes.max(FRAME_HEADER_BYTES) {
+            self.change_file(frame.bytes())?;
+        }
+        let name = layout::wal(self.wal.first);
+        let (bytes, digest) = frame.finish(&self.digest, self.next);
+        self.wal.file.write_at(self.wal.offset as u64, &bytes).map_err(|source| wrote(&name, source))?;
+        self.wal.file.sync().map_err(|source| wrote(&name, source))?;
+        self.wal.offset += bytes.len();
+        self.digest = digest;
+        Ok(())
+    }
+
+    /// Goes on in a new file: the spare one, or one that is made now.
+    fn change_file(&mut self, frame_bytes: usize) -> Result<(), Error> {
+        let bytes = self.shared.options.wal_bytes.max(frame_bytes);
+        let name = layout::wal(self.next);
+        let spare = self.shared.log().spare.take().filter(|_| bytes == self.shared.options.wal_bytes);
+        let disk = &self.shared.disk;
+        let file = match spare {
+            Some(file) => {
+                disk.rename(SPARE, &name).map_err(failed("rename", &name))?;
+                file
+            }
+            None => match disk.create_wal(&name, bytes) {
+                Ok(file) => file,
+                Err(source) => {
+                    // A file without entries would stand in the way of the next attempt.
+                    let _ = disk.remove(&name);
+                    return Err(Error::Io { operation: "create", name, source: Arc::new(source) });
+                }
+            },
+        };
+        let mut log = self.shared.log();
+        log.wals.push_back(self.next);
+        log.wal_offset = 0;
+        log.spare_wanted = true;
+        drop(log);
+        self.shared.to_publish.notify_all();
+        self.wal = WalFile { first: self.next, file, offset: 0 };
+        self.digest = seed(&self.shared.options.origin, self.next);
+        Ok(())
+    }
+
+    fn acknowledge(&mut self, batch: Vec<Request>) {
+        let mut log = self.shared.log();
+        for request in &batch {
+            log.recent_bytes += request.bytes;
+            log.recent.extend(request.entries.iter().cloned());
+        }
+        log.wal_offset = self.wal.offset;
+        let first = self.next;
+        self.next = log.head.size + log.recent.len() as u64;
+        drop(log);
+        self.shared.size.send_replace(self.next);
+        self.shared.to_publish.notify_all();
+        let mut index = first;
+        for request in batch {
+            let appended: Vec<Appended> = (index..)
+                .zip(&request.entries)
+                .map(|(index, entry)| Appended { index, leaf_hash: entry.leaf })
+                .collect();
+            index += appended.len() as u64;
+            if let Some(ack) = request.ack {
+                // A caller that no longer waits has its entry all the same.
+                let _ = ack.send(Ok(appended));
+            }
+        }
+    }
+}
+
+/// Name of the file of zeros that is kept ready.
+pub(super) const SPARE: &str = "wal/spare.tmp";
+
+/// A failed write or sync: never taken for a full disk, since the frame's place was filled beforehand and its state is
+/// unknown now.
+fn wrote(name: &str, source: std::io::Error) -> Error {
+    let source = std::io::Error::other(source);
+    Error::Io { operation: "write", name: name.to_owned(), source: Arc::new(source) }
+}
+
+fn refuse(batch: Vec<Request>, error: &Error) {
+    for request in batch {
+        match request.ack {
+            Some(ack) => {
+                let _ = ack.send(Err(error.clone()));
+            }
+            None => tracing::error!(error = %error, entries = request.entries.len(), "batched entries were lost"),
+        }
+    }
+}
