@@ -299,6 +299,9 @@ impl Worker {
                     return Outcome::Failed(Error::Halted);
                 }
                 shared.wake(&change);
+                if let Err(error) = shared.running() {
+                    return Outcome::Failed(error);
+                }
                 let position = change.position.unwrap_or_else(|| *shared.position.borrow());
                 Outcome::Committed { change, position }
             }

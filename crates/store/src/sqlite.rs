@@ -358,8 +358,11 @@ fn acknowledge(conn: &Connection, shared: &Shared, staged: Vec<Staged>) {
         }
         shared.wake(change);
     }
+    let followed = shared.running();
     for Staged { job, result } in staged {
         job.finish(match result {
+            // Stored, but memory did not follow: nobody may build on it in this process.
+            Ok(_) if followed.is_err() => Outcome::Failed(Error::Halted),
             Ok(change) => {
                 let position = change.position.unwrap_or_else(|| *shared.position.borrow());
                 Outcome::Committed { change, position }

@@ -31,6 +31,11 @@ pub(crate) fn failed(doing: &'static str, error: rusqlite::Error) -> Error {
     }
 }
 
+/// Whether the parameters first appear in ascending order, on which the meaning of `$n` depends here.
+fn ascending(statement: &rusqlite::Statement<'_>) -> bool {
+    (1..=statement.parameter_count()).all(|n| statement.parameter_name(n) == Some(format!("${n}").as_str()))
+}
+
 impl ToSql for Arg<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         let value = match *self {
@@ -46,6 +51,7 @@ impl ToSql for Arg<'_> {
 impl Session for SqliteSession<'_> {
     fn execute(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<u64, Error> {
         let mut statement = self.conn.prepare_cached(sql).map_err(|error| failed("preparing a statement", error))?;
+        debug_assert!(ascending(&statement), "{sql}");
         let changed = statement
             .execute(rusqlite::params_from_iter(args))
             .map_err(|error| failed("running a statement", error))?;
@@ -54,6 +60,7 @@ impl Session for SqliteSession<'_> {
 
     fn query(&mut self, sql: &'static str, args: &[Arg<'_>], each: &mut Each<'_>) -> Result<(), Error> {
         let mut statement = self.conn.prepare_cached(sql).map_err(|error| failed("preparing a statement", error))?;
+        debug_assert!(ascending(&statement), "{sql}");
         let mut rows =
             statement.query(rusqlite::params_from_iter(args)).map_err(|error| failed("running a statement", error))?;
         while let Some(row) = rows.next().map_err(|error| failed("reading rows", error))? {
