@@ -126,7 +126,7 @@ pub enum PrincipalEntry {
 pub struct PrincipalElement {
     /// Whether it is `NotPrincipal`.
     pub negated: bool,
-    /// The entries in document order.
+    /// The entries, by kind in canonical order.
     pub entries: Vec<PrincipalEntry>,
 }
 
@@ -154,7 +154,7 @@ pub struct Statement {
     pub action: Selector,
     /// Resources, or all but these; none in a trust policy.
     pub resource: Option<Selector>,
-    /// All must hold.
+    /// All must hold; in canonical order, so that they do not depend on how the text was laid out.
     pub conditions: Vec<Condition>,
 }
 

@@ -17,6 +17,7 @@ pub(crate) enum Node {
     Number(serde_json::Number, String),
     Text(String),
     List(Vec<Node>),
+    /// Members in canonical order (RFC 8785 section 3.2.3), so that a text and its canonical form read as equal values.
     Object(Vec<(String, Node)>),
 }
 
@@ -165,6 +166,7 @@ impl Reader<'_> {
                 Some(b',') => self.at += 1,
                 Some(b'}') => {
                     self.at += 1;
+                    members.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
                     return Ok(Node::Object(members));
                 }
                 _ => return Err(self.wrong("expected `,` or `}`")),

@@ -183,9 +183,9 @@ impl Entry {
                 matches!(who.kind, PrincipalKind::Provider | PrincipalKind::Named).then_some(Binding::Direct)
             }
             Self::Name(name) => (**name == *who.text).then_some(Binding::Direct),
-            Self::Account(account) => {
-                (who.has_identity_side() && who.account() == Some(account)).then_some(Binding::Account)
-            }
+            // Also a provider of the account: as an Allow this counts for nothing (there is no identity side to delegate to), as a
+            // Deny it is the safe reading.
+            Self::Account(account) => (who.account() == Some(account)).then_some(Binding::Account),
             Self::UniqueId(id) => (who.unique_id.as_deref() == Some(id)).then(|| match who.kind {
                 PrincipalKind::Session { .. } | PrincipalKind::FederatedUser { .. } => Binding::Limited,
                 _ => own(who),
@@ -227,7 +227,7 @@ pub(crate) fn exempt_from_deny(entries: &[Entry], who: &Principal) -> bool {
     let bindings: Vec<Binding> = entries.iter().filter_map(|entry| entry.binding(who)).collect();
     let has = |wanted: Binding| bindings.contains(&wanted);
     if !who.has_identity_side() {
-        return !bindings.is_empty();
+        return has(Binding::Direct);
     }
     match who.kind {
         PrincipalKind::Root | PrincipalKind::Other => has(Binding::Account) || has(Binding::Direct),

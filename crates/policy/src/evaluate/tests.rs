@@ -290,6 +290,10 @@ fn federated_and_service_principals_have_no_identity_side() {
     );
     let account = trust(json!({"AWS": "111122223333"}));
     let by = json!({"principal": PROVIDER});
+    let refused = doc(
+        json!([{"Effect": "Deny", "Principal": {"AWS": "111122223333"}, "Action": "sts:*"}, {"Effect": "Allow", "Principal": "*", "Action": "sts:*"}]),
+    );
+    check(assume(json!({"request": by, "resource_policy": refused})), ExplicitDeny, &["resource#0"]);
     lacks(
         assume(
             json!({"request": by, "identity_policies": [allow(json!({"Action": "*"}))], "resource_policy": account}),

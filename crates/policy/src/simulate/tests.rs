@@ -31,7 +31,7 @@ fn wrong_questions_say_where() {
         (
             "\"aws:x\":\"y\"",
             "\"AWS:tagkeys\":\"y\"",
-            "request.context.AWS:tagkeys is `y`: expected a key that stands once",
+            "request.context.aws:TagKeys is `a list`: expected a key that stands once",
         ),
         (
             "\"Resource\":\"arn:aws:s3:::b/*\"",
