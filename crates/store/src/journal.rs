@@ -18,6 +18,7 @@ mod writer;
 
 pub use disk::{Disk, DiskFiles, RealDisk, WriteAhead};
 pub use error::Error;
+pub use read::StoredEntry;
 pub use state::{State, Stats};
 
 use crypto::Sha256Digest;

@@ -332,3 +332,14 @@ pub struct Service {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientId>,
 }
+
+/// The end of a grant before its expiry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantEnded {
+    /// The grant.
+    pub id: GrantId,
+    /// Of which dataset.
+    pub dataset: DatasetId,
+    /// To which group it went.
+    pub group: GroupId,
+}

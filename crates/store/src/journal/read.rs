@@ -13,21 +13,30 @@ use super::{Error, Journal, disk::Reading, open::failed, state::Shared};
 /// next attempt find a newer name, so a few are plenty.
 const READ_ATTEMPTS_MAX: usize = 8;
 
+/// A durable entry that was read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// Its index in the log.
+    pub index: u64,
+    /// Its bytes, as appended.
+    pub bytes: Arc<[u8]>,
+}
+
 impl Journal {
     /// The entry at `index`; `None` when it is not durable yet.
     ///
     /// # Errors
     /// [`Error::Io`], or [`Error::Log`] when the bundle is damaged.
     pub fn read(&self, index: u64) -> Result<Option<Arc<[u8]>>, Error> {
-        Ok(self.read_from(index, 1)?.into_iter().next().map(|(_, entry)| entry))
+        Ok(self.read_from(index, 1)?.pop().map(|entry| entry.bytes))
     }
 
-    /// Durable entries from `from` on, in order, with their indexes: at least one if there is one, at most `most`, and
+    /// Durable entries from `from` on, in order: at least one if there is one, at most `most`, and
     /// possibly fewer than there are. A reader calls it until it gives nothing, then waits on [`Journal::subscribe`].
     ///
     /// # Errors
     /// As [`Journal::read`].
-    pub fn read_from(&self, from: u64, most: usize) -> Result<Vec<(u64, Arc<[u8]>)>, Error> {
+    pub fn read_from(&self, from: u64, most: usize) -> Result<Vec<StoredEntry>, Error> {
         let mut missing = String::new();
         for _ in 0..READ_ATTEMPTS_MAX {
             let published = {
@@ -35,7 +44,7 @@ impl Journal {
                 if let Some(skip) = from.checked_sub(log.head.size) {
                     let skip = usize::try_from(skip).unwrap_or(usize::MAX);
                     let recent = log.recent.iter().skip(skip).take(most).map(|entry| Arc::clone(&entry.bytes));
-                    return Ok((from..).zip(recent).collect());
+                    return Ok((from..).zip(recent).map(|(index, bytes)| StoredEntry { index, bytes }).collect());
                 }
                 log.head.size
             };
@@ -99,12 +108,12 @@ impl Drop for Pin<'_> {
     }
 }
 
-fn entries_of(bytes: &[u8], number: u64, from: u64, most: usize) -> Result<Vec<(u64, Arc<[u8]>)>, Error> {
+fn entries_of(bytes: &[u8], number: u64, from: u64, most: usize) -> Result<Vec<StoredEntry>, Error> {
     let mut out = Vec::new();
     for (index, entry) in (number * BUNDLE_ENTRIES..).zip(Bundle::new(bytes)) {
         let entry = entry?;
         if index >= from && out.len() < most {
-            out.push((index, Arc::from(entry)));
+            out.push(StoredEntry { index, bytes: Arc::from(entry) });
         }
     }
     Ok(out)

@@ -17,6 +17,8 @@ pub(super) enum Fault {
     FailedButPersisted,
     /// It fails, and a write reached the disk up to a sector border.
     Torn,
+    /// It fails without effect, and says that the disk is full.
+    Full,
 }
 
 /// And afterwards.
@@ -26,9 +28,24 @@ pub(super) enum After {
     Goes,
     /// Nothing works any more, as if the process had been killed there.
     Dead,
+    /// As `Dead`, and everything that was not made durable is lost, as if the machine had lost its power.
+    PowerLoss,
 }
 
-type Files = BTreeMap<String, Arc<Mutex<Vec<u8>>>>;
+/// A file: what is read now, and what a loss of power leaves of it.
+#[derive(Default)]
+struct File {
+    now: Vec<u8>,
+    durable: Option<Vec<u8>>,
+}
+
+impl File {
+    fn sync(&mut self) {
+        self.durable = Some(self.now.clone());
+    }
+}
+
+type Files = BTreeMap<String, Arc<Mutex<File>>>;
 
 #[derive(Default)]
 struct Inner {
@@ -63,8 +80,16 @@ impl MemoryDisk {
     pub(super) fn heal(&self) {
         let mut inner = self.lock();
         inner.steps = 0;
+        let lost_power = inner.dead && inner.plan.is_some_and(|(.., after)| after == After::PowerLoss);
         inner.plan = None;
         inner.dead = false;
+        if lost_power {
+            inner.files.retain(|_, file| {
+                let mut file = file.lock().unwrap();
+                file.now = file.durable.clone().unwrap_or_default();
+                file.durable.is_some()
+            });
+        }
     }
 
     pub(super) fn set_free(&self, bytes: u64) {
@@ -76,11 +101,12 @@ impl MemoryDisk {
     }
 
     pub(super) fn bytes(&self, name: &str) -> Option<Vec<u8>> {
-        self.lock().files.get(name).map(|file| file.lock().unwrap().clone())
+        self.lock().files.get(name).map(|file| file.lock().unwrap().now.clone())
     }
 
     pub(super) fn put(&self, name: &str, bytes: Vec<u8>) {
-        self.lock().files.insert(name.to_owned(), Arc::new(Mutex::new(bytes)));
+        let durable = Some(bytes.clone());
+        self.lock().files.insert(name.to_owned(), Arc::new(Mutex::new(File { now: bytes, durable })));
     }
 
     /// Does one step, as planned.
@@ -95,11 +121,14 @@ impl MemoryDisk {
             effect(&mut inner.files, false);
             return Ok(());
         };
-        if fault != Fault::Failed {
+        if [Fault::FailedButPersisted, Fault::Torn].contains(&fault) {
             effect(&mut inner.files, fault == Fault::Torn);
         }
-        inner.dead = after == After::Dead;
-        Err(io::Error::other("planned"))
+        inner.dead = after != After::Goes;
+        Err(match fault {
+            Fault::Full => io::Error::from(io::ErrorKind::StorageFull),
+            _ => io::Error::other("planned"),
+        })
     }
 }
 
@@ -113,11 +142,17 @@ impl Disk for MemoryDisk {
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.step(|files, torn| {
             let len = if torn { bytes.len() / 2 } else { bytes.len() };
-            files.insert(name.to_owned(), Arc::new(Mutex::new(bytes[..len].to_vec())));
+            // The name and an older durable content stay what they are until they are synced.
+            files.entry(name.to_owned()).or_default().lock().unwrap().now = bytes[..len].to_vec();
         })
     }
-    fn sync(&self, _names: &[&str]) -> io::Result<()> {
-        self.step(|_, _| {})
+    fn sync(&self, names: &[&str]) -> io::Result<()> {
+        self.step(|files, torn| {
+            // A torn sync makes every other file durable.
+            for name in names.iter().step_by(if torn { 2 } else { 1 }) {
+                files[*name].lock().unwrap().sync();
+            }
+        })
     }
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.step(|files, _| {
@@ -132,11 +167,12 @@ impl Disk for MemoryDisk {
         })
     }
     fn create_wal(&self, name: &str, bytes: usize) -> io::Result<Box<dyn WriteAhead>> {
-        let file = Arc::new(Mutex::new(vec![0; bytes]));
+        let file = Arc::new(Mutex::new(File::default()));
         self.step(|files, torn| {
-            if torn {
-                file.lock().unwrap().truncate(bytes / 2);
-            }
+            let mut made = file.lock().unwrap();
+            made.now = vec![0; if torn { bytes / 2 } else { bytes }];
+            made.sync();
+            drop(made);
             files.insert(name.to_owned(), Arc::clone(&file));
         })?;
         Ok(Box::new(MemoryWal { disk: self.clone(), file }))
@@ -148,7 +184,7 @@ impl Disk for MemoryDisk {
 
 struct MemoryWal {
     disk: MemoryDisk,
-    file: Arc<Mutex<Vec<u8>>>,
+    file: Arc<Mutex<File>>,
 }
 
 impl WriteAhead for MemoryWal {
@@ -159,10 +195,13 @@ impl WriteAhead for MemoryWal {
             let end = offset + bytes.len();
             // A torn write reaches the last sector border before its end, or nothing.
             let end = if torn { (end / 512 * 512).max(offset) } else { end };
-            file[offset..end].copy_from_slice(&bytes[..end - offset]);
+            file.now[offset..end].copy_from_slice(&bytes[..end - offset]);
+            if torn {
+                file.sync();
+            }
         })
     }
     fn sync(&mut self) -> io::Result<()> {
-        self.disk.step(|_, _| {})
+        self.disk.step(|_, _| self.file.lock().unwrap().sync())
     }
 }

@@ -1,0 +1,131 @@
+//! Management actions: ordinary IAM evaluation with the built-in Denies that no policy can lift.
+
+use policy::{Effect, Request, evaluate};
+
+use super::{Ask, Ownership, Scene, Side, Subject, Verdict, context, documents, membership, silent, statement};
+use crate::action::Class;
+use crate::facts::Duty;
+use crate::index::{LocationState, World};
+use crate::permit::{DenyReason, EvaluationFault, Reason};
+use crate::resource::Member;
+use crate::{ResourceRef, api};
+use base::DatasetId;
+
+/// Seconds since the sign-in beyond which nothing is signed: a signature is an act of the person now (21 CFR 11.200).
+pub(crate) const SIGNATURE_AUTH_AGE_SECS_MAX: u64 = 900;
+
+/// Actions that count as an electronic signature.
+const SIGNATURES: &[&str] = &[<api::ApproveErasure as crate::Action>::NAME];
+/// Approvals, which their requester may not give.
+const APPROVALS: &[&str] = &[<api::ApproveErasure as crate::Action>::NAME];
+/// What only an owner or a steward of the dataset does, whatever a policy allows.
+const OWNERS_ACTS: &[&str] = &[<api::CreateGrant as crate::Action>::NAME, <api::PutDatasetPolicy as crate::Action>::NAME];
+
+pub(super) fn decide(
+    world: &World,
+    scene: &Scene<'_>,
+    ask: &Ask<'_>,
+    subject: &Subject<'_>,
+    mut verdict: Verdict,
+) -> Verdict {
+    let state = dataset(ask.resource).and_then(|dataset| world.location(dataset)).map(|state| &**state);
+    let ownership = match ask.resource {
+        ResourceRef::Domain(target) => {
+            let holds = |group: &base::GroupId| world.group_number(*group).is_some_and(|n| subject.groups.contains(n));
+            let steward = target.stewards.iter().find(|group| holds(group)).copied();
+            Ownership { owner: Some(target.owner).filter(|group| holds(group)), steward }
+        }
+        _ => state.map(|state| subject.ownership(world, &state.location)).unwrap_or_default(),
+    };
+    verdict.location = state.map(|state| std::sync::Arc::clone(&state.location));
+    verdict.documents = documents(scene, subject, None);
+    let context = context::build(world, scene, ask, Some(subject), state, ownership);
+    if let Some(reason) = built_in(scene, ask, subject, state, ownership) {
+        verdict.context = context;
+        return verdict.no(reason);
+    }
+    let resource = ask.resource.arn(scene.region, scene.account);
+    // Without a resource policy the account of the resource is the principal's own: nothing is delegated across.
+    let account = subject.role.role.account.to_string();
+    let request = Request::new(subject.principal(), ask.action, resource, account, context);
+    let decision = evaluate(&Side::of(scene, subject, None).inputs(), &request);
+    verdict.context = request.context;
+    if decision.effect == Effect::Allow {
+        let allowed = decision.determined_by.iter().filter_map(|at| statement(at, subject, &verdict.documents));
+        let allowed: Vec<Reason> = allowed.map(Reason::Statement).collect();
+        verdict.reasons.extend(allowed);
+        verdict.reasons.extend(owner_reasons(subject, state, ownership));
+        return verdict;
+    }
+    let reason = match (decision.effect, decision.determined_by.first(), decision.missing.first()) {
+        (Effect::ExplicitDeny, Some(at), _) => statement(at, subject, &verdict.documents).map(DenyReason::Denied),
+        (_, _, Some(missing)) => Some(silent(*missing, subject)),
+        _ => None,
+    };
+    verdict.no(reason.unwrap_or(DenyReason::Evaluation { what: EvaluationFault::Evaluator }))
+}
+
+fn owner_reasons(subject: &Subject<'_>, state: Option<&LocationState>, ownership: Ownership) -> Vec<Reason> {
+    let Some(group) = ownership.owner.or(ownership.steward) else { return Vec::new() };
+    let owner = state.map(|state| Reason::Owner { dataset: state.location.dataset, group });
+    [membership(subject, group)].into_iter().chain(owner).collect()
+}
+
+/// The dataset that a management resource concerns.
+pub(super) const fn dataset(resource: &ResourceRef) -> Option<DatasetId> {
+    match resource {
+        ResourceRef::Dataset(dataset) => Some(*dataset),
+        ResourceRef::Grant(target) => Some(target.dataset),
+        _ => None,
+    }
+}
+
+/// The person whose own thing the resource is.
+pub(super) fn requester_or_self(resource: &ResourceRef) -> (Option<Member>, Option<Member>) {
+    match resource {
+        ResourceRef::Person(person) => (None, Some(Member::Person(*person))),
+        ResourceRef::Erasure(erasure) => (Some(Member::Person(erasure.requested_by)), None),
+        ResourceRef::Session(target) => (None, target.person.map(Member::Person)),
+        ResourceRef::Edge(edge) => (None, Some(edge.member)),
+        _ => (None, None),
+    }
+}
+
+/// Separation of duties (IAM-02): Denies that no document can lift.
+fn built_in(
+    scene: &Scene<'_>,
+    ask: &Ask<'_>,
+    subject: &Subject<'_>,
+    state: Option<&LocationState>,
+    ownership: Ownership,
+) -> Option<DenyReason> {
+    if subject.role.role.duty == Some(Duty::Auditor) && matches!(ask.class, Class::Write | Class::Change) {
+        return Some(DenyReason::AuditorWrites);
+    }
+    let (requester, own) = requester_or_self(ask.resource);
+    if APPROVALS.contains(&ask.action) && requester == Some(subject.member) {
+        return Some(DenyReason::SelfApproval);
+    }
+    if ask.action == <api::AddMember as crate::Action>::NAME && own == Some(subject.member) {
+        return Some(DenyReason::SelfMembership);
+    }
+    if OWNERS_ACTS.contains(&ask.action) && ownership.owner.or(ownership.steward).is_none() {
+        let dataset = dataset(ask.resource)?;
+        return Some(DenyReason::NotOwner { dataset });
+    }
+    if OWNERS_ACTS.contains(&ask.action) && state.is_none() {
+        return Some(DenyReason::NoDataset);
+    }
+    if SIGNATURES.contains(&ask.action) {
+        let age_secs = auth_age_secs(scene, subject);
+        if age_secs > SIGNATURE_AUTH_AGE_SECS_MAX {
+            return Some(DenyReason::AuthTooOld { age_secs, max_secs: SIGNATURE_AUTH_AGE_SECS_MAX });
+        }
+    }
+    None
+}
+
+/// Whole seconds since the authentication that the session goes back to; a clock that is behind makes it 0.
+pub(super) fn auth_age_secs(scene: &Scene<'_>, subject: &Subject<'_>) -> u64 {
+    u64::try_from(scene.now.as_second() - subject.session.auth.auth_time.as_second()).unwrap_or(0)
+}
