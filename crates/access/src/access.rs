@@ -1,19 +1,45 @@
 //! `Access`: the value that every edge and pillar asks.
 //!
-//! It owns the way into the gate. It must not decide: `gate` computes, `recorder` records, this joins them.
+//! It owns the way through the gate: decide, record, and only then give the permit. It must not decide itself: `gate`
+//! computes, `recorder` records. INVARIANT: no permit leaves before its decision is as durable as its class asks.
 
-use base::{ClientId, DatasetId, DecisionId, GroupId, Ids, PersonId, RoleId, Timestamp};
+mod look;
+mod start;
+
+use base::{AccountId, DecisionId, Effects, Ids, Region, Timestamp};
+use crypto::Crypto;
+use custody::Custody;
 use std::sync::Arc;
+use store::Store;
 
-use crate::facts::{Client, DatasetLocation, Role};
-use crate::{Action, Denied, DenyReason, OpContext, Permit, Visible};
+use crate::action::{Class, Need};
+use crate::documents::{Given, Library};
+use crate::epoch::Epochs;
+use crate::gate::{self, Ask, Scene, Verdict};
+use crate::index::Index;
+use crate::permit::{EvaluationFault, Reason, Ticket};
+use crate::recorder::{ChangeRecorder, NotRecorded, Recorder, Window};
+use crate::{Action, Denied, DenyReason, Ended, Lease, LeaseScope, Leases, OpContext, Permit, ResourceRef};
+
+pub use look::Located;
+pub use start::{Deps, Maintenance};
 
 /// The gate and what it stands on; cheap to clone.
 #[derive(Clone)]
 pub struct Access(Arc<Inner>);
 
 struct Inner {
-    effects: base::Effects,
+    store: Store,
+    custody: Custody,
+    crypto: Crypto,
+    effects: Effects,
+    region: Region,
+    account: AccountId,
+    index: Arc<Index>,
+    library: Arc<Library>,
+    recorder: Recorder,
+    epochs: Epochs,
+    leases: Leases,
 }
 
 impl Access {
@@ -23,116 +49,243 @@ impl Access {
     ///
     /// # Errors
     /// [`Denied`], recorded; also when the decision cannot be recorded.
-    #[expect(clippy::unused_async, reason = "the signature others compile against; the recorder follows")]
     pub async fn authorize<A: Action>(
         &self,
-        _op: &OpContext,
-        _action: A,
-        _resource: A::Resource,
+        op: &OpContext,
+        action: A,
+        resource: A::Resource,
     ) -> Result<Permit<A>, Denied> {
-        Err(self.refused(DenyReason::NotRecorded))
+        let decided = self.decide(op, &action, &resource).await;
+        let recorded = self.0.recorder.record(vec![decided.record(op, &action)]).await;
+        let entry = recorded.map(|mut entries| entries.pop().flatten());
+        self.given(op, action, resource, decided, entry)
     }
 
     /// As [`Access::authorize`] for many resources: one batch of the ledger, an answer per item, in order.
-    #[expect(clippy::unused_async, reason = "the signature others compile against; the recorder follows")]
     pub async fn authorize_many<A: Action + Clone>(
         &self,
-        _op: &OpContext,
-        _action: A,
+        op: &OpContext,
+        action: A,
         resources: Vec<A::Resource>,
     ) -> Vec<Result<Permit<A>, Denied>> {
-        resources.into_iter().map(|_| Err(self.refused(DenyReason::NotRecorded))).collect()
+        let mut all = Vec::with_capacity(resources.len());
+        for resource in resources {
+            let decided = self.decide(op, &action, &resource).await;
+            all.push((resource, decided));
+        }
+        let records = all.iter().map(|(_, decided)| decided.record(op, &action)).collect();
+        let entries = match self.0.recorder.record(records).await {
+            Ok(entries) => entries.into_iter().map(Ok).collect(),
+            Err(failed) => vec![Err(failed); all.len()],
+        };
+        let pairs = all.into_iter().zip(entries);
+        pairs.map(|((resource, decided), entry)| self.given(op, action.clone(), resource, decided, entry)).collect()
     }
 
-    /// The areas of `bucket` that the session may read, for LIST. Not a permit; the LIST itself is authorised.
-    pub fn visible(&self, _op: &OpContext, _bucket: &str) -> Visible {
-        Visible::default()
+    /// Records a refusal that an edge made before there was anything to authorise (an unknown role, a malformed name).
+    /// Does not wait.
+    pub fn record_refusal(&self, op: &OpContext, action: &'static str, resource: &ResourceRef, reason: DenyReason) {
+        self.0.recorder.refusal(op, action, self.0.arn(resource), reason);
     }
 
-    /// The buckets in which the session can see something, sorted.
-    pub fn visible_buckets(&self, _op: &OpContext) -> Vec<String> {
-        Vec::new()
+    async fn decide<A: Action>(&self, op: &OpContext, action: &A, resource: &A::Resource) -> Decided {
+        let resource: ResourceRef = resource.clone().into();
+        let ask =
+            Ask { action: action.name(), class: A::CLASS, need: A::NEED, resource: &resource, trust: action.trust() };
+        let mut verdict = self.0.evaluate(op, &ask, op.at);
+        if matches!(verdict.deny, Some(DenyReason::Evaluation { what: EvaluationFault::DocumentMissing }))
+            && self.heal().await
+        {
+            verdict = self.0.evaluate(op, &ask, op.at);
+        }
+        let arn = self.0.arn(&resource);
+        let decision = DecisionId::from_uuid(self.0.effects.uuid());
+        let mut decided = Decided { decision, verdict, arn, lease: None, window: Window::None };
+        if decided.verdict.allowed() && matches!(A::CLASS, Class::Read | Class::Write) && ask.trust.is_none() {
+            self.lease(op, A::CLASS, A::NEED, action.name(), resource, &mut decided);
+        }
+        decided.window = self.0.recorder.window(op, A::CLASS, &decided.arn, decided.verdict.allowed());
+        decided
     }
 
-    /// The datasets that the session holds any live grant of, or owns, or looks after.
-    pub fn visible_datasets(&self, _op: &OpContext) -> Vec<DatasetId> {
-        Vec::new()
+    /// Registers the stream, then decides again: no cut can fall between the two.
+    fn lease(
+        &self,
+        op: &OpContext,
+        class: Class,
+        need: Need,
+        action: &'static str,
+        resource: ResourceRef,
+        decided: &mut Decided,
+    ) {
+        let Some(session) = op.session.as_deref() else { return };
+        let mut scope = LeaseScope::of(session);
+        scope.dataset = decided.verdict.location.as_ref().map(|location| location.dataset);
+        for reason in &decided.verdict.reasons {
+            match reason {
+                Reason::Grant { grant, group, .. } => {
+                    scope.grants.push(*grant);
+                    scope.groups.push(*group);
+                }
+                Reason::Owner { group, .. } => scope.groups.push(*group),
+                _ => {}
+            }
+        }
+        let (inner, again) = (Arc::downgrade(&self.0), op.clone());
+        let recheck = Arc::new(move |now: Timestamp| {
+            let Some(inner) = inner.upgrade() else { return Err(Ended::Withdrawn) };
+            let ask = Ask { action, class, need, resource: &resource, trust: None };
+            inner.still(&again, &ask, now)
+        });
+        match self.0.leases.open(&scope, recheck) {
+            Ok(lease) => match lease.check(self.0.effects.now()) {
+                Ok(()) => decided.lease = Some(lease),
+                Err(why) => decided.verdict.deny = Some(ended(why, session)),
+            },
+            Err(_) => decided.verdict.deny = Some(DenyReason::TooManyStreams),
+        }
     }
 
-    /// The dataset to which `bucket/key` belongs, by longest prefix.
-    pub fn locate(&self, _bucket: &str, _key: &str) -> Option<Located> {
-        None
+    fn given<A: Action>(
+        &self,
+        op: &OpContext,
+        action: A,
+        resource: A::Resource,
+        decided: Decided,
+        entry: Result<Option<Arc<ledger::Entry>>, NotRecorded>,
+    ) -> Result<Permit<A>, Denied> {
+        let Decided { decision, verdict, lease, .. } = decided;
+        let (entry, deny) = match entry {
+            Ok(entry) => (entry, verdict.deny),
+            Err(NotRecorded) => (None, Some(verdict.deny.unwrap_or(DenyReason::NotRecorded))),
+        };
+        if let Some(reason) = deny {
+            return Err(Denied { decision, sentence: gate::sentence(&reason), reason });
+        }
+        let recorder = entry.map(|entry| ChangeRecorder { entry, used: Arc::default() });
+        let ticket = Ticket {
+            decision,
+            request: op.request,
+            actor: op.actor,
+            session: op.session.clone(),
+            edge: op.edge,
+            action: action.name(),
+            class: A::CLASS,
+            at: op.at,
+            change: recorder.as_ref().map(|recorder| Arc::clone(&recorder.used)),
+        };
+        Ok(Permit {
+            action,
+            resource,
+            ticket,
+            reasons: verdict.reasons.into(),
+            obligations: verdict.obligations,
+            location: verdict.location,
+            lease,
+            areas: verdict.areas,
+            recorder,
+            outcomes: Some(self.0.recorder.outcomes()),
+        })
     }
 
-    /// Every dataset with a place in `bucket`.
-    pub fn locations_in(&self, _bucket: &str) -> Vec<Arc<DatasetLocation>> {
-        Vec::new()
-    }
-
-    /// The location of a dataset.
-    pub fn location(&self, _dataset: DatasetId) -> Option<Arc<DatasetLocation>> {
-        None
-    }
-
-    /// A live role.
-    pub fn role(&self, _role: RoleId) -> Option<Arc<Role>> {
-        None
-    }
-
-    /// The live role of this ARN.
-    pub fn role_by_arn(&self, _arn: &str) -> Option<Arc<Role>> {
-        None
-    }
-
-    /// Every live role, by name.
-    pub fn roles(&self) -> Vec<Arc<Role>> {
-        Vec::new()
-    }
-
-    /// The live OIDC client whose tokens have this audience.
-    pub fn client_by_audience(&self, _audience: &str) -> Option<Arc<Client>> {
-        None
-    }
-
-    /// A live OIDC client.
-    pub fn client(&self, _client: ClientId) -> Option<Arc<Client>> {
-        None
-    }
-
-    /// The live groups of a person, sorted.
-    pub fn groups_of(&self, _person: PersonId) -> Vec<GroupId> {
-        Vec::new()
-    }
-
-    /// The live groups that entitle `person` to `role` through `client` now, sorted; empty: not entitled.
-    pub fn entitling(&self, _person: PersonId, _role: RoleId, _client: Option<ClientId>) -> Vec<GroupId> {
-        Vec::new()
-    }
-
-    /// The roles that `person` is entitled to through `client` now.
-    pub fn entitled_roles(&self, _person: PersonId, _client: Option<ClientId>) -> Vec<Arc<Role>> {
-        Vec::new()
-    }
-
-    /// The wall clock.
-    pub fn now(&self) -> Timestamp {
-        self.0.effects.now()
-    }
-
-    fn refused(&self, reason: DenyReason) -> Denied {
-        Denied {
-            decision: DecisionId::from_uuid(self.0.effects.uuid()),
-            sentence: "the decision could not be recorded, so it is not given: retry later".to_owned(),
-            reason,
+    /// Brings documents that a commit cited and that were not in memory; whether any came.
+    pub(crate) async fn heal(&self) -> bool {
+        if !self.0.library.wants() {
+            return false;
+        }
+        match self.0.library.fetch().await {
+            Ok(0) => false,
+            Ok(_) => {
+                self.0.index.heal(&*self.0.library);
+                drop(self.0.leases.sweep(self.0.effects.now()));
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "policy documents cannot be read now");
+                false
+            }
         }
     }
 }
 
-/// Where a key belongs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Located {
-    /// The dataset with its places, kind, classification and key.
-    pub location: Arc<DatasetLocation>,
-    /// The prefix of the place that holds the key; the rest of the key is inside the dataset.
-    pub prefix: String,
+fn ended(why: Ended, session: &crate::Session) -> DenyReason {
+    match why {
+        Ended::Expired => DenyReason::SessionExpired { at: session.expires },
+        Ended::Cut => DenyReason::SessionCut { epoch: format!("session/{}", session.id) },
+        Ended::Withdrawn | Ended::Stale => DenyReason::Stale,
+    }
+}
+
+/// A decision that is made and not recorded yet.
+struct Decided {
+    decision: DecisionId,
+    verdict: Verdict,
+    arn: String,
+    lease: Option<Lease>,
+    window: Window,
+}
+
+impl Decided {
+    fn record<'a, A: Action>(&'a self, op: &'a OpContext, action: &A) -> crate::recorder::Record<'a> {
+        crate::recorder::Record {
+            decision: self.decision,
+            op,
+            action: action.name(),
+            class: A::CLASS,
+            arn: &self.arn,
+            verdict: &self.verdict,
+            window: &self.window,
+        }
+    }
+}
+
+impl Inner {
+    fn arn(&self, resource: &ResourceRef) -> String {
+        if let ResourceRef::AssumableRole(role) = resource
+            && let Some(state) = self.index.world().role(role.0)
+        {
+            return state.role.arn();
+        }
+        resource.arn(&self.region, self.account)
+    }
+
+    /// One evaluation over one world, now; nothing is recorded.
+    fn evaluate(&self, op: &OpContext, ask: &Ask<'_>, now: Timestamp) -> Verdict {
+        let policies = op.session.as_deref().map_or(&[][..], |session| &session.policies);
+        let given: Result<Vec<Given>, EvaluationFault> =
+            policies.iter().map(|policy| self.library.given(&policy.text, policy::DocumentKind::Session)).collect();
+        let given = match given {
+            Ok(given) => given,
+            Err(what) => {
+                return Verdict { deny: Some(DenyReason::Evaluation { what }), ..Verdict::default() };
+            }
+        };
+        let world = self.index.world();
+        let cut = op.session.as_deref().and_then(|session| self.epochs.cuts(session));
+        let scene = Scene {
+            op,
+            now,
+            region: &self.region,
+            account: self.account,
+            cut,
+            session_policies: &given,
+            recorded: None,
+        };
+        let mut verdict = gate::decide(&world, &scene, ask);
+        verdict.texts.extend(given.iter().map(|given| (given.digest, Arc::clone(&given.canonical))));
+        verdict.known = world.known();
+        verdict
+    }
+
+    /// The same decision again, for an open stream.
+    fn still(&self, op: &OpContext, ask: &Ask<'_>, now: Timestamp) -> Result<(), Ended> {
+        match self.evaluate(op, ask, now).deny {
+            None => Ok(()),
+            Some(DenyReason::SessionExpired { .. }) => Err(Ended::Expired),
+            Some(DenyReason::SessionCut { .. }) => Err(Ended::Cut),
+            // A document that a commit has just cited is on its way: `heal` sweeps again as soon as it is here.
+            Some(DenyReason::Evaluation { what: EvaluationFault::DocumentMissing }) if self.library.wants() => Ok(()),
+            Some(_) => Err(Ended::Withdrawn),
+        }
+    }
 }

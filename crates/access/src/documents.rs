@@ -4,9 +4,9 @@
 //! evaluated again years later. It must not know what a decision is.
 
 use crypto::{Sha256Digest, sha256};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use policy::{Compiled, Document, DocumentKind};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use store::{ReadTxn, Store, WriteTxn};
 
 use crate::Error;
@@ -129,11 +129,12 @@ pub(crate) struct Library {
     store: Store,
     cache: RwLock<HashMap<(Sha256Digest, DocumentKind), Loaded>>,
     given: RwLock<HashMap<(Sha256Digest, DocumentKind), Given>>,
+    wanted: Mutex<HashSet<(Sha256Digest, DocumentKind)>>,
 }
 
 impl Library {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, cache: RwLock::default(), given: RwLock::default() }
+        Self { store, cache: RwLock::default(), given: RwLock::default(), wanted: Mutex::default() }
     }
 
     fn cached(&self, digest: &Sha256Digest, kind: DocumentKind) -> Option<Loaded> {
@@ -175,17 +176,48 @@ pub(crate) struct Given {
 }
 
 impl Documents for Library {
-    /// Called by the commit hook too, before a commit is acknowledged: the read is of another snapshot and short.
+    /// From memory alone: the commit hook asks too, and it must not call the store. What is not there is noted, so that
+    /// [`Library::fetch`] brings it; until then every evaluation that needs it is a deny.
     fn compiled(&self, digest: &Sha256Digest, kind: DocumentKind) -> Result<Loaded, EvaluationFault> {
-        if let Some(loaded) = self.cached(digest, kind) {
-            return Ok(loaded);
+        self.cached(digest, kind).ok_or_else(|| {
+            self.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert((*digest, kind));
+            EvaluationFault::DocumentMissing
+        })
+    }
+}
+
+impl Library {
+    /// Whether documents are noted that [`Library::fetch`] has not looked for yet.
+    pub(crate) fn wants(&self) -> bool {
+        !self.wanted.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Looks in the store for what was noted; how many were found. What is not found is noted again when it is asked for.
+    pub(crate) async fn fetch(&self) -> Result<usize, store::Error> {
+        let wanted: Vec<_> = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
+        let asked = wanted.clone();
+        let found = self.store.read(move |txn| {
+            let get = |(digest, kind): &(Sha256Digest, DocumentKind)| {
+                // Bytes that do not match their digest are as good as none: the evaluation denies.
+                let bytes = txn.document_get(*digest).ok().flatten()?;
+                compile(&bytes, digest, *kind).ok().map(|loaded| (*digest, *kind, loaded))
+            };
+            Ok::<_, store::Error>(asked.iter().filter_map(get).collect::<Vec<_>>())
+        });
+        let found = found.await?;
+        for (digest, kind, loaded) in &found {
+            self.keep(*digest, *kind, loaded);
         }
-        let wanted = *digest;
-        let bytes = futures::executor::block_on(self.store.read(move |txn| txn.document_get(wanted)))
-            .map_err(|_: store::Error| EvaluationFault::DocumentMissing)?
-            .ok_or(EvaluationFault::DocumentMissing)?;
-        let loaded = compile(&bytes, digest, kind)?;
-        self.keep(*digest, kind, &loaded);
-        Ok(loaded)
+        let mut left = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in &wanted {
+            left.remove(key);
+        }
+        Ok(found.len())
+    }
+
+    /// Keeps a document that was just checked, so that the commit which cites it finds it in memory.
+    pub(crate) fn prepare(&self, document: &Document) {
+        let digest = sha256(document.canonical().as_bytes());
+        self.keep(digest, document.kind(), &loaded(document));
     }
 }

@@ -46,7 +46,9 @@ pub enum Error {
     #[error("a grant says its purpose in 1 to {} characters", crate::facts::PURPOSE_CHARS_MAX)]
     GrantPurpose,
     /// The scope of a grant is malformed.
-    #[error("a scope prefix is relative to the dataset, ends in `/` and has no `//`, `.` or `..` part: `{prefix}` does not")]
+    #[error(
+        "a scope prefix is relative to the dataset, ends in `/` and has no `//`, `.` or `..` part: `{prefix}` does not"
+    )]
     ScopePrefix {
         /// The prefix, shortened.
         prefix: String,
@@ -110,7 +112,9 @@ pub enum Error {
         expected: &'static str,
     },
     /// A place is malformed.
-    #[error("a place is a bucket and a prefix that is empty or ends in `/`, without `//`, `.` or `..` parts: `{bucket}/{prefix}` is not")]
+    #[error(
+        "a place is a bucket and a prefix that is empty or ends in `/`, without `//`, `.` or `..` parts: `{bucket}/{prefix}` is not"
+    )]
     Place {
         /// The bucket.
         bucket: String,

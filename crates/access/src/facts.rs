@@ -4,11 +4,14 @@
 //! It owns their shapes and their invariants. It must not know how a decision is made. INVARIANT: a grant goes to a
 //! group, has an expiry and an approver; nothing here names a person by anything but an id.
 
-// mod fold;
+mod fold;
 mod types;
+mod write;
 
-// pub use fold::folds;
+pub(crate) use fold::edge;
+pub use fold::folds;
 pub use types::*;
+pub use write::*;
 
 /// The names of the views, for reads of "as it was at T, as known at K".
 pub mod view {

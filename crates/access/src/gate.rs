@@ -24,7 +24,7 @@ use crate::resource::Member;
 use crate::{DenyReason, OpContext, ResourceRef, Session};
 
 pub(crate) use sentence::sentence;
-pub use trust::trust_document;
+pub(crate) use trust::trust_document;
 
 /// Raised whenever the same inputs may give another answer; each decision stores it.
 pub const EVALUATOR: &str = concat!("galen-access/1+policy/", env!("CARGO_PKG_VERSION"));
@@ -64,6 +64,8 @@ pub(crate) struct Verdict {
     pub(crate) context: Context,
     /// Canonical texts of documents that are not in the store yet (session policies, a compiled trust).
     pub(crate) texts: Vec<(crypto::Sha256Digest, Arc<str>)>,
+    /// Microseconds of the newest fact that the world held.
+    pub(crate) known: i64,
     /// The readable areas of a listing.
     pub(crate) areas: Vec<String>,
 }
@@ -230,8 +232,11 @@ fn documents(scene: &Scene<'_>, subject: &Subject<'_>, location: Option<&Locatio
     out.extend(role.boundary.iter().map(|document| DocumentRef { slot: Slot::Boundary, digest: document.digest }));
     let given = scene.session_policies.iter().enumerate();
     out.extend(given.map(|(n, given)| DocumentRef { slot: Slot::Session(number(n)), digest: given.digest }));
-    let guardrails = subject.guardrail.into_iter().flat_map(|state| state.guardrail.levels.iter().flatten()).enumerate();
-    out.extend(guardrails.map(|(n, document)| DocumentRef { slot: Slot::Guardrail(number(n)), digest: document.digest }));
+    let guardrails =
+        subject.guardrail.into_iter().flat_map(|state| state.guardrail.levels.iter().flatten()).enumerate();
+    out.extend(
+        guardrails.map(|(n, document)| DocumentRef { slot: Slot::Guardrail(number(n)), digest: document.digest }),
+    );
     let dataset = location.and_then(|state| state.location.policy);
     out.extend(dataset.map(|digest| DocumentRef { slot: Slot::Dataset, digest }));
     out
@@ -272,7 +277,7 @@ fn silent(missing: policy::Missing, subject: &Subject<'_>) -> DenyReason {
     let role = subject.session.role;
     match missing {
         Missing::Boundary => DenyReason::BoundarySilent { role },
-        Missing::Session(_) => DenyReason::SessionPolicySilent,
+        Missing::Session => DenyReason::SessionPolicySilent,
         Missing::ServiceControl(_) => DenyReason::GuardrailSilent { account: subject.role.role.account },
         _ => DenyReason::RoleSilent { role },
     }

@@ -285,6 +285,13 @@ impl World {
         self.audiences.get(audience).and_then(|id| self.clients.get(id))
     }
 
+    /// The live clients, by id.
+    pub(crate) fn clients_sorted(&self) -> Vec<&Arc<Client>> {
+        let mut all: Vec<_> = self.clients.values().collect();
+        all.sort_unstable_by_key(|client| client.id);
+        all
+    }
+
     pub(crate) fn service(&self, service: ServiceId) -> Option<&Arc<Service>> {
         self.services.get(&service)
     }
@@ -315,6 +322,12 @@ impl Index {
         self.world.load()
     }
 
+    /// Takes the loaded world.
+    pub(crate) fn begin(&self, world: World) {
+        let _one_writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.world.store(Arc::new(world));
+    }
+
     /// Takes in the facts of one commit, all at once.
     pub(crate) fn apply(&self, facts: &[store::Fact], documents: &dyn Documents) {
         let _one_writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -322,6 +335,14 @@ impl Index {
         for fact in facts {
             world.apply(fact, documents);
         }
+        self.world.store(Arc::new(world));
+    }
+
+    /// Compiles again what had a fault: its documents may be there now.
+    pub(crate) fn heal(&self, documents: &dyn Documents) {
+        let _one_writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut world = World::clone(&self.world.load());
+        world.heal(documents);
         self.world.store(Arc::new(world));
     }
 

@@ -6,16 +6,30 @@
 
 mod access;
 pub mod action;
+pub mod documents;
+mod error;
 pub mod facts;
+mod gate;
+mod index;
 mod op;
 pub mod permit;
+mod recorder;
 pub mod resource;
 mod visible;
 
-pub use access::{Access, Located};
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use access::{Access, Deps, Located, Maintenance};
 pub use action::{Action, Class, Need, api, s3, sts};
+pub use error::Error;
+pub use gate::EVALUATOR;
+pub use index::MemoryReport;
 pub use op::{Edge, OpContext, RequestKeys, SignatureKeys};
 pub use permit::{AuditClass, Denied, DenyReason, Obligations, Outcome, Permit, Reason};
+pub use recorder::{Change, ChangeRecorder, Log};
 pub use resource::{
     AnyBucket, Bucket, DomainTarget, Erasure, GrantTarget, Installation, Member, MembershipEdge, Object, ResourceRef,
     SessionTarget,

@@ -52,6 +52,8 @@ pub struct RequestKeys {
     pub request_tags: Vec<(String, String)>,
     /// `s3:x-amz-*`: lower-case header names with their values.
     pub amz: Vec<(String, String)>,
+    /// Whether the request reads a range: its intent then covers later ranges of the same version for a minute.
+    pub ranged: bool,
     /// `s3:authType`, `s3:signatureAge` (milliseconds) of a presigned or header-signed request.
     pub signature: Option<SignatureKeys>,
 }

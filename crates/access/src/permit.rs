@@ -9,10 +9,13 @@ use base::{
 use crypto::Sha256Digest;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
+use crate::action::Class;
 use crate::facts::DatasetLocation;
+use crate::recorder::ChangeRecorder;
 use crate::resource::Member;
-use crate::{Action, Lease};
+use crate::{Action, Edge, Lease, OpContext, Session};
 
 /// A statement of a document, so that "why" can quote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,11 +207,6 @@ pub enum DenyReason {
     },
     /// The place belongs to no dataset.
     NoDataset,
-    /// The role is another account's, and nothing crosses accounts yet.
-    ForeignAccount {
-        /// The account of the dataset.
-        account: AccountId,
-    },
     /// No grant of the dataset goes to a group of the session.
     NoGrant {
         /// The dataset.
@@ -332,16 +330,36 @@ pub(crate) trait Outcomes: Send + Sync {
 }
 
 /// The identity of a recorded decision.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Ticket {
     pub(crate) decision: DecisionId,
     pub(crate) request: RequestId,
-    pub(crate) actor: Actor,
+    pub(crate) actor: Option<Actor>,
+    pub(crate) session: Option<Arc<Session>>,
+    pub(crate) edge: Edge,
     pub(crate) action: &'static str,
-    pub(crate) resource: String,
+    pub(crate) class: Class,
     pub(crate) at: Timestamp,
-    /// The intent that covers it when it has none of its own (read windows).
-    pub(crate) window: Option<DecisionId>,
+    /// Set when the change was recorded in a transaction.
+    pub(crate) change: Option<Arc<AtomicBool>>,
+}
+
+impl Ticket {
+    /// Who, as an outcome entry names it.
+    pub(crate) fn context(&self) -> OpContext {
+        OpContext {
+            request: self.request,
+            actor: self.actor,
+            session: self.session.clone(),
+            at: self.at,
+            source_ip: None,
+            edge: self.edge,
+            secure_transport: false,
+            user_agent: None,
+            region: None,
+            keys: crate::RequestKeys::default(),
+        }
+    }
 }
 
 /// Proof that `authorize` said yes to action `A` on one resource, and that this is recorded.
@@ -354,7 +372,8 @@ pub struct Permit<A: Action> {
     pub(crate) obligations: Obligations,
     pub(crate) location: Option<Arc<DatasetLocation>>,
     pub(crate) lease: Option<Lease>,
-    pub(crate) evidence: serde_json::Value,
+    pub(crate) areas: Vec<String>,
+    pub(crate) recorder: Option<ChangeRecorder>,
     pub(crate) outcomes: Option<Arc<dyn Outcomes>>,
 }
 
@@ -376,8 +395,28 @@ impl<A: Action> Permit<A> {
         self.ticket.request
     }
     /// Who acts.
-    pub const fn actor(&self) -> Actor {
-        self.ticket.actor
+    pub fn actor(&self) -> Actor {
+        self.ticket.actor.unwrap_or(Actor::System)
+    }
+    /// The session, where there is one.
+    pub const fn session(&self) -> Option<&Arc<Session>> {
+        self.ticket.session.as_ref()
+    }
+    /// What a permitted change is recorded with, in its own transaction; `None` for other classes. An owned handle.
+    pub const fn recorder(&self) -> Option<&ChangeRecorder> {
+        self.recorder.as_ref()
+    }
+    /// The readable areas of a permitted listing, as far as they meet the asked prefix.
+    pub fn visible(&self) -> crate::Visible {
+        crate::Visible::new(self.areas.clone())
+    }
+    /// The groups that entitled a permitted assumption of a role.
+    pub fn entitled_by(&self) -> Vec<GroupId> {
+        let groups = self.reasons.iter().filter_map(|reason| match reason {
+            Reason::Entitlement { group, .. } => Some(*group),
+            _ => None,
+        });
+        groups.collect()
     }
     /// When it was decided.
     pub const fn at(&self) -> Timestamp {
@@ -438,20 +477,18 @@ impl<A: Action> Permit<A> {
         lease: Option<Lease>,
         now: Timestamp,
     ) -> Self {
-        let arn = match resource.clone().into() {
-            crate::ResourceRef::Object(object) => format!("arn:aws:s3:::{}/{}", object.bucket, object.key),
-            other => format!("{other:?}"),
-        };
         let id = uuid::Uuid::from_u128(1);
         Self {
             ticket: Ticket {
                 decision: DecisionId::from_uuid(id),
                 request: RequestId::from_uuid(id),
-                actor: Actor::System,
+                actor: Some(Actor::System),
+                session: None,
+                edge: Edge::Internal,
                 action: action.name(),
-                resource: arn,
+                class: A::CLASS,
                 at: now,
-                window: None,
+                change: None,
             },
             action,
             resource,
@@ -459,7 +496,8 @@ impl<A: Action> Permit<A> {
             obligations: Obligations::default(),
             location: location.map(Arc::new),
             lease,
-            evidence: serde_json::Value::Null,
+            areas: Vec::new(),
+            recorder: None,
             outcomes: None,
         }
     }

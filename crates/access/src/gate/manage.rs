@@ -19,7 +19,8 @@ const SIGNATURES: &[&str] = &[<api::ApproveErasure as crate::Action>::NAME];
 /// Approvals, which their requester may not give.
 const APPROVALS: &[&str] = &[<api::ApproveErasure as crate::Action>::NAME];
 /// What only an owner or a steward of the dataset does, whatever a policy allows.
-const OWNERS_ACTS: &[&str] = &[<api::CreateGrant as crate::Action>::NAME, <api::PutDatasetPolicy as crate::Action>::NAME];
+const OWNERS_ACTS: &[&str] =
+    &[<api::CreateGrant as crate::Action>::NAME, <api::PutDatasetPolicy as crate::Action>::NAME];
 
 pub(super) fn decide(
     world: &World,

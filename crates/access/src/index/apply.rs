@@ -7,9 +7,7 @@ use std::sync::Arc;
 use store::Fact;
 use uuid::Uuid;
 
-use super::{
-    Documents, EdgeRow, EntitledRow, GrantRow, GuardrailState, LocationState, Places, RoleState, World,
-};
+use super::{Documents, EdgeRow, EntitledRow, GrantRow, GuardrailState, LocationState, Places, RoleState, World};
 use crate::facts::{
     Client, DatasetLocation, Entitlement, Grant, GrantEnded, Guardrail, Membership, MembershipRemoved, NamedDocument,
     Role, Service, kind,
@@ -56,7 +54,7 @@ impl World {
     }
 
     /// The number of a group; groups are counted in 32 bits, far beyond any directory.
-    fn group_give(&mut self, group: GroupId) -> u32 {
+    pub(super) fn group_give(&mut self, group: GroupId) -> u32 {
         if let Some(found) = self.groups.find(&group) {
             return found;
         }
@@ -213,7 +211,10 @@ impl World {
         if guardrail.levels.is_empty() {
             all.remove(&account);
         } else {
-            all.insert(account, Arc::new(GuardrailState { guardrail: Arc::new(guardrail), levels, reads_groups, fault }));
+            all.insert(
+                account,
+                Arc::new(GuardrailState { guardrail: Arc::new(guardrail), levels, reads_groups, fault }),
+            );
         }
     }
 
@@ -238,6 +239,19 @@ impl World {
 
     fn service_end(&mut self, service: ServiceId) {
         Arc::make_mut(&mut self.services).remove(&service);
+    }
+
+    /// Compiles again every role, location and guardrail that has a fault.
+    pub(super) fn heal(&mut self, documents: &dyn Documents) {
+        let roles: Vec<Role> =
+            self.roles.values().filter(|state| state.fault.is_some()).map(|state| Role::clone(&state.role)).collect();
+        roles.into_iter().for_each(|role| self.role_put(role, documents));
+        let faulty = self.locations.values().filter(|state| state.fault.is_some());
+        let locations: Vec<DatasetLocation> = faulty.map(|state| DatasetLocation::clone(&state.location)).collect();
+        locations.into_iter().for_each(|location| self.location_put(location, documents));
+        let faulty = self.guardrails.values().filter(|state| state.fault.is_some());
+        let guardrails: Vec<Guardrail> = faulty.map(|state| Guardrail::clone(&state.guardrail)).collect();
+        guardrails.into_iter().for_each(|guardrail| self.guardrail_put(guardrail, documents));
     }
 
     /// The lists of one member or dataset, for loading.

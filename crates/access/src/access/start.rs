@@ -1,0 +1,202 @@
+//! Building `Access`: views into the index, the hook that keeps it true, and the task that keeps it small.
+
+use base::{AccountId, Effects, Region};
+use crypto::Crypto;
+use custody::Custody;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use store::{CommitHook, Fact, Position, Store};
+use tokio::sync::watch;
+
+use super::{Access, Inner};
+use crate::documents::{FromTxn, Library};
+use crate::epoch::Epochs;
+use crate::index::{Index, MemoryReport, World};
+use crate::recorder::{Log, Recorder};
+use crate::{Error, Leases};
+
+/// What `Access` stands on. The store was opened with [`crate::facts::folds`] and those of epochs.
+pub struct Deps {
+    /// Facts, views and documents.
+    pub store: Store,
+    /// Keys of people, for the sealed part of entries.
+    pub custody: Custody,
+    /// The ledger of this node.
+    pub log: Log,
+    /// Hashes and randomness.
+    pub crypto: Crypto,
+    /// Clock and entropy.
+    pub effects: Effects,
+    /// The region of this node.
+    pub region: Region,
+    /// The account of management resources.
+    pub account: AccountId,
+    /// The epochs that hold on this node, loaded.
+    pub epochs: Epochs,
+    /// The open streams of this node.
+    pub leases: Leases,
+}
+
+/// How often background work is looked for when nothing wakes it: outcomes, read windows and merges.
+const MAINTENANCE_EVERY: Duration = Duration::from_millis(100);
+
+impl Access {
+    /// Loads the index, joins the store's commits, closes what a crash left open, and answers from then on.
+    ///
+    /// # Errors
+    /// Those of the store and of the ledger.
+    pub async fn start(deps: Deps) -> Result<(Self, Maintenance), Error> {
+        let Deps { store, custody, log, crypto, effects, region, account, epochs, leases } = deps;
+        let library = Arc::new(Library::new(store.clone()));
+        // The hook first, the views after: what is committed in between waits, and is taken by its position.
+        let index = Arc::new(Index::new(World::default()));
+        let hook = Arc::new(Hook::new(Arc::clone(&index), Arc::clone(&library)));
+        store.on_commit(Arc::clone(&hook) as Arc<dyn CommitHook>);
+        let loaded = store.read(|txn| Ok::<_, Error>((World::load(txn, &FromTxn(txn))?, txn.position()?))).await?;
+        hook.begin(loaded.0, loaded.1);
+        let recorder = Recorder::start(log, store.clone(), custody.clone(), effects.clone(), region.clone()).await?;
+        let inner =
+            Inner { store, custody, crypto, effects, region, account, index, library, recorder, epochs, leases };
+        let access = Self(Arc::new(inner));
+        let maintenance = Maintenance { access: access.clone() };
+        Ok((access, maintenance))
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+    /// Custody.
+    pub fn custody(&self) -> &Custody {
+        &self.0.custody
+    }
+    /// Hashes and randomness.
+    pub fn crypto(&self) -> &Crypto {
+        &self.0.crypto
+    }
+    /// Clock and entropy.
+    pub fn effects(&self) -> &Effects {
+        &self.0.effects
+    }
+    /// The region of this node.
+    pub fn region(&self) -> &Region {
+        &self.0.region
+    }
+    /// The account of management resources.
+    pub fn account(&self) -> AccountId {
+        self.0.account
+    }
+    /// This node.
+    pub fn node(&self) -> base::NodeId {
+        self.0.store.node()
+    }
+    /// The epochs that hold on this node.
+    pub fn epochs(&self) -> &Epochs {
+        &self.0.epochs
+    }
+    /// The open streams of this node.
+    pub fn leases(&self) -> &Leases {
+        &self.0.leases
+    }
+    /// The wall clock.
+    pub fn now(&self) -> base::Timestamp {
+        self.0.effects.now()
+    }
+    /// How much memory the index holds.
+    pub fn memory(&self) -> MemoryReport {
+        self.0.index.world().memory()
+    }
+
+    /// Checks a policy document, stores it in `txn` and keeps it compiled, so that the commit which cites it takes
+    /// effect at once.
+    ///
+    /// # Errors
+    /// As [`crate::documents::put`].
+    pub fn put_document(
+        &self,
+        txn: &mut store::WriteTxn<'_>,
+        text: &str,
+        kind: policy::DocumentKind,
+    ) -> Result<crypto::Sha256Digest, Error> {
+        let document = crate::documents::check(text, kind)?;
+        self.0.library.prepare(&document);
+        crate::documents::put(txn, text, kind)
+    }
+}
+
+/// Feeds the index from commits. Until the views are loaded, facts wait.
+struct Hook {
+    index: Arc<Index>,
+    library: Arc<Library>,
+    waiting: Mutex<Option<Vec<(Position, Vec<Fact>)>>>,
+}
+
+impl Hook {
+    fn new(index: Arc<Index>, library: Arc<Library>) -> Self {
+        Self { index, library, waiting: Mutex::new(Some(Vec::new())) }
+    }
+
+    /// Takes the world that was loaded at `position`, then the changes that came after it.
+    fn begin(&self, world: World, position: Position) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.index.begin(world);
+        for (_, facts) in waiting.take().unwrap_or_default().into_iter().filter(|(at, _)| *at > position) {
+            self.index.apply(&facts, &*self.library);
+        }
+    }
+}
+
+impl CommitHook for Hook {
+    fn committed(&self, facts: &[Fact], position: Position) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        match waiting.as_mut() {
+            Some(waiting) => waiting.push((position, facts.to_vec())),
+            None => self.index.apply(facts, &*self.library),
+        }
+    }
+}
+
+/// The background work of `Access`; `app` runs it on one task until shutdown.
+#[must_use = "without its maintenance, entries are not relayed to the ledger"]
+pub struct Maintenance {
+    access: Access,
+}
+
+impl Maintenance {
+    /// Relays pending entries to the ledger, flushes counters, merges the index, brings documents, until `stop` changes
+    /// or is dropped; then once more, so that nothing committed is left behind.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let wake = self.access.0.store.pending_wake();
+        loop {
+            self.once().await;
+            tokio::select! {
+                () = wake.notified() => {}
+                () = tokio::time::sleep(MAINTENANCE_EVERY) => {}
+                _ = stop.changed() => break,
+            }
+        }
+        self.once().await;
+        self.access.0.recorder.close().await;
+    }
+
+    /// One round, for tests and for a clean stop.
+    pub async fn once(&self) {
+        self.access.heal().await;
+        if let Err(error) = self.access.0.recorder.relay().await {
+            tracing::error!(error = %base_chain(&error), "committed changes wait for the ledger");
+        }
+        self.access.0.recorder.tick().await;
+        self.access.0.index.merge();
+    }
+}
+
+fn base_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,254 @@
+//! The recorder: each decision becomes an entry of the ledger, before data flows where its class asks for that.
+//!
+//! It owns entries, windows, counters, the relay of committed changes and the sweeping of what a crash left open. It
+//! must not decide. INVARIANT: if the intent of a strict access cannot be made durable, the access does not happen.
+
+mod change;
+mod entry;
+mod log;
+mod outcome;
+mod sweep;
+
+use base::{DecisionId, Effects, Ids, ObjectVersionId, Region, Timestamp};
+use crypto::Sha256Digest;
+use custody::Custody;
+use ledger::{Admission, DenialCounter, ReadWindows};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::Store;
+
+pub use change::{Change, ChangeRecorder};
+pub use log::Log;
+
+use crate::action::Class;
+use crate::gate::Verdict;
+use crate::permit::{AuditClass, Outcomes};
+use crate::{DenyReason, Error, OpContext};
+
+/// One decision to record.
+pub(crate) struct Record<'a> {
+    pub(crate) decision: DecisionId,
+    pub(crate) op: &'a OpContext,
+    pub(crate) action: &'static str,
+    pub(crate) class: Class,
+    pub(crate) arn: &'a str,
+    pub(crate) verdict: &'a Verdict,
+    pub(crate) window: &'a Window,
+}
+
+/// How a range read stands to the window of its object version (house.md section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Window {
+    /// An access of its own.
+    None,
+    /// Its intent covers later ranges until then.
+    Opens { version: ObjectVersionId, until: Timestamp },
+    /// An earlier intent covers it.
+    Covered { intent: DecisionId },
+}
+
+impl Window {
+    pub(crate) const fn covered_by(self) -> Option<DecisionId> {
+        match self {
+            Self::Covered { intent } => Some(intent),
+            _ => None,
+        }
+    }
+}
+
+/// The ledger did not take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotRecorded;
+
+struct Inner {
+    log: Log,
+    store: Store,
+    custody: Custody,
+    effects: Effects,
+    region: Region,
+    windows: Mutex<ReadWindows>,
+    failures: Mutex<DenialCounter>,
+    /// Salt of the commitments to source addresses in counts; new at each start.
+    salt: [u8; 32],
+    open: Mutex<Open>,
+    /// Digests of documents that are known to be stored.
+    stored: Mutex<HashSet<Sha256Digest>>,
+}
+
+/// Accesses whose outcome is not written yet, with the least place in the log where their intent can be.
+#[derive(Default)]
+struct Open {
+    intents: BTreeMap<DecisionId, u64>,
+    /// The place in the log from which committed changes may not be relayed yet.
+    relayed: u64,
+    /// What was last stored.
+    stored: Option<u64>,
+}
+
+/// Records decisions; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Recorder(Arc<Inner>);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Recorder {
+    /// Closes what a crash left open, then records.
+    pub(crate) async fn start(
+        log: Log,
+        store: Store,
+        custody: Custody,
+        effects: Effects,
+        region: Region,
+    ) -> Result<Self, Error> {
+        let salt = effects.bytes();
+        let (windows, failures) = (Mutex::default(), Mutex::default());
+        let inner = Inner {
+            log,
+            store,
+            custody,
+            effects,
+            region,
+            windows,
+            failures,
+            salt,
+            open: Mutex::default(),
+            stored: Mutex::default(),
+        };
+        let recorder = Self(Arc::new(inner));
+        recorder.sweep().await?;
+        Ok(recorder)
+    }
+
+    /// Makes the records as durable as their class asks, in one batch of the log.
+    pub(crate) async fn record(
+        &self,
+        records: Vec<Record<'_>>,
+    ) -> Result<Vec<Option<Arc<ledger::Entry>>>, NotRecorded> {
+        let all = futures::future::join_all(records.iter().map(|record| self.one(record))).await;
+        all.into_iter().collect()
+    }
+
+    async fn one(&self, record: &Record<'_>) -> Result<Option<Arc<ledger::Entry>>, NotRecorded> {
+        if let Some(reason) = &record.verdict.deny {
+            if record.op.actor.is_none() {
+                self.failure(record.op, entry::code(reason));
+                return Ok(None);
+            }
+            let entry = self.entry(record, ledger::Phase::Denial).await?;
+            return self.batched(&entry).await.map(|()| None);
+        }
+        match (record.class, record.window) {
+            (Class::View, _) => {
+                let entry = self.entry(record, ledger::Phase::Note).await?;
+                self.batched(&entry).await.map(|()| None)
+            }
+            (Class::Change, _) => Ok(Some(Arc::new(self.entry(record, ledger::Phase::Change).await?))),
+            (Class::Read | Class::Write, Window::Covered { intent }) => {
+                let mut entry = self.entry(record, ledger::Phase::Note).await?;
+                entry.of = Some(*intent);
+                self.batched(&entry).await.map(|()| None)
+            }
+            (Class::Read | Class::Write, window) => self.intent(record, *window).await.map(|()| None),
+        }
+    }
+
+    async fn intent(&self, record: &Record<'_>, window: Window) -> Result<(), NotRecorded> {
+        let mut entry = self.entry(record, ledger::Phase::Intent).await?;
+        let now = self.0.effects.now();
+        if let Window::Opens { until, .. } = window {
+            entry.window = Some(ledger::Window { until });
+        }
+        let bytes = encode(&entry)?;
+        let least = self.0.log.size();
+        lock(&self.0.open).intents.insert(record.decision, least);
+        let done = match record.verdict.obligations.audit {
+            AuditClass::Strict => self.0.log.append(bytes).await,
+            AuditClass::Batched => self.0.log.append_batched(bytes).await,
+        };
+        if let Err(error) = done {
+            tracing::error!(%error, "an intent cannot be recorded: the access is refused");
+            lock(&self.0.open).intents.remove(&record.decision);
+            return Err(NotRecorded);
+        }
+        if let (Window::Opens { version, until }, Some(session)) = (window, record.op.session.as_deref()) {
+            lock(&self.0.windows).opened(session.id, version, record.decision, until, now);
+        }
+        Ok(())
+    }
+
+    async fn batched(&self, entry: &ledger::Entry) -> Result<(), NotRecorded> {
+        self.0.log.append_batched(encode(entry)?).await.map_err(|error| {
+            tracing::error!(%error, "a decision cannot be recorded: it is refused");
+            NotRecorded
+        })
+    }
+
+    /// Writes an entry that nothing depends on; a failure is in the log of the process.
+    fn unwaited(&self, entry: &ledger::Entry) {
+        if let Ok(bytes) = encode(entry) {
+            self.0.log.append_soon(bytes);
+        }
+    }
+
+    /// How this access stands to the read windows.
+    pub(crate) fn window(&self, op: &OpContext, class: Class, arn: &str, allowed: bool) -> Window {
+        let Some(session) = op.session.as_deref().filter(|_| allowed && class == Class::Read && op.keys.ranged) else {
+            return Window::None;
+        };
+        // One name for one version of one object; without a version it stands for the current one.
+        let version = op.keys.version_id.as_deref().unwrap_or_default();
+        let digest = crypto::sha256(format!("{arn}\n{version}").as_bytes());
+        let mut id = [0; 16];
+        id.copy_from_slice(digest.bytes().first_chunk::<16>().unwrap_or(&[0; 16]));
+        let version = ObjectVersionId::from_uuid(uuid::Uuid::from_bytes(id));
+        match lock(&self.0.windows).admit(session.id, version, op.at) {
+            Admission::Covered { intent } => Window::Covered { intent },
+            Admission::NeedsIntent { until } => Window::Opens { version, until },
+        }
+    }
+
+    /// A refusal that an edge made itself; recorded without waiting.
+    pub(crate) fn refusal(&self, op: &OpContext, action: &'static str, arn: String, reason: DenyReason) {
+        if op.actor.is_none() {
+            self.failure(op, entry::code(&reason));
+            return;
+        }
+        let verdict = Verdict { deny: Some(reason), ..Verdict::default() };
+        let decision = DecisionId::from_uuid(self.0.effects.uuid());
+        let record =
+            Record { decision, op, action, class: Class::View, arn: &arn, verdict: &verdict, window: &Window::None };
+        let entry = self.plain(&record, ledger::Phase::Denial);
+        // The refusal stands whether it is recorded or not.
+        self.unwaited(&entry);
+    }
+
+    /// Counts a failure of somebody unknown, by reason and source, per minute.
+    pub(crate) fn failure(&self, op: &OpContext, reason: &'static str) {
+        let source = op.source_ip.map_or_else(String::new, |ip| ip.to_canonical().to_string());
+        let commitment = crypto::sha256(&[&self.0.salt[..], source.as_bytes()].concat());
+        let id = || DecisionId::from_uuid(self.0.effects.uuid());
+        let finished = lock(&self.0.failures).count(reason, commitment, self.0.effects.now(), id);
+        for entry in finished {
+            self.unwaited(&entry);
+        }
+    }
+
+    /// Writes outcomes for permits.
+    pub(crate) fn outcomes(&self) -> Arc<dyn Outcomes> {
+        Arc::clone(&self.0) as Arc<dyn Outcomes>
+    }
+
+    /// The log itself, for reading.
+    pub(crate) fn log(&self) -> &Log {
+        &self.0.log
+    }
+}
+
+fn encode(entry: &ledger::Entry) -> Result<Vec<u8>, NotRecorded> {
+    entry.encode().map_err(|error| {
+        tracing::error!(%error, "an entry cannot be written");
+        NotRecorded
+    })
+}

@@ -1,0 +1,58 @@
+//! What came of a permitted operation: one more entry, never waited for.
+
+use base::{DecisionId, Ids};
+use ledger::{Entry, Phase, Status};
+
+use super::{Inner, entry, lock};
+use crate::action::Class;
+use crate::permit::{Outcome, Outcomes, Ticket};
+
+/// The status that the HTTP edges use for a caller that went away.
+const CLIENT_GONE: u16 = 499;
+
+const fn status(outcome: Option<Outcome>) -> Status {
+    match outcome {
+        None => Status::Unknown,
+        Some(Outcome { status: 0 | CLIENT_GONE, .. }) => Status::Cut,
+        Some(Outcome { status: ..=399, .. }) => Status::Ok,
+        Some(_) => Status::Failed,
+    }
+}
+
+impl Outcomes for Inner {
+    fn outcome(&self, ticket: &Ticket, outcome: Option<Outcome>) {
+        let committed = ticket.change.as_ref().is_some_and(|used| used.load(std::sync::atomic::Ordering::SeqCst));
+        let wanted = match ticket.class {
+            // A listing was recorded whole when it was decided.
+            Class::View => false,
+            // A change that was committed is its own outcome; one that failed or was given up leaves this trace.
+            Class::Change => !committed || outcome.is_none_or(|outcome| outcome.status >= 400),
+            Class::Read | Class::Write => true,
+        };
+        if !wanted {
+            return;
+        }
+        let (source, name) = entry::names(ticket.action);
+        let op = ticket.context();
+        let id = DecisionId::from_uuid(self.effects.uuid());
+        let mut written = Entry::new(Phase::Outcome, id, self.effects.now(), source, name, entry::identity(&op));
+        written.event_type = entry::event_type(ticket.edge);
+        written.request_id = Some(ticket.request);
+        written.of = Some(ticket.decision);
+        written.outcome = Some(ledger::Outcome {
+            status: status(outcome),
+            code: outcome.map(|outcome| outcome.status).filter(|code| *code != 0),
+            bytes: outcome.map(|outcome| outcome.bytes),
+            offset: None,
+        });
+        match written.encode() {
+            Ok(bytes) => {
+                // Only a taken outcome closes its intent; else the sweeper will.
+                if self.log.append_soon(bytes) {
+                    lock(&self.open).intents.remove(&ticket.decision);
+                }
+            }
+            Err(error) => tracing::error!(%error, "an outcome cannot be written: it stays unknown"),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What a crash left: intents without an outcome are closed as unknown, committed changes are relayed.
+
+use base::{Actor, DecisionId, Ids};
+use ledger::{Entry, OpenIntents};
+use std::collections::HashSet;
+use uuid::Uuid;
+
+use super::{Recorder, lock};
+use crate::Error;
+
+/// The place in the log before which nothing is open and every committed change is in.
+const CLASS: &str = "access_low_water";
+/// Committed changes that are relayed at once.
+const RELAY_PAGE: usize = 256;
+
+impl Recorder {
+    /// Closes orphans and relays what was committed, from the stored low-water mark on.
+    pub(super) async fn sweep(&self) -> Result<(), Error> {
+        let node = self.0.store.node();
+        let key = node.bytes().to_vec();
+        let mark = self.0.store.read(move |txn| txn.record_get(CLASS, &key)).await?;
+        let from =
+            mark.and_then(|record| <[u8; 8]>::try_from(record.value.as_slice()).ok()).map_or(0, u64::from_be_bytes);
+        let mut open = OpenIntents::new();
+        let mut seen = HashSet::new();
+        let mut crowded = false;
+        self.0
+            .log
+            .each(from, |_, bytes| {
+                if let Ok(entry) = Entry::decode(bytes) {
+                    seen.insert(entry.event_id.uuid());
+                    crowded |= open.observe(&entry).is_err();
+                }
+                true
+            })
+            .await?;
+        if crowded {
+            tracing::error!("more intents are open than are swept at once: the rest stay open in the ledger");
+        }
+        let now = self.0.effects.now();
+        let orphans = open.sweep(now, now, || DecisionId::from_uuid(self.0.effects.uuid()));
+        if !orphans.is_empty() {
+            tracing::warn!(orphans = orphans.len(), "accesses that a stop cut off are closed as unknown");
+        }
+        for entry in &orphans {
+            let bytes = entry.encode().map_err(|source| Error::Ledger { source: Box::new(source) })?;
+            self.0.log.append(bytes).await?;
+        }
+        self.relay_without(&seen).await?;
+        self.mark().await
+    }
+
+    /// Appends committed changes to the log, then forgets them; an entry that is in the log already is not added again.
+    pub(crate) async fn relay(&self) -> Result<(), Error> {
+        self.relay_without(&HashSet::new()).await
+    }
+
+    async fn relay_without(&self, seen: &HashSet<Uuid>) -> Result<(), Error> {
+        loop {
+            let before = self.0.log.size();
+            let page = self.0.store.pending_page(0, RELAY_PAGE).await?;
+            if page.is_empty() {
+                lock(&self.0.open).relayed = before;
+                return Ok(());
+            }
+            let ids: Vec<Uuid> = page.iter().map(|row| row.id).collect();
+            let fresh = page.into_iter().filter(|row| !seen.contains(&row.id));
+            let appends = fresh.map(|row| self.0.log.append(row.bytes));
+            for appended in futures::future::join_all(appends).await {
+                appended?;
+            }
+            self.0.store.pending_done(ids).await?;
+        }
+    }
+
+    /// Periodic work: counts of the last minute, closed windows, the low-water mark.
+    pub(crate) async fn tick(&self) {
+        let now = self.0.effects.now();
+        let id = || DecisionId::from_uuid(self.0.effects.uuid());
+        let finished = lock(&self.0.failures).flush(now, id);
+        for entry in finished {
+            self.unwaited(&entry);
+        }
+        lock(&self.0.windows).expire(now);
+        if let Err(error) = self.mark_if_far().await {
+            tracing::warn!(%error, "the low-water mark of the ledger cannot be stored");
+        }
+    }
+
+    /// The last counts and the mark, at a clean stop.
+    pub(crate) async fn close(&self) {
+        let now = self.0.effects.now();
+        let id = || DecisionId::from_uuid(self.0.effects.uuid());
+        let finished = lock(&self.0.failures).finish(now, id);
+        for entry in finished {
+            self.unwaited(&entry);
+        }
+        if let Err(error) = self.mark().await {
+            tracing::warn!(%error, "the low-water mark of the ledger cannot be stored");
+        }
+    }
+
+    fn low_water(&self) -> (u64, Option<u64>) {
+        let open = lock(&self.0.open);
+        let least = open.intents.values().copied().min().unwrap_or(u64::MAX);
+        (least.min(open.relayed), open.stored)
+    }
+
+    /// Stores the mark when a restart would scan far.
+    async fn mark_if_far(&self) -> Result<(), Error> {
+        const FAR: u64 = 4096;
+        let (low, stored) = self.low_water();
+        if stored.is_none_or(|stored| low.saturating_sub(stored) >= FAR) { self.mark().await } else { Ok(()) }
+    }
+
+    async fn mark(&self) -> Result<(), Error> {
+        let (low, stored) = self.low_water();
+        if stored == Some(low) {
+            return Ok(());
+        }
+        let key = self.0.store.node().bytes().to_vec();
+        self.0
+            .store
+            .write(Actor::System, move |txn| txn.record_put(CLASS, &key, &low.to_be_bytes(), None))
+            .await
+            .map_err(|error: store::Error| Error::Store(error))?;
+        lock(&self.0.open).stored = Some(low);
+        Ok(())
+    }
+}

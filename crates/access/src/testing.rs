@@ -1,0 +1,296 @@
+//! A whole `access` in a folder, for this crate's tests: real store, real custody, real ledger, a clock that a test moves.
+
+use base::{
+    AccountId, Actor, ClientId, Clock, DatasetId, Effects, EntitlementId, GrantId, GroupId, Ids, MembershipId, NodeId,
+    PersonId, Region, RoleId, SessionId, Timestamp,
+};
+use crypto::{Crypto, SystemEntropy};
+use custody::{Custody, Seal, SoftwareToken, SoftwareTokenOptions};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use store::{Options, Store};
+
+use crate::facts::{self, *};
+use crate::resource::Member;
+use crate::*;
+
+/// A clock that stands until a test moves it.
+pub(crate) struct Hand(AtomicI64);
+
+impl Hand {
+    pub(crate) fn forward(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.load(Ordering::SeqCst)).unwrap())
+    }
+}
+
+/// Names to ids, and everything that is running.
+pub(crate) struct World {
+    pub(crate) access: Access,
+    pub(crate) maintenance: Maintenance,
+    pub(crate) store: Store,
+    pub(crate) effects: Effects,
+    pub(crate) clock: Arc<Hand>,
+    pub(crate) log: Log,
+    pub(crate) account: AccountId,
+    names: Mutex<HashMap<String, uuid::Uuid>>,
+    _dir: tempfile::TempDir,
+}
+
+fn deps(dir: &Path, clock: &Arc<Hand>) -> (Store, Custody, Effects, Region) {
+    let effects = Effects { clock: Arc::clone(clock) as Arc<dyn Clock>, entropy: Arc::new(SystemEntropy) };
+    let region: Region = "eu-north-1".parse().unwrap();
+    let node = NodeId::from_uuid(uuid::Uuid::from_u128(7));
+    let mut options = Options::sqlite(dir.join("db"), region.clone(), node, effects.clone());
+    options.folds = facts::folds();
+    let store = Store::open(options).unwrap();
+    let token = SoftwareToken::open_or_init(SoftwareTokenOptions {
+        dir: dir.join("keys"),
+        seal: Seal::MachineSecret { file: dir.join("secret/machine") },
+        effects: effects.clone(),
+        crypto: Crypto::default(),
+    });
+    let custody = Custody::new(Arc::new(token.unwrap()), store.clone(), effects.clone(), Crypto::default());
+    (store, custody, effects, region)
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Hand(AtomicI64::new(1_795_000_000_000)));
+        let (store, custody, effects, region) = deps(dir.path(), &clock);
+        let log = Log::default();
+        let account = "123456789012".parse().unwrap();
+        let deps = Deps {
+            store: store.clone(),
+            custody,
+            log: log.clone(),
+            crypto: Crypto::default(),
+            effects: effects.clone(),
+            region,
+            account,
+            epochs: Epochs::default(),
+            leases: Leases::default(),
+        };
+        let (access, maintenance) = Access::start(deps).await.unwrap();
+        Self { access, maintenance, store, effects, clock, log, account, names: Mutex::default(), _dir: dir }
+    }
+
+    /// The id behind a name of the test, made at its first use.
+    pub(crate) fn id(&self, name: &str) -> uuid::Uuid {
+        *self.names.lock().unwrap().entry(name.to_owned()).or_insert_with(|| self.effects.uuid())
+    }
+    pub(crate) fn group(&self, name: &str) -> GroupId {
+        GroupId::from_uuid(self.id(&format!("group {name}")))
+    }
+    pub(crate) fn person(&self, name: &str) -> PersonId {
+        PersonId::from_uuid(self.id(&format!("person {name}")))
+    }
+    pub(crate) fn dataset(&self, name: &str) -> DatasetId {
+        DatasetId::from_uuid(self.id(&format!("dataset {name}")))
+    }
+    pub(crate) fn role_id(&self, name: &str) -> RoleId {
+        RoleId::from_uuid(self.id(&format!("role {name}")))
+    }
+    pub(crate) fn client_id(&self, name: &str) -> ClientId {
+        ClientId::from_uuid(self.id(&format!("client {name}")))
+    }
+    pub(crate) fn now(&self) -> Timestamp {
+        self.effects.now()
+    }
+
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        f: impl FnMut(&mut store::WriteTxn<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.store.write(Actor::System, f).await.map(|done| done.value)
+    }
+
+    /// A key for a person's sealed part of entries.
+    pub(crate) async fn born(&self, person: &str) {
+        let person = self.person(person);
+        let (_, wrapped) = self.access.custody().subject_key_new(person).unwrap();
+        self.write(move |txn| Ok(txn.subject_key_put(person.uuid(), &wrapped)?)).await.unwrap();
+    }
+
+    pub(crate) async fn join(&self, person: &str, group: &str) {
+        let (id, member, group) =
+            (MembershipId::from_uuid(self.effects.uuid()), Member::Person(self.person(person)), self.group(group));
+        self.write(move |txn| add_membership(txn, id, member, group, None)).await.unwrap();
+    }
+
+    pub(crate) async fn leave(&self, person: &str, group: &str) {
+        let (member, group) = (Member::Person(self.person(person)), self.group(group));
+        self.write(move |txn| end_membership(txn, member, group, None)).await.unwrap();
+    }
+
+    pub(crate) async fn client(&self, name: &str) {
+        let client = Client {
+            id: self.client_id(name),
+            account: self.account,
+            provider: "127.0.0.1:8443".to_owned(),
+            audience: format!("aud-{name}"),
+            name: name.to_owned(),
+        };
+        self.write(move |txn| put_client(txn, &client, None)).await.unwrap();
+    }
+
+    /// A role with these documents (a managed policy's name, or a text) that `group` is entitled to through `client`.
+    pub(crate) async fn role(&self, name: &str, documents: &[&str], group: &str, client: Option<&str>, carry: Carry) {
+        self.role_with(name, documents, group, client, |role| role.carry = carry).await;
+    }
+
+    pub(crate) async fn role_with(
+        &self,
+        name: &str,
+        texts: &[&str],
+        group: &str,
+        client: Option<&str>,
+        change: impl FnOnce(&mut Role),
+    ) {
+        let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+        let access = self.access.clone();
+        let policies = self
+            .write(move |txn| {
+                let put = |(n, text): (usize, &String)| {
+                    let managed = documents::managed(text);
+                    let name = if managed.is_some() { text.clone() } else { format!("inline-{n}") };
+                    let text = managed.unwrap_or(text);
+                    let digest = access.put_document(txn, text, policy::DocumentKind::Identity)?;
+                    Ok(NamedDocument { name, digest })
+                };
+                texts.iter().enumerate().map(put).collect::<Result<Vec<_>, Error>>()
+            })
+            .await
+            .unwrap();
+        let mut role = Role {
+            id: self.role_id(name),
+            account: self.account,
+            name: name.to_owned(),
+            unique_id: session::role_unique_id(self.role_id(name)),
+            session_secs_max: 43_200,
+            carry: Carry::All,
+            policies,
+            boundary: None,
+            management: false,
+            duty: None,
+            tags: Vec::new(),
+        };
+        change(&mut role);
+        self.write(move |txn| put_role(txn, &role, None)).await.unwrap();
+        self.entitle(name, group, client).await;
+    }
+
+    pub(crate) async fn entitle(&self, role: &str, group: &str, client: Option<&str>) {
+        let it = Entitlement {
+            id: EntitlementId::from_uuid(self.id(&format!("entitlement {role} {group}"))),
+            group: self.group(group),
+            role: self.role_id(role),
+            client: client.map(|client| self.client_id(client)),
+        };
+        self.write(move |txn| add_entitlement(txn, &it, None)).await.unwrap();
+    }
+
+    pub(crate) async fn place(&self, dataset: &str, bucket: &str, prefix: &str, owner: &str) {
+        self.place_with(dataset, bucket, prefix, owner, |_| ()).await;
+    }
+
+    pub(crate) async fn place_with(
+        &self,
+        dataset: &str,
+        bucket: &str,
+        prefix: &str,
+        owner: &str,
+        change: impl FnOnce(&mut DatasetLocation),
+    ) {
+        let mut location = DatasetLocation {
+            dataset: self.dataset(dataset),
+            account: self.account,
+            places: vec![Place { bucket: bucket.to_owned(), prefix: prefix.to_owned() }],
+            owner: self.group(owner),
+            stewards: Vec::new(),
+            policy: None,
+            classification: Classification::Confidential,
+            gxp: true,
+            personal: false,
+            kind: DatasetKind::Dataset,
+            audit: AuditClass::Strict,
+            key: "test".to_owned(),
+        };
+        change(&mut location);
+        self.write(move |txn| put_location(txn, &location, |_, _| Ok(Occupied::No), None)).await.unwrap();
+    }
+
+    pub(crate) fn grant_of(&self, name: &str, dataset: &str, group: &str, level: Level, approver: &str) -> Grant {
+        Grant {
+            id: GrantId::from_uuid(self.id(&format!("grant {name}"))),
+            group: self.group(group),
+            dataset: self.dataset(dataset),
+            level,
+            scope: Scope::default(),
+            purpose: "study 42".to_owned(),
+            start: self.now(),
+            expiry: self.now() + Duration::from_secs(3600),
+            approver: Approver::Person(self.person(approver)),
+            request: "direct".to_owned(),
+        }
+    }
+
+    pub(crate) async fn grant(&self, grant: Grant) -> Result<(), Error> {
+        self.write(move |txn| add_grant(txn, &grant, None)).await.map(drop)
+    }
+
+    pub(crate) async fn end_grant(&self, name: &str) {
+        let id = GrantId::from_uuid(self.id(&format!("grant {name}")));
+        self.write(move |txn| facts::end_grant(txn, id, None)).await.unwrap();
+    }
+
+    /// A session of `person` in `role`, as a token would open to.
+    pub(crate) fn session(&self, person: &str, role: &str, client: Option<&str>) -> Session {
+        let role_arn: base::Arn = format!("arn:aws:iam::{}:role/{role}", self.account).parse().unwrap();
+        let name: SessionName = person.parse().unwrap();
+        Session {
+            id: SessionId::from_uuid(self.effects.uuid()),
+            kind: SessionKind::Tool,
+            person: Some(self.person(person)),
+            service: None,
+            source_identity: format!("{person}@example.com").parse().unwrap(),
+            account: self.account,
+            role: self.role_id(role),
+            arn: session::session_arn(self.account, &role_arn, &name).unwrap(),
+            role_arn,
+            name,
+            access_key_id: AccessKeyId::from_entropy(1, self.effects.bytes()),
+            tags: Vec::new(),
+            transitive: Vec::new(),
+            carry: Carry::All,
+            via: Vec::new(),
+            policies: Vec::new(),
+            issued: self.now(),
+            expires: self.now() + Duration::from_secs(3600),
+            auth: AuthPosition { auth_time: self.now(), seq: Some(1), amr: vec!["pwd".to_owned()], acr: None },
+            sign_in: None,
+            chained: false,
+            lineage: Vec::new(),
+            client: client.map(|client| self.client_id(client)),
+            federated: None,
+        }
+    }
+
+    pub(crate) fn op(&self, session: Session) -> OpContext {
+        OpContext::anonymous(&self.effects, Edge::S3)
+            .with_transport(Some("192.0.2.7".parse().unwrap()), true)
+            .with_session(Arc::new(session))
+    }
+}

@@ -1,0 +1,7 @@
+//! The gate, end to end over a real store.
+
+use crate::facts::*;
+use crate::testing::World;
+use crate::*;
+
+mod gate;

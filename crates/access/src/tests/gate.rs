@@ -1,0 +1,55 @@
+//! Allow, deny, and what takes an allow away.
+
+use super::*;
+
+async fn reader() -> World {
+    let world = World::new().await;
+    for person in ["ann", "olga"] {
+        world.born(person).await;
+    }
+    world.client("jupyter").await;
+    world.join("olga", "owners").await;
+    world.join("ann", "readers").await;
+    world.role("analyst", &[documents::DATA_ACCESS], "readers", Some("jupyter"), Carry::All).await;
+    world.place("trial", "clinical", "trial/", "owners").await;
+    world
+}
+
+#[tokio::test]
+async fn a_grant_opens_a_prefix_and_its_end_closes_it() {
+    let world = reader().await;
+    let op = world.op(world.session("ann", "analyst", Some("jupyter")));
+    let object = || Object::new("clinical", "trial/dm.parquet");
+    let denied = world.access.authorize(&op, s3::GetObject, object()).await.unwrap_err();
+    assert_eq!(denied.reason, DenyReason::NoGrant { dataset: world.dataset("trial") });
+
+    world.grant(world.grant_of("g", "trial", "readers", Level::Read, "olga")).await.unwrap();
+    let permit = world.access.authorize(&op, s3::GetObject, object()).await.unwrap();
+    assert_eq!(permit.dataset(), Some(world.dataset("trial")));
+    assert!(permit.reasons().iter().any(|reason| matches!(reason, Reason::Grant { .. })), "{:?}", permit.reasons());
+    let lease = permit.lease().unwrap();
+    lease.check(world.now()).unwrap();
+
+    let denied = world.access.authorize(&op, s3::PutObject, object()).await.unwrap_err();
+    assert!(matches!(denied.reason, DenyReason::LevelTooLow { .. }), "{denied:?}");
+
+    world.end_grant("g").await;
+    assert_eq!(lease.check(world.now()), Err(Ended::Withdrawn));
+    permit.finish(Outcome { status: 200, bytes: 5 });
+    let denied = world.access.authorize(&op, s3::GetObject, object()).await.unwrap_err();
+    assert_eq!(denied.reason, DenyReason::NoGrant { dataset: world.dataset("trial") });
+}
+
+#[tokio::test]
+async fn listing_needs_something_readable() {
+    let world = reader().await;
+    let op = world.op(world.session("ann", "analyst", Some("jupyter")));
+    let denied = world.access.authorize(&op, s3::ListBucket, Bucket::new("clinical")).await.unwrap_err();
+    assert_eq!(denied.reason, DenyReason::NothingVisible);
+    let mut grant = world.grant_of("g", "trial", "readers", Level::Read, "olga");
+    grant.scope.prefixes = vec!["sdtm/".to_owned()];
+    world.grant(grant).await.unwrap();
+    let permit = world.access.authorize(&op, s3::ListBucket, Bucket::new("clinical")).await.unwrap();
+    assert_eq!(permit.visible().ranges(), ["trial/sdtm/"]);
+    assert_eq!(world.access.visible_buckets(&op), ["clinical"]);
+}
