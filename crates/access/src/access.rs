@@ -14,15 +14,14 @@ use store::Store;
 
 use crate::action::{Class, Need};
 use crate::documents::{Given, Library};
-use crate::epoch::Epochs;
 use crate::gate::{self, Ask, Scene, Verdict};
 use crate::index::Index;
 use crate::permit::{EvaluationFault, Reason, Ticket};
 use crate::recorder::{ChangeRecorder, NotRecorded, Recorder, Window};
-use crate::{Action, Denied, DenyReason, Ended, Lease, LeaseScope, Leases, OpContext, Permit, ResourceRef};
+use crate::{Action, Denied, DenyReason, Ended, Lease, LeaseScope, OpContext, Permit, ResourceRef, Sessions};
 
 pub use look::Located;
-pub use start::{Deps, Maintenance};
+pub use start::{Deps, Maintenance, folds};
 
 /// The gate and what it stands on; cheap to clone.
 #[derive(Clone)]
@@ -38,8 +37,7 @@ struct Inner {
     index: Arc<Index>,
     library: Arc<Library>,
     recorder: Recorder,
-    epochs: Epochs,
-    leases: Leases,
+    sessions: Sessions,
 }
 
 impl Access {
@@ -137,7 +135,7 @@ impl Access {
             let ask = Ask { action, class, need, resource: &resource, trust: None };
             inner.still(&again, &ask, now)
         });
-        match self.0.leases.open(&scope, recheck) {
+        match self.0.sessions.leases().open(&scope, recheck) {
             Ok(lease) => match lease.check(self.0.effects.now()) {
                 Ok(()) => decided.lease = Some(lease),
                 Err(why) => decided.verdict.deny = Some(ended(why, session)),
@@ -197,7 +195,7 @@ impl Access {
             Ok(0) => false,
             Ok(_) => {
                 self.0.index.heal(&*self.0.library);
-                drop(self.0.leases.sweep(self.0.effects.now()));
+                drop(self.0.sessions.leases().sweep(self.0.effects.now()));
                 true
             }
             Err(error) => {
@@ -261,7 +259,7 @@ impl Inner {
             }
         };
         let world = self.index.world();
-        let cut = op.session.as_deref().and_then(|session| self.epochs.cuts(session));
+        let cut = op.session.as_deref().and_then(|session| self.sessions.epochs().cuts(session));
         let scene = Scene {
             op,
             now,

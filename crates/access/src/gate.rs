@@ -12,7 +12,6 @@ mod trust;
 use base::{AccountId, Actor, Region, Timestamp};
 use policy::{Compiled, Context, Determining, Inputs, PolicyRef, Principal, SideResult};
 use std::sync::Arc;
-use uuid::Uuid;
 
 use crate::action::{Class, Need, sts};
 use crate::documents::Given;
@@ -145,7 +144,9 @@ fn not_live(scene: &Scene<'_>, session: &Session) -> Option<DenyReason> {
 
 impl<'a> Subject<'a> {
     fn of(world: &'a World, session: &'a Session) -> Result<Self, DenyReason> {
-        let role = world.role(session.role).ok_or(DenyReason::RoleEnded { role: session.role })?;
+        // A role that was made anew under the same id would be another principal (wire.md 2.1 (4)).
+        let role = world.role(session.role).filter(|state| state.role.unique_id == session.role_unique_id);
+        let role = role.ok_or(DenyReason::RoleEnded { role: session.role })?;
         let member = match (session.person, session.service) {
             (Some(person), _) => Member::Person(person),
             (None, Some(service)) => Member::Service(service),
@@ -161,10 +162,6 @@ impl<'a> Subject<'a> {
             return Err(DenyReason::Evaluation { what });
         }
         Ok(Self { session, member, role, groups, guardrail })
-    }
-
-    fn member_uuid(&self) -> Uuid {
-        self.member.uuid()
     }
 
     /// The group among the session's that owns the dataset, and the one that looks after it.

@@ -47,15 +47,6 @@ pub(crate) enum Window {
     Covered { intent: DecisionId },
 }
 
-impl Window {
-    pub(crate) const fn covered_by(self) -> Option<DecisionId> {
-        match self {
-            Self::Covered { intent } => Some(intent),
-            _ => None,
-        }
-    }
-}
-
 /// The ledger did not take it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotRecorded;

@@ -4,13 +4,14 @@ use base::{
     AccountId, Actor, ClientId, Clock, DatasetId, Effects, EntitlementId, GrantId, GroupId, Ids, MembershipId, NodeId,
     PersonId, Region, RoleId, SessionId, Timestamp,
 };
-use crypto::{Crypto, SystemEntropy};
+use crypto::{Crypto, PrivateKey, PublicKey, SignatureScheme, SystemEntropy};
 use custody::{Custody, Seal, SoftwareToken, SoftwareTokenOptions};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use store::journal::{Journal, RealDisk};
 use store::{Options, Store};
 
 use crate::facts::{self, *};
@@ -42,7 +43,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) effects: Effects,
     pub(crate) clock: Arc<Hand>,
-    pub(crate) log: Log,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) account: AccountId,
     names: Mutex<HashMap<String, uuid::Uuid>>,
     _dir: tempfile::TempDir,
@@ -53,7 +54,7 @@ fn deps(dir: &Path, clock: &Arc<Hand>) -> (Store, Custody, Effects, Region) {
     let region: Region = "eu-north-1".parse().unwrap();
     let node = NodeId::from_uuid(uuid::Uuid::from_u128(7));
     let mut options = Options::sqlite(dir.join("db"), region.clone(), node, effects.clone());
-    options.folds = facts::folds();
+    options.folds = crate::folds();
     let store = Store::open(options).unwrap();
     let token = SoftwareToken::open_or_init(SoftwareTokenOptions {
         dir: dir.join("keys"),
@@ -65,26 +66,33 @@ fn deps(dir: &Path, clock: &Arc<Hand>) -> (Store, Custody, Effects, Region) {
     (store, custody, effects, region)
 }
 
+fn journal(dir: &Path) -> Journal {
+    let key = PrivateKey::ed25519_from_seed(&base::Secret::new([7; 32])).unwrap();
+    let PublicKey::Ed25519 { x } = key.public_key().unwrap() else { panic!("another kind of key") };
+    let signer = ledger::SignWith::new(x, move |text| Ok(key.sign(SignatureScheme::EdDsa, text)?));
+    let disk = RealDisk::open(&dir.join("ledger")).unwrap();
+    let options = store::journal::Options::small("galen.example/test".parse().unwrap());
+    Journal::open(Arc::new(disk), Arc::new(signer), options).unwrap()
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(Hand(AtomicI64::new(1_795_000_000_000)));
         let (store, custody, effects, region) = deps(dir.path(), &clock);
-        let log = Log::default();
+        let journal = Arc::new(journal(dir.path()));
         let account = "123456789012".parse().unwrap();
         let deps = Deps {
             store: store.clone(),
             custody,
-            log: log.clone(),
+            journal: Arc::clone(&journal),
             crypto: Crypto::default(),
             effects: effects.clone(),
             region,
             account,
-            epochs: Epochs::default(),
-            leases: Leases::default(),
         };
         let (access, maintenance) = Access::start(deps).await.unwrap();
-        Self { access, maintenance, store, effects, clock, log, account, names: Mutex::default(), _dir: dir }
+        Self { access, maintenance, store, effects, clock, journal, account, names: Mutex::default(), _dir: dir }
     }
 
     /// The id behind a name of the test, made at its first use.
@@ -268,6 +276,7 @@ impl World {
             source_identity: format!("{person}@example.com").parse().unwrap(),
             account: self.account,
             role: self.role_id(role),
+            role_unique_id: session::role_unique_id(self.role_id(role)),
             arn: session::session_arn(self.account, &role_arn, &name).unwrap(),
             role_arn,
             name,

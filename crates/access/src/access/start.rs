@@ -5,6 +5,7 @@ use crypto::Crypto;
 use custody::Custody;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use store::journal::Journal;
 use store::{CommitHook, Fact, Position, Store};
 use tokio::sync::watch;
 
@@ -13,16 +14,17 @@ use crate::documents::{FromTxn, Library};
 use crate::epoch::Epochs;
 use crate::index::{Index, MemoryReport, World};
 use crate::recorder::{Log, Recorder};
-use crate::{Error, Leases};
+use crate::sessions::CustodyKeys;
+use crate::{Error, Leases, SessionDeps, Sessions};
 
-/// What `Access` stands on. The store was opened with [`crate::facts::folds`] and those of epochs.
+/// What `Access` stands on. The store was opened with [`folds`] among its folds.
 pub struct Deps {
     /// Facts, views and documents.
     pub store: Store,
     /// Keys of people, for the sealed part of entries.
     pub custody: Custody,
     /// The ledger of this node.
-    pub log: Log,
+    pub journal: Arc<Journal>,
     /// Hashes and randomness.
     pub crypto: Crypto,
     /// Clock and entropy.
@@ -31,10 +33,11 @@ pub struct Deps {
     pub region: Region,
     /// The account of management resources.
     pub account: AccountId,
-    /// The epochs that hold on this node, loaded.
-    pub epochs: Epochs,
-    /// The open streams of this node.
-    pub leases: Leases,
+}
+
+/// Every fold of this crate, for `store::Options`.
+pub fn folds() -> Vec<Arc<dyn store::Fold>> {
+    crate::facts::folds().into_iter().chain(crate::epoch::folds()).collect()
 }
 
 /// How often background work is looked for when nothing wakes it: outcomes, read windows and merges.
@@ -46,17 +49,21 @@ impl Access {
     /// # Errors
     /// Those of the store and of the ledger.
     pub async fn start(deps: Deps) -> Result<(Self, Maintenance), Error> {
-        let Deps { store, custody, log, crypto, effects, region, account, epochs, leases } = deps;
+        let Deps { store, custody, journal, crypto, effects, region, account } = deps;
         let library = Arc::new(Library::new(store.clone()));
         // The hook first, the views after: what is committed in between waits, and is taken by its position.
         let index = Arc::new(Index::new(World::default()));
-        let hook = Arc::new(Hook::new(Arc::clone(&index), Arc::clone(&library)));
+        let keys = Arc::new(CustodyKeys::new(custody.clone()));
+        let session_deps = SessionDeps { store: store.clone(), keys, crypto: crypto.clone(), effects: effects.clone() };
+        let sessions = Sessions::new(session_deps, Epochs::default(), Leases::default());
+        let hook = Arc::new(Hook::new(Arc::clone(&index), Arc::clone(&library), sessions.clone()));
         store.on_commit(Arc::clone(&hook) as Arc<dyn CommitHook>);
         let loaded = store.read(|txn| Ok::<_, Error>((World::load(txn, &FromTxn(txn))?, txn.position()?))).await?;
         hook.begin(loaded.0, loaded.1);
+        sessions.epochs().load(&store).await?;
+        let log = Log::new(journal);
         let recorder = Recorder::start(log, store.clone(), custody.clone(), effects.clone(), region.clone()).await?;
-        let inner =
-            Inner { store, custody, crypto, effects, region, account, index, library, recorder, epochs, leases };
+        let inner = Inner { store, custody, crypto, effects, region, account, index, library, recorder, sessions };
         let access = Self(Arc::new(inner));
         let maintenance = Maintenance { access: access.clone() };
         Ok((access, maintenance))
@@ -90,13 +97,21 @@ impl Access {
     pub fn node(&self) -> base::NodeId {
         self.0.store.node()
     }
+    /// The role sessions of this node.
+    pub fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
     /// The epochs that hold on this node.
     pub fn epochs(&self) -> &Epochs {
-        &self.0.epochs
+        self.0.sessions.epochs()
     }
     /// The open streams of this node.
     pub fn leases(&self) -> &Leases {
-        &self.0.leases
+        self.0.sessions.leases()
+    }
+    /// The ledger of this node.
+    pub fn journal(&self) -> &Arc<Journal> {
+        self.0.recorder.log().journal()
     }
     /// The wall clock.
     pub fn now(&self) -> base::Timestamp {
@@ -128,12 +143,13 @@ impl Access {
 struct Hook {
     index: Arc<Index>,
     library: Arc<Library>,
+    sessions: Sessions,
     waiting: Mutex<Option<Vec<(Position, Vec<Fact>)>>>,
 }
 
 impl Hook {
-    fn new(index: Arc<Index>, library: Arc<Library>) -> Self {
-        Self { index, library, waiting: Mutex::new(Some(Vec::new())) }
+    fn new(index: Arc<Index>, library: Arc<Library>, sessions: Sessions) -> Self {
+        Self { index, library, sessions, waiting: Mutex::new(Some(Vec::new())) }
     }
 
     /// Takes the world that was loaded at `position`, then the changes that came after it.
@@ -148,11 +164,16 @@ impl Hook {
 
 impl CommitHook for Hook {
     fn committed(&self, facts: &[Fact], position: Position) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        match waiting.as_mut() {
-            Some(waiting) => waiting.push((position, facts.to_vec())),
-            None => self.index.apply(facts, &*self.library),
+        {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            match waiting.as_mut() {
+                Some(waiting) => waiting.push((position, facts.to_vec())),
+                None => self.index.apply(facts, &*self.library),
+            }
         }
+        // The index first, the epochs next, the open streams last: each re-check reads the ones before it.
+        self.sessions.epochs().apply(facts);
+        drop(self.sessions.after_commit(facts));
     }
 }
 

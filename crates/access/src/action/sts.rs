@@ -2,7 +2,7 @@
 
 use base::{ClientId, RoleId, SourceIdentity};
 
-use super::{Action, Class, Need, Spec, actions};
+use super::{Action, Class, Need, Spec};
 use crate::{Installation, ResourceRef};
 
 /// From what a role is assumed.
@@ -85,14 +85,16 @@ impl From<RoleId> for AssumableRole {
     }
 }
 
-mod markers {
-    use super::*;
-    actions! { "sts";
-        /// Who am I: needs no permission and cannot be denied.
-        GetCallerIdentity(Installation) View Nothing;
-    }
+/// Who am I: needs no permission and cannot be denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GetCallerIdentity;
+
+impl Action for GetCallerIdentity {
+    const NAME: &'static str = "sts:GetCallerIdentity";
+    const CLASS: Class = Class::View;
+    const NEED: Need = Need::Nothing;
+    type Resource = Installation;
 }
-pub use markers::GetCallerIdentity;
 
 /// Every action of this module.
 pub(crate) const ALL: &[Spec] = &[

@@ -123,12 +123,7 @@ pub(crate) fn personal(context: &policy::Context, op: &OpContext, salt: &[u8; 16
 }
 
 fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing into a String cannot fail.
-        drop(write!(text, "{byte:02x}"));
-        text
-    })
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn why(record: &Record<'_>, region: &base::Region, context: Option<Sha256Digest>) -> Why {

@@ -1,45 +1,109 @@
-//! The journal as the recorder uses it.
+//! The journal as the recorder uses it: appends that wait for the disk, appends that wait for room, and appends that
+//! wait for nothing.
 
+use futures::FutureExt;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use store::journal::Journal;
 
 use crate::Error;
 
+/// Entries that wait for room in the journal's queue because their writer could not wait (a `Drop`). Past it an outcome
+/// is not written: its intent is then closed as unknown.
+const LATE_MAX: usize = 65_536;
+/// Entries that a reader takes at once.
+const READ_MANY: usize = 1024;
+
 /// The ledger of this node.
-#[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<Vec<u8>>>>);
+#[derive(Clone)]
+pub struct Log(Arc<Inner>);
+
+struct Inner {
+    journal: Arc<Journal>,
+    late: Mutex<VecDeque<Vec<u8>>>,
+}
+
+fn failed(source: store::journal::Error) -> Error {
+    Error::Ledger { source: Box::new(source) }
+}
 
 impl Log {
+    /// Over the journal of this node.
+    pub fn new(journal: Arc<Journal>) -> Self {
+        Self(Arc::new(Inner { journal, late: Mutex::default() }))
+    }
+
+    /// The journal itself.
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.0.journal
+    }
+
     /// Appends an entry; returns when it is durable.
     pub(crate) async fn append(&self, bytes: Vec<u8>) -> Result<(), Error> {
-        self.append_soon(bytes);
-        Ok(())
+        self.0.journal.append(bytes).await.map(drop).map_err(failed)
     }
 
     /// Appends an entry that is durable within 100 ms; waits only for room.
     pub(crate) async fn append_batched(&self, bytes: Vec<u8>) -> Result<(), Error> {
-        self.append_soon(bytes);
-        Ok(())
+        self.0.journal.append_batched(bytes).await.map_err(failed)
     }
 
     /// Appends an entry without waiting at all; whether it was taken.
     pub(crate) fn append_soon(&self, bytes: Vec<u8>) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
+        let mut late = self.late();
+        if late.is_empty() {
+            match self.0.journal.append_batched(bytes.clone()).now_or_never() {
+                Some(Ok(())) => return true,
+                Some(Err(error)) => {
+                    tracing::error!(%error, "an entry cannot be recorded");
+                    return false;
+                }
+                None => {}
+            }
+        }
+        if late.len() >= LATE_MAX {
+            tracing::error!("the ledger is far behind: an outcome stays unknown");
+            return false;
+        }
+        late.push_back(bytes);
         true
     }
 
-    /// How many entries there are.
-    pub(crate) fn size(&self) -> u64 {
-        u64::try_from(self.0.lock().unwrap_or_else(PoisonError::into_inner).len()).unwrap_or(u64::MAX)
-    }
-
-    /// Calls `each` with every entry from `from` on, until it says no.
-    pub(crate) async fn each(&self, from: u64, mut each: impl FnMut(u64, &[u8]) -> bool) -> Result<(), Error> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for (index, bytes) in (0_u64..).zip(&all).skip(usize::try_from(from).unwrap_or(usize::MAX)) {
-            if !each(index, bytes) {
-                break;
+    /// Appends what could not wait for room.
+    pub(crate) async fn drain(&self) {
+        loop {
+            let Some(bytes) = self.late().pop_front() else { return };
+            if let Err(error) = self.append_batched(bytes).await {
+                tracing::error!(%error, "an entry cannot be recorded");
+                return;
             }
         }
-        Ok(())
+    }
+
+    fn late(&self) -> std::sync::MutexGuard<'_, VecDeque<Vec<u8>>> {
+        self.0.late.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many entries are durable.
+    pub(crate) fn size(&self) -> u64 {
+        self.0.journal.size()
+    }
+
+    /// The entry at `index`.
+    pub(crate) fn read(&self, index: u64) -> Result<Option<Arc<[u8]>>, Error> {
+        self.0.journal.read(index).map_err(failed)
+    }
+
+    /// Calls `each` with every durable entry from `from` on, until it says no. Blocks on files.
+    pub(crate) fn each(&self, from: u64, mut each: impl FnMut(u64, &[u8]) -> bool) -> Result<(), Error> {
+        let mut next = from;
+        loop {
+            let page = self.0.journal.read_from(next, READ_MANY).map_err(failed)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            next = last.saturating_add(1);
+            if !page.iter().all(|(index, bytes)| each(*index, bytes)) {
+                return Ok(());
+            }
+        }
     }
 }

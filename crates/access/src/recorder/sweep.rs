@@ -24,16 +24,13 @@ impl Recorder {
         let mut open = OpenIntents::new();
         let mut seen = HashSet::new();
         let mut crowded = false;
-        self.0
-            .log
-            .each(from, |_, bytes| {
-                if let Ok(entry) = Entry::decode(bytes) {
-                    seen.insert(entry.event_id.uuid());
-                    crowded |= open.observe(&entry).is_err();
-                }
-                true
-            })
-            .await?;
+        self.0.log.each(from, |_, bytes| {
+            if let Ok(entry) = Entry::decode(bytes) {
+                seen.insert(entry.event_id.uuid());
+                crowded |= open.observe(&entry).is_err();
+            }
+            true
+        })?;
         if crowded {
             tracing::error!("more intents are open than are swept at once: the rest stay open in the ledger");
         }
@@ -75,6 +72,7 @@ impl Recorder {
 
     /// Periodic work: counts of the last minute, closed windows, the low-water mark.
     pub(crate) async fn tick(&self) {
+        self.0.log.drain().await;
         let now = self.0.effects.now();
         let id = || DecisionId::from_uuid(self.0.effects.uuid());
         let finished = lock(&self.0.failures).flush(now, id);
@@ -95,6 +93,7 @@ impl Recorder {
         for entry in finished {
             self.unwaited(&entry);
         }
+        self.0.log.drain().await;
         if let Err(error) = self.mark().await {
             tracing::warn!(%error, "the low-water mark of the ledger cannot be stored");
         }
