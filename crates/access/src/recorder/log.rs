@@ -99,9 +99,9 @@ impl Log {
         let mut next = from;
         loop {
             let page = self.0.journal.read_from(next, READ_MANY).map_err(failed)?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
-            next = last.saturating_add(1);
-            if !page.iter().all(|(index, bytes)| each(*index, bytes)) {
+            let Some(last) = page.last() else { return Ok(()) };
+            next = last.index.saturating_add(1);
+            if !page.iter().all(|entry| each(entry.index, &entry.bytes)) {
                 return Ok(());
             }
         }
