@@ -85,7 +85,7 @@ impl Directory {
             perform(txn, erasure.person, &asked, second, username.as_ref(), &reason)
         });
         done.await?;
-        self.custody.subject_forget(erasure.person);
+        self.0.custody.subject_forget(erasure.person);
         Ok(())
     }
 
@@ -94,7 +94,7 @@ impl Directory {
     /// # Errors
     /// [`Error::Store`].
     pub async fn erasure_request(&self, person: PersonId) -> Result<Option<ErasureRequest>, Error> {
-        self.store
+        self.0.store
             .read(move |txn| match txn.record_get(CLASS, person.bytes())? {
                 Some(record) => facts::record(&record.value, "erasure request").map(Some),
                 None => Ok(None),

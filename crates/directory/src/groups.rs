@@ -77,7 +77,7 @@ impl Directory {
         name: GroupName,
         reason: Option<String>,
     ) -> Result<GroupId, Error> {
-        let id = GroupId::from_uuid(self.effects.uuid());
+        let id = GroupId::from_uuid(self.0.effects.uuid());
         self.change(permit, move |txn| {
             if named_in(txn, &name)?.is_some() {
                 return Err(Error::GroupNameTaken { name: name.to_string() });
@@ -147,7 +147,7 @@ impl Directory {
         limit: usize,
     ) -> Result<Vec<Group>, Error> {
         let after = after.map(|id| id.to_string());
-        let read = self.store.read(move |txn| {
+        let read = self.0.store.read(move |txn| {
             let rows = txn.view_scan(facts::VIEW_GROUP, after.as_deref(), limit)?;
             let now = txn.now();
             rows.iter().filter(|row| row.valid.contains(now)).map(group_of).collect()
@@ -162,7 +162,7 @@ impl Directory {
     /// # Errors
     /// [`Error::Store`].
     pub async fn group(&self, id: GroupId) -> Result<Option<Group>, Error> {
-        self.store.read(move |txn| group_in(txn, id)).await
+        self.0.store.read(move |txn| group_in(txn, id)).await
     }
 
     /// Finds a group by id or by name, for edges that resolve names before they ask the gate.
@@ -175,7 +175,7 @@ impl Directory {
         }
         let not_found = || Error::NotFound { what: "group", name: name.chars().take(128).collect() };
         let wanted: GroupName = name.parse().map_err(|_| not_found())?;
-        let found = self.store.read(move |txn| named_in(txn, &wanted)).await?;
+        let found = self.0.store.read(move |txn| named_in(txn, &wanted)).await?;
         found.map(|group| group.id).ok_or_else(not_found)
     }
 }

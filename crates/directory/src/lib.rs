@@ -20,7 +20,7 @@ pub mod provider;
 mod signin;
 
 use access::{Action, Outcome, Permit};
-use base::Effects;
+use base::{AccountId, Effects};
 use crypto::Crypto;
 use custody::Custody;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub use password::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 pub use people::{NewPerson, Person, PersonChange, PersonStatus, Personal};
 pub use ports::Entitlements;
 pub use provider::Provider;
-pub use signin::SignIn;
+pub use signin::{ACR_PASSWORD, SIGN_IN_IDLE, SIGN_IN_LASTS, SignIn};
 
 /// What the directory is built from.
 pub struct Deps {
@@ -50,6 +50,10 @@ pub struct Deps {
     pub effects: Effects,
     /// The cryptographic provider.
     pub crypto: Crypto,
+    /// The account in every ARN.
+    pub account: AccountId,
+    /// The issuer of the built-in provider: an `https` origin, or `http` on loopback; no trailing slash.
+    pub issuer: String,
 }
 
 /// The directory of one installation. Cheap to clone.
@@ -61,22 +65,17 @@ pub(crate) struct Inner {
     pub(crate) custody: Custody,
     pub(crate) effects: Effects,
     pub(crate) crypto: Crypto,
+    pub(crate) account: AccountId,
+    pub(crate) issuer: String,
     pub(crate) passwords: password::Passwords,
-}
-
-impl std::ops::Deref for Directory {
-    type Target = Inner;
-    fn deref(&self) -> &Inner {
-        &self.0
-    }
 }
 
 impl Directory {
     /// Builds the directory; nothing is read or written yet.
     pub fn new(deps: Deps) -> Self {
-        let Deps { store, custody, effects, crypto } = deps;
+        let Deps { store, custody, effects, crypto, account, issuer } = deps;
         let passwords = password::Passwords::new(crypto.clone());
-        Self(Arc::new(Inner { store, custody, effects, crypto, passwords }))
+        Self(Arc::new(Inner { store, custody, effects, crypto, account, issuer, passwords }))
     }
 
     /// Runs one permitted change and records its outcome with the permit.
@@ -85,7 +84,7 @@ impl Directory {
         permit: Permit<A>,
         closure: impl FnMut(&mut WriteTxn<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let done = self.store.write(permit.actor(), closure).await;
+        let done = self.0.store.write(permit.actor(), closure).await;
         permit.finish(outcome(done.is_ok()));
         done.map(|committed| committed.value)
     }

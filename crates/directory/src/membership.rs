@@ -64,7 +64,7 @@ impl Directory {
         reason: Option<String>,
     ) -> Result<MembershipId, Error> {
         let edge = *permit.resource();
-        let id = MembershipId::from_uuid(self.effects.uuid());
+        let id = MembershipId::from_uuid(self.0.effects.uuid());
         self.change(permit, move |txn| {
             groups::live_in(txn, edge.group)?;
             if let Member::Person(person) = edge.member {
@@ -106,7 +106,7 @@ impl Directory {
     /// # Errors
     /// [`Error::Store`].
     pub async fn members_of(&self, group: GroupId) -> Result<Vec<MembershipRow>, Error> {
-        self.store.read(move |txn| found_in(txn, view::BY_GROUP, &group.to_string())).await
+        self.0.store.read(move |txn| found_in(txn, view::BY_GROUP, &group.to_string())).await
     }
 
     /// The live memberships of a member.
@@ -115,6 +115,6 @@ impl Directory {
     /// [`Error::Store`].
     pub async fn memberships_of(&self, member: Member) -> Result<Vec<MembershipRow>, Error> {
         let value = member.uuid().hyphenated().to_string();
-        self.store.read(move |txn| found_in(txn, view::BY_MEMBER, &value)).await
+        self.0.store.read(move |txn| found_in(txn, view::BY_MEMBER, &value)).await
     }
 }

@@ -6,7 +6,7 @@ use access::{EpochKey, Permit, api};
 use base::{Ids, PersonId, Secret, SourceIdentity, Timestamp};
 use store::{ReadTxn, ViewedRow, WriteTxn};
 
-pub(crate) use attributes::{Attribute, HANDLE_CLASS, USERNAME_CLASS};
+pub(crate) use attributes::{Attribute, USERNAME_CLASS};
 
 use crate::{Directory, DisplayName, Email, Error, Username, facts, password};
 use serde::{Deserialize, Serialize};
@@ -97,7 +97,7 @@ impl Directory {
     /// # Errors
     /// [`Error::UsernameTaken`], [`Error::HandleTaken`], [`Error::BadPassword`].
     pub async fn create_person(&self, permit: Permit<api::CreatePerson>, new: NewPerson) -> Result<PersonId, Error> {
-        let id = PersonId::from_uuid(self.effects.uuid());
+        let id = PersonId::from_uuid(self.0.effects.uuid());
         let prepared = self.prepare(id, &new).await?;
         self.change(permit, move |txn| prepared.write(txn)).await?;
         Ok(id)
@@ -126,7 +126,7 @@ impl Directory {
     ) -> Result<Vec<Person>, Error> {
         let after = after.map(|id| id.to_string());
         let directory = self.clone();
-        let read = self.store.read(move |txn| {
+        let read = self.0.store.read(move |txn| {
             let rows = txn.view_scan(facts::VIEW_PERSON, after.as_deref(), limit)?;
             let now = txn.now();
             rows.iter().filter(|row| row.valid.contains(now)).map(|row| directory.person_of_row(txn, row)).collect()
@@ -162,7 +162,7 @@ impl Directory {
         reason: Option<String>,
     ) -> Result<(), Error> {
         let id = *permit.resource();
-        let hash = self.passwords.hash(password).await?;
+        let hash = self.0.passwords.hash(password).await?;
         let key = self.subject_key(id).await?;
         let sealed = key.seal(Attribute::Password.name(), hash.expose())?;
         let personal = self.personal_of(id).await?.ok_or_else(|| facts::no_person(id))?;
@@ -224,7 +224,7 @@ impl Directory {
     /// [`Error::Store`], [`Error::Custody`].
     pub async fn person_by_username(&self, username: &Username) -> Result<Option<PersonId>, Error> {
         let hash = self.username_hash(username)?;
-        self.store.read(move |txn| attributes::person_in(txn, USERNAME_CLASS, &hash)).await
+        self.0.store.read(move |txn| person_by_hash(txn, &hash)).await
     }
 
     /// Joins names to ids for display; an erased or unknown person has none.
@@ -233,12 +233,12 @@ impl Directory {
     /// [`Error::Store`], [`Error::Custody`].
     pub async fn personal_of(&self, person: PersonId) -> Result<Option<Personal>, Error> {
         let directory = self.clone();
-        self.store.read(move |txn| directory.personal_in(txn, person)).await
+        self.0.store.read(move |txn| directory.personal_in(txn, person)).await
     }
 
     pub(crate) async fn person(&self, id: PersonId) -> Result<Option<Person>, Error> {
         let directory = self.clone();
-        self.store.read(move |txn| directory.person_in(txn, id)).await
+        self.0.store.read(move |txn| directory.person_in(txn, id)).await
     }
 
     pub(crate) fn person_in(&self, txn: &ReadTxn<'_>, id: PersonId) -> Result<Option<Person>, Error> {
@@ -251,6 +251,11 @@ impl Directory {
         let Row { status, created } = facts::read(&row.body, "person")?;
         Ok(Person { id, status, created, personal: self.personal_in(txn, id)? })
     }
+}
+
+/// The person whose user name has this hash.
+pub(crate) fn person_by_hash(txn: &ReadTxn<'_>, hash: &[u8; 32]) -> Result<Option<PersonId>, Error> {
+    attributes::person_in(txn, USERNAME_CLASS, hash)
 }
 
 /// The status of a person inside a transaction.

@@ -1,6 +1,6 @@
 //! What the directory needs of the gate: which groups and roles a person has now, and where the line of epochs is.
 
-use access::{Access, AuthPosition};
+use access::AuthPosition;
 use base::{ClientId, GroupId, PersonId};
 
 /// The live entitlements of people, and the epochs that cut credentials. `access` implements it.

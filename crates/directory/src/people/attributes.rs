@@ -127,14 +127,14 @@ fn candidates(id: PersonId, new: &NewPerson) -> Vec<SourceIdentity> {
 impl Directory {
     pub(super) async fn prepare(&self, id: PersonId, new: &NewPerson) -> Result<Prepared, Error> {
         check_password(new.password.as_ref())?;
-        let (key, wrapped) = self.custody.subject_key_new(id)?;
+        let (key, wrapped) = self.0.custody.subject_key_new(id)?;
         let mut sealed = vec![
             seal(&key, Attribute::Username, new.username.as_str())?,
             seal(&key, Attribute::DisplayName, new.display_name.as_str())?,
             seal(&key, Attribute::Email, new.email.as_str())?,
         ];
         if let Some(password) = &new.password {
-            let hash = self.passwords.hash(password).await?;
+            let hash = self.0.passwords.hash(password).await?;
             let ciphertext = key.seal(Attribute::Password.name(), hash.expose())?;
             sealed.push(Sealed { attribute: Attribute::Password, ciphertext });
         }
@@ -172,21 +172,21 @@ impl Directory {
 
     /// The key of a person who has one.
     pub(crate) async fn subject_key(&self, id: PersonId) -> Result<Arc<SubjectKey>, Error> {
-        let key = self.custody.subject_key(id).await?;
+        let key = self.0.custody.subject_key(id).await?;
         key.ok_or_else(|| facts::no_person(id))
     }
 
     pub(crate) fn username_hash(&self, username: &Username) -> Result<[u8; 32], Error> {
-        Ok(self.custody.index_hash("username", username.folded().as_bytes())?)
+        Ok(self.0.custody.index_hash("username", username.folded().as_bytes())?)
     }
 
     /// Source identities are compared without regard to case too: `Ann@x` and `ann@x` would be one person to a reader.
     fn handle_hash(&self, handle: &SourceIdentity) -> Result<[u8; 32], Error> {
-        Ok(self.custody.index_hash("source-identity", handle.as_str().to_lowercase().as_bytes())?)
+        Ok(self.0.custody.index_hash("source-identity", handle.as_str().to_lowercase().as_bytes())?)
     }
 
     pub(crate) fn personal_in(&self, txn: &ReadTxn<'_>, id: PersonId) -> Result<Option<Personal>, Error> {
-        let Some(key) = self.custody.subject_key_in(txn, id)? else { return Ok(None) };
+        let Some(key) = self.0.custody.subject_key_in(txn, id)? else { return Ok(None) };
         let open = |attribute: Attribute| -> Result<String, Error> {
             let damaged = || Error::Damaged { what: "sealed attribute" };
             let sealed = txn.sealed_get(id.uuid(), attribute.name())?.ok_or_else(damaged)?;
