@@ -157,7 +157,8 @@ impl Directory {
         let id = ClientId::from_uuid(self.0.effects.uuid());
         let (key, wrapped) = self.0.custody.subject_key_new(id)?;
         let secret = (new.kind == ClientKind::Confidential).then(|| self.new_secret());
-        let sealed = secret.as_ref().map(|secret| key.seal(SECRET, &sha256(secret.expose().as_bytes()).0)).transpose()?;
+        let sealed =
+            secret.as_ref().map(|secret| key.seal(SECRET, &sha256(secret.expose().as_bytes()).0)).transpose()?;
         let (account, issuer) = (self.0.account, self.0.issuer.clone());
         let client = Client { id, registered: new, ended: false };
         self.change(permit, move |txn| {

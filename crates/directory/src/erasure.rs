@@ -94,7 +94,8 @@ impl Directory {
     /// # Errors
     /// [`Error::Store`].
     pub async fn erasure_request(&self, person: PersonId) -> Result<Option<ErasureRequest>, Error> {
-        self.0.store
+        self.0
+            .store
             .read(move |txn| match txn.record_get(CLASS, person.bytes())? {
                 Some(record) => facts::record(&record.value, "erasure request").map(Some),
                 None => Ok(None),
@@ -116,8 +117,7 @@ pub(crate) fn request(txn: &mut WriteTxn<'_>, person: PersonId, first: Approval,
         return Err(Error::OwnErasure);
     }
     let now = txn.now();
-    let asked =
-        ErasureRequest { requested_by: first.by, session: first.session, at: now, reason: reason.to_owned() };
+    let asked = ErasureRequest { requested_by: first.by, session: first.session, at: now, reason: reason.to_owned() };
     let expires = now.checked_add(ERASURE_WAITS).unwrap_or(Timestamp::MAX);
     txn.record_put(CLASS, person.bytes(), &facts::bytes(&asked)?, Some(expires))?;
     Ok(())

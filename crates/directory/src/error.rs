@@ -135,10 +135,9 @@ impl Error {
     /// What the failure means to a caller.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::BadName { .. }
-            | Self::BadClient { .. }
-            | Self::BadRedirect { .. }
-            | Self::BadPassword { .. } => ErrorKind::Invalid,
+            Self::BadName { .. } | Self::BadClient { .. } | Self::BadRedirect { .. } | Self::BadPassword { .. } => {
+                ErrorKind::Invalid
+            }
             Self::NotFound { .. } | Self::NoErasureRequested { .. } => ErrorKind::NotFound,
             Self::UsernameTaken
             | Self::HandleTaken

@@ -39,7 +39,8 @@ impl Fold for States {
         let mut state: Option<Value> = None;
         for fact in facts {
             let next = (self.next)(state.as_ref(), fact);
-            let next = next.ok_or(FoldError { fact: fact.id, expected: "a body of its kind, after the facts before it" })?;
+            let next =
+                next.ok_or(FoldError { fact: fact.id, expected: "a body of its kind, after the facts before it" })?;
             let known = fact.recorded.timestamp();
             self.close(&mut rows, fact, known);
             rows.push(self.row(next.clone(), Interval::from(fact.valid_from), Interval::from(known)));

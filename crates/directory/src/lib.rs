@@ -27,7 +27,7 @@ use std::sync::Arc;
 use store::{Store, WriteTxn};
 
 pub use clients::{Client, ClientKind, GroupClaim, NewClient};
-pub use erasure::{Approval, ErasureRequest};
+pub use erasure::{Approval, ERASURE_WAITS, ErasureRequest};
 pub use error::Error;
 pub use fold::folds;
 pub use groups::{Group, GroupStatus};
@@ -94,6 +94,3 @@ impl Directory {
 pub(crate) const fn outcome(done: bool) -> Outcome {
     Outcome { status: if done { 200 } else { 400 }, bytes: 0 }
 }
-
-#[cfg(test)]
-mod tests;

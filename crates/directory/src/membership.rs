@@ -33,8 +33,11 @@ fn found_in(txn: &ReadTxn<'_>, name: &str, value: &str) -> Result<Vec<Membership
 
 fn remove(txn: &mut WriteTxn<'_>, rows: &[MembershipRow], reason: Option<&str>) -> Result<(), Error> {
     let Some(first) = rows.first() else { return Ok(()) };
-    let removed =
-        MembershipRemoved { member: first.member, group: first.group, removes: rows.iter().map(|row| row.id).collect() };
+    let removed = MembershipRemoved {
+        member: first.member,
+        group: first.group,
+        removes: rows.iter().map(|row| row.id).collect(),
+    };
     facts::add(txn, kind::MEMBERSHIP_REMOVED, first.member.uuid(), &removed, reason).map(drop)
 }
 

@@ -21,7 +21,7 @@ use crate::{Client, ClientKind, Directory, Entitlements, Error, PersonStatus, Si
 pub use authorize::{Answer, Asked, Refused};
 pub use device::{DeviceAsked, DeviceCodes};
 pub use limits::*;
-pub use tokens::Tokens;
+pub use tokens::{GROUPS_MAX, Tokens};
 
 /// The provider of one installation. Cheap to clone.
 #[derive(Clone)]
@@ -39,7 +39,10 @@ pub(crate) fn failed(error: Error) -> OAuthError {
         Error::Busy => OAuthError::new(ErrorCode::TemporarilyUnavailable, "too many requests at once: try again soon"),
         error => {
             tracing::error!(error = &error as &dyn std::error::Error, "the OpenID provider failed");
-            OAuthError::new(ErrorCode::ServerError, "the provider failed: try again, and tell an administrator if it stays")
+            OAuthError::new(
+                ErrorCode::ServerError,
+                "the provider failed: try again, and tell an administrator if it stays",
+            )
         }
     }
 }

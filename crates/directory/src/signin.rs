@@ -103,7 +103,8 @@ impl Directory {
 
     async fn account(&self, name: [u8; 32]) -> Result<Option<Account>, Error> {
         let directory = self.clone();
-        self.0.store
+        self.0
+            .store
             .read(move |txn| {
                 let Some(person) = people::person_by_hash(txn, &name)? else { return Ok(None) };
                 let active = people::status_in(txn, person)? == PersonStatus::Active;
@@ -139,7 +140,8 @@ impl Directory {
         };
         let sign_in = SignIn { id: SignInId::from_uuid(self.0.effects.uuid()), person, auth, seen: now };
         let (value, expires) = (facts::bytes(&sign_in)?, Some(after(now, SIGN_IN_LASTS)));
-        self.0.store
+        self.0
+            .store
             .write(Actor::Person(person), move |txn| -> Result<(), Error> {
                 txn.record_put(CLASS, &cookie, &value, expires)?;
                 txn.record_put(BY_PERSON, &index_key(person, &cookie), &[], expires)?;
@@ -179,7 +181,8 @@ impl Directory {
     /// [`Error::Store`].
     pub async fn end_sign_in(&self, cookie: &Secret<String>) -> Result<(), Error> {
         let cookie = sha256(cookie.expose().as_bytes()).0;
-        self.0.store
+        self.0
+            .store
             .write(Actor::System, move |txn| -> Result<(), Error> {
                 if let Some(record) = txn.record_get(CLASS, &cookie)? {
                     let sign_in: SignIn = facts::record(&record.value, "sign-in")?;

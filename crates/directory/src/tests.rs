@@ -5,7 +5,7 @@ mod people;
 
 use crate::*;
 use access::{AuthPosition, EpochKey, Epochs, Permit, api};
-use base::{AccountId, Clock, ClientId, GroupId, Ids, NodeId, PersonId, Secret, Timestamp};
+use base::{AccountId, ClientId, Clock, GroupId, Ids, NodeId, PersonId, Secret, Timestamp};
 use crypto::SystemEntropy;
 use custody::{Seal, SoftwareToken, SoftwareTokenOptions};
 use std::{
@@ -111,6 +111,8 @@ impl World {
     }
 
     pub(crate) async fn group(&self, name: &str) -> GroupId {
+        // Ids sort by the millisecond in which they were made.
+        self.pass(Duration::from_millis(1));
         let permit = self.permit(api::CreateGroup, access::Installation);
         self.directory.create_group(permit, name.parse().unwrap(), None).await.unwrap()
     }

@@ -101,9 +101,8 @@ impl Provider {
             used: false,
         };
         let (value, expires) = (facts::bytes(&code)?, Some(after(now, CODE_REMEMBERED)));
-        let put = move |txn: &mut WriteTxn<'_>| -> Result<u64, Error> {
-            Ok(txn.record_put(CLASS, &hash, &value, expires)?)
-        };
+        let put =
+            move |txn: &mut WriteTxn<'_>| -> Result<u64, Error> { Ok(txn.record_put(CLASS, &hash, &value, expires)?) };
         self.0.directory.0.store.write(Actor::Person(sign_in.person), put).await?;
         Ok(text)
     }
@@ -111,9 +110,12 @@ impl Provider {
     pub(super) async fn exchange_code(&self, client: &Client, handed: HandedIn) -> Result<Tokens, OAuthError> {
         let hash = sha256(handed.code.expose().as_bytes()).0;
         let mine = client.clone();
-        let used = self.0.directory.0.store.write(Actor::System, move |txn| {
-            use_code(txn, &hash, &mine, &handed.redirect_uri, &handed.verifier)
-        });
+        let used = self
+            .0
+            .directory
+            .0
+            .store
+            .write(Actor::System, move |txn| use_code(txn, &hash, &mine, &handed.redirect_uri, &handed.verifier));
         let invalid = |sentence: &'static str| OAuthError::new(ErrorCode::InvalidGrant, sentence);
         let code = match used.await.map_err(failed)?.value {
             Handed::Good(code) => code,

@@ -100,7 +100,10 @@ enum Polled {
 
 fn poll(txn: &mut WriteTxn<'_>, hash: &[u8], client: ClientId) -> Result<Polled, Error> {
     let Some(mut device) = get(txn, hash)?.filter(|device| device.client == client) else {
-        return Ok(Polled::Refused(ErrorCode::ExpiredToken, "the device code is not known or has expired: start again"));
+        return Ok(Polled::Refused(
+            ErrorCode::ExpiredToken,
+            "the device code is not known or has expired: start again",
+        ));
     };
     let now = txn.now();
     let too_soon = device.polled.is_some_and(|polled| now < after(polled, DEVICE_INTERVAL));

@@ -191,11 +191,7 @@ impl Provider {
     ///
     /// # Errors
     /// [`OAuthError`] when the client does not prove itself.
-    pub async fn revoke(
-        &self,
-        client: &protocols::oidc::ClientAuth,
-        token: &Secret<String>,
-    ) -> Result<(), OAuthError> {
+    pub async fn revoke(&self, client: &protocols::oidc::ClientAuth, token: &Secret<String>) -> Result<(), OAuthError> {
         let client = self.client(client).await?;
         let Some(id) = family_of(token) else { return Ok(()) };
         let (given, mine) = (digest(token), client.id);

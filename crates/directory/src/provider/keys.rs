@@ -1,8 +1,8 @@
 //! Signing keys of the provider: the newest signs, older ones stay published until their last token has expired.
 
 use base::Timestamp;
-use custody::{KeyRef, Purpose};
 use crypto::SignatureScheme;
+use custody::{KeyRef, Purpose};
 use protocols::jwt::{Jwk, KeySet};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -106,7 +106,8 @@ impl Provider {
         let mut signer = None;
         for key in inner.custody.token().versions(newest.id)?.into_iter().rev() {
             let class_key = key.to_string();
-            let read = inner.store.read(move |txn| -> Result<_, Error> { Ok(txn.record_get(CLASS, class_key.as_bytes())?) });
+            let read =
+                inner.store.read(move |txn| -> Result<_, Error> { Ok(txn.record_get(CLASS, class_key.as_bytes())?) });
             if let Some(record) = read.await? {
                 let Superseded { at } = facts::record(&record.value, "signing key")?;
                 if after(at, ID_TOKEN_LASTS + MARGIN) <= now {

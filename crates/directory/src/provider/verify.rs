@@ -24,15 +24,17 @@ fn fault(error: &jwt::Error, now: Timestamp) -> TokenFault {
         jwt::Error::WrongIssuer { .. } => TokenFault::UnknownIssuer,
         jwt::Error::WrongAudience { .. } => TokenFault::Audience,
         jwt::Error::BadSignature | jwt::Error::UnknownKey { .. } | jwt::Error::NoKeyId { .. } => TokenFault::Signature,
-        jwt::Error::RefusedAlgorithm { .. } | jwt::Error::AlgorithmOfOtherKey { .. } => {
-            TokenFault::Malformed { what: "its algorithm is refused; RS256, RS384, RS512, ES256 and ES384 are accepted" }
-        }
+        jwt::Error::RefusedAlgorithm { .. } | jwt::Error::AlgorithmOfOtherKey { .. } => TokenFault::Malformed {
+            what: "its algorithm is refused; RS256, RS384, RS512, ES256 and ES384 are accepted",
+        },
         jwt::Error::TooLong { .. } => TokenFault::Malformed { what: "it has more than 20000 characters" },
         jwt::Error::NotCompact => TokenFault::Malformed { what: "it is not `header.payload.signature`" },
         jwt::Error::NotBase64 { .. } => TokenFault::Malformed { what: "a part is not base64url" },
         jwt::Error::NotJson { .. } => TokenFault::Malformed { what: "a part is not a JSON object with unique keys" },
         jwt::Error::CriticalHeader => TokenFault::Malformed { what: "it has a critical header" },
-        jwt::Error::BadHeader { .. } => TokenFault::Malformed { what: "its header lacks `alg`, or a header is no string" },
+        jwt::Error::BadHeader { .. } => {
+            TokenFault::Malformed { what: "its header lacks `alg`, or a header is no string" }
+        }
         jwt::Error::WrongKind { .. } => TokenFault::Malformed { what: "it is not an ID token" },
         jwt::Error::MissingClaim { .. } => TokenFault::Malformed { what: "`iss`, `sub`, `aud` or `exp` is missing" },
         jwt::Error::BadClaim { .. } => {
@@ -78,9 +80,11 @@ impl Provider {
         let odd = || refused("the token was not made by this release: get a new one".to_owned());
         let (id, auth) = (family_claim(&claims).ok_or_else(odd)?, position(&claims).ok_or_else(odd)?);
         let person: PersonId = claims.subject().parse().map_err(|_| odd())?;
-        let client = self.0.directory.client_named(claims.text("client_id").unwrap_or_default()).await.map_err(failed)?;
+        let client =
+            self.0.directory.client_named(claims.text("client_id").unwrap_or_default()).await.map_err(failed)?;
         let client = client.ok_or_else(|| refused("the token's client is over".to_owned()))?;
-        let good = self.family_lives(id).await.map_err(failed)? && self.still_good(person, &auth).await.map_err(failed)?;
+        let good =
+            self.family_lives(id).await.map_err(failed)? && self.still_good(person, &auth).await.map_err(failed)?;
         if !good {
             return Err(refused("the sign-in behind the token was cut: sign in again".to_owned()));
         }
@@ -145,7 +149,8 @@ impl Provider {
     /// The person of a `sub`, who must be active, with their source identity.
     async fn subject(&self, subject: &str) -> Result<(PersonId, SourceIdentity), TokenFault> {
         let rejected = |why| TokenFault::Rejected { why };
-        let person: PersonId = subject.parse().map_err(|_| rejected("its subject is not a person of this directory"))?;
+        let person: PersonId =
+            subject.parse().map_err(|_| rejected("its subject is not a person of this directory"))?;
         let found = self.0.directory.person(person).await.map_err(|_| TokenFault::IssuerUnreachable)?;
         let found = found.ok_or_else(|| rejected("its subject is not a person of this directory"))?;
         match (found.status, found.personal) {

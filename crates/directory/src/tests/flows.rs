@@ -43,7 +43,8 @@ async fn token(world: &World, body: &str) -> Result<Tokens, String> {
 }
 
 async fn exchange(world: &World, code: &str) -> Result<Tokens, String> {
-    let body = "grant_type=authorization_code&client_id=galen-cli&redirect_uri=http%3A%2F%2F127.0.0.1%3A5000%2Fcallback";
+    let body =
+        "grant_type=authorization_code&client_id=galen-cli&redirect_uri=http%3A%2F%2F127.0.0.1%3A5000%2Fcallback";
     token(world, &format!("{body}&code={code}&code_verifier={VERIFIER}")).await
 }
 
@@ -93,7 +94,9 @@ async fn a_replayed_code_is_refused_and_cuts_its_tokens() {
 async fn a_wrong_verifier_client_or_redirect_burns_the_code() {
     let world = world().await;
     let sound = |code: &str| {
-        format!("grant_type=authorization_code&client_id=galen-cli&redirect_uri=http%3A%2F%2F127.0.0.1%3A5000%2Fcallback&code={code}&code_verifier={VERIFIER}")
+        format!(
+            "grant_type=authorization_code&client_id=galen-cli&redirect_uri=http%3A%2F%2F127.0.0.1%3A5000%2Fcallback&code={code}&code_verifier={VERIFIER}"
+        )
     };
     for (from, to, why) in [
         ("dBjft", "eBjft", "code_verifier"),

@@ -76,7 +76,10 @@ async fn five_failures_lock_a_name_whether_it_exists_or_not() {
         assert!(matches!(locked, Err(Error::Locked { .. })), "{name}");
     }
     let feed = world.store.feed(Position::START, 1000).await.unwrap();
-    let events = feed.items.iter().filter(|item| matches!(&item.what, store::FeedWhat::Event { kind, .. } if kind == "sign_in.locked"));
+    let events = feed
+        .items
+        .iter()
+        .filter(|item| matches!(&item.what, store::FeedWhat::Event { kind, .. } if kind == "sign_in.locked"));
     assert_eq!(events.count(), 2);
     world.pass(LOCKED_FOR);
     assert_eq!(world.directory.authenticate("Ann", &password(PASSWORD)).await.unwrap(), ann);
@@ -195,7 +198,9 @@ async fn erasing_needs_two_people_and_leaves_only_the_id() {
     world.directory.add_member(world.permit(api::AddMember, edge), None).await.unwrap();
     let (_, cookie) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
     let approval = |by: PersonId| Approval { by, session: SessionId::from_uuid(world.effects.uuid()) };
-    let ask = |first: Approval| world.store.write(Actor::Person(first.by), move |txn| erasure::request(txn, ann, first, "asked"));
+    let ask = |first: Approval| {
+        world.store.write(Actor::Person(first.by), move |txn| erasure::request(txn, ann, first, "asked"))
+    };
     let finish = |second: Approval| {
         world.store.write(Actor::Person(second.by), move |txn| {
             let asked = erasure::waiting(txn, ann)?;
