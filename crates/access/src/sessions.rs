@@ -3,11 +3,12 @@
 //! It joins token, epochs, leases and the store. It must not decide who may have a session: it takes a permit.
 //! Invariants: no session without a permit and a source identity; a token opens only while no epoch cuts it.
 
-use base::{ClientId, Effects, PersonId, RoleId, Secret, ServiceId, SessionId, SignInId, Timestamp};
+use base::{ChangeId, ClientId, Effects, PersonId, RoleId, Secret, ServiceId, SessionId, SignInId, Timestamp};
 use crypto::Crypto;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::str::FromStr as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use store::{Fact, Store};
 
@@ -33,6 +34,9 @@ const CLASS_BODY: &str = "session_body";
 
 /// How long a session stays listed after its end, so that "why" can go from a decision to the sign-in.
 const KEPT_AFTER_END: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Changes whose ended streams are kept until somebody waits for them; most changes are never asked about.
+const CLOSINGS_MAX: usize = 256;
 
 /// Largest page of sessions.
 pub const PAGE_MAX: usize = 1000;
@@ -182,6 +186,7 @@ struct Inner {
     epochs: Epochs,
     leases: Leases,
     opened: cache::Opened,
+    closings: Mutex<VecDeque<(ChangeId, Closing)>>,
 }
 
 /// Role sessions of one node; cheap to clone.
@@ -192,7 +197,16 @@ impl Sessions {
     /// Joins the parts. The epochs must be loaded before the first token is opened ([`Epochs::load`]).
     pub fn new(deps: SessionDeps, epochs: Epochs, leases: Leases) -> Self {
         let SessionDeps { store, keys, crypto, effects } = deps;
-        Self(Arc::new(Inner { store, keys, crypto, effects, epochs, leases, opened: cache::Opened::default() }))
+        Self(Arc::new(Inner {
+            store,
+            keys,
+            crypto,
+            effects,
+            epochs,
+            leases,
+            opened: cache::Opened::default(),
+            closings: Mutex::default(),
+        }))
     }
 
     /// The epochs that cut sessions.
@@ -260,6 +274,7 @@ impl Sessions {
         let listed = expires.checked_add(KEPT_AFTER_END).unwrap_or(expires);
         let by_member = row.person.map(|p| *p.bytes()).or(row.service.map(|s| *s.bytes()));
         let key = *row.id.bytes();
+        let policies = canonical_policies(session);
         let write = move |txn: &mut store::WriteTxn<'_>| {
             txn.record_put(CLASS, &key, &value, Some(listed))?;
             if let Some(member) = by_member {
@@ -267,6 +282,9 @@ impl Sessions {
             }
             if let Some(body) = &body {
                 txn.record_put(CLASS_BODY, &key, body, Some(expires))?;
+            }
+            for (digest, text) in &policies {
+                txn.document_put(*digest, text.as_bytes())?;
             }
             Ok::<_, store::Error>(())
         };
@@ -367,18 +385,40 @@ impl Sessions {
     }
 
     /// Ends the streams that a change takes away. Called in commit order, after the index and the epochs took the
-    /// change and before it is acknowledged. The caller of a revocation waits on the result; a hook drops it.
-    pub fn after_commit(&self, facts: &[Fact]) -> Closing {
+    /// change and before it is acknowledged.
+    pub fn after_commit(&self, facts: &[Fact]) {
+        let Some(first) = facts.first() else { return };
         let now = self.0.effects.now();
         let leases = &self.0.leases;
-        facts.iter().filter_map(effect).fold(Closing::none(), |closing, effect| {
+        let closing = facts.iter().filter_map(effect).fold(Closing::none(), |closing, effect| {
             closing.and(match effect {
                 Effect::Cut(key) => leases.cut(key, Ended::Cut),
                 Effect::Recheck(key) => leases.recheck(key, now),
                 Effect::Sweep => leases.sweep(now),
             })
-        })
+        });
+        if closing.streams() > 0 {
+            let mut kept = self.0.closings.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.len() >= CLOSINGS_MAX {
+                kept.pop_front();
+            }
+            kept.push_back((first.change, closing));
+        }
     }
+
+    /// The streams that a change ended, to wait for. Whoever made the change asks once.
+    pub fn closing(&self, change: ChangeId) -> Closing {
+        let mut kept = self.0.closings.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.iter().position(|(of, _)| *of == change);
+        at.and_then(|at| kept.remove(at)).map_or_else(Closing::none, |(_, closing)| closing)
+    }
+}
+
+/// The session policies as documents, so that a replay finds them by digest.
+fn canonical_policies(session: &Session) -> Vec<(crypto::Sha256Digest, String)> {
+    let parse = |policy: &crate::SessionPolicy| policy::Document::parse(&policy.text, policy::DocumentKind::Session);
+    let documents = session.policies.iter().filter_map(|policy| parse(policy).ok());
+    documents.map(|it| (crypto::sha256(it.canonical().as_bytes()), it.canonical().to_owned())).collect()
 }
 
 fn bad(bad: BadToken) -> Reject {

@@ -66,7 +66,7 @@ fn deps(dir: &Path, clock: &Arc<Hand>) -> (Store, Custody, Effects, Region) {
     (store, custody, effects, region)
 }
 
-fn journal(dir: &Path) -> Journal {
+pub(crate) fn journal(dir: &Path) -> Journal {
     let key = PrivateKey::ed25519_from_seed(&base::Secret::new([7; 32])).unwrap();
     let PublicKey::Ed25519 { x } = key.public_key().unwrap() else { panic!("another kind of key") };
     let signer = ledger::SignWith::new(x, move |text| Ok(key.sign(SignatureScheme::EdDsa, text)?));

@@ -231,11 +231,11 @@ pub async fn tell(
         Verdict::Allowed { .. } => sentence::allowed(&who, &recorded, &chain),
         Verdict::Refused { reason, told } => sentence::refused(&who, &recorded, reason, told, &chain),
     };
-    for more in [recorded.now.as_ref().map(|now| &now.sentence), recorded.replay.as_ref().map(|it| &it.sentence)] {
-        if let Some(more) = more {
-            sentence.push(' ');
-            sentence.push_str(more);
-        }
+    let now = recorded.now.as_ref().map(|now| &now.sentence);
+    let replay = recorded.replay.as_ref().map(|replay| &replay.sentence);
+    for more in [now, replay].into_iter().flatten() {
+        sentence.push(' ');
+        sentence.push_str(more);
     }
     Ok(Story { sentence, who, recorded, chain })
 }

@@ -244,9 +244,7 @@ fn find_run<T: AsRef<str>>(run: &[Piece<T>], text: &str) -> Option<usize> {
         let literal = literal.as_ref();
         return text.find(literal).map(|at| at + literal.len());
     }
-    let shortest: usize = run.iter().map(|piece| if let Piece::Text(t) = piece { t.as_ref().len() } else { 1 }).sum();
-    let last = text.len().checked_sub(shortest)?;
-    let starts = text.char_indices().map(|(at, _)| at).chain([text.len()]).take_while(|at| *at <= last);
+    let starts = text.char_indices().map(|(at, _)| at).chain([text.len()]);
     starts.into_iter().find_map(|at| run_at_start(run, text.get(at..)?).map(|used| at + used))
 }
 

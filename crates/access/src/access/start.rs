@@ -173,7 +173,7 @@ impl CommitHook for Hook {
         }
         // The index first, the epochs next, the open streams last: each re-check reads the ones before it.
         self.sessions.epochs().apply(facts);
-        drop(self.sessions.after_commit(facts));
+        self.sessions.after_commit(facts);
     }
 }
 

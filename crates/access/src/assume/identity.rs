@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use base::{Actor, ClientId, PersonId, ServiceId, SignInId, SourceIdentity, Timestamp};
 use serde_json::{Map, Value};
 
-use crate::{AuthPosition, EpochKey};
+use crate::{AuthPosition, EpochKey, Member};
 
 /// Verifies identity tokens: signature by the issuer's published keys, issuer, audience, validity. Implemented by the
 /// directory for its own provider, and later for outside ones.
@@ -59,6 +59,11 @@ impl VerifiedToken {
         }
     }
 
+    /// Who it is about, as a member of groups; `None` when the subject is not known.
+    pub fn member(&self) -> Option<Member> {
+        self.person.map(Member::Person).or(self.service.map(Member::Service))
+    }
+
     /// The issuer without its scheme, as ARNs and condition keys spell it.
     pub fn provider(&self) -> &str {
         self.issuer.split_once("://").map_or(self.issuer.as_str(), |(_, rest)| rest)
@@ -66,8 +71,10 @@ impl VerifiedToken {
 
     /// The epoch that its subject is held to; `None` when the subject is not known.
     pub(super) fn epoch_key(&self) -> Option<EpochKey> {
-        let person = self.person.map(|person| EpochKey::Person { person });
-        person.or(self.service.map(|service| EpochKey::Service { service }))
+        self.member().map(|member| match member {
+            Member::Person(person) => EpochKey::Person { person },
+            Member::Service(service) => EpochKey::Service { service },
+        })
     }
 }
 

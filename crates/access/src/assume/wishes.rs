@@ -69,10 +69,11 @@ pub(super) fn tags(parent: Option<&Session>, passed: Vec<Tag>, transitive: Vec<S
     Ok(set)
 }
 
-/// The policies that narrow the new session, not yet parsed. `managed` gives the text of a managed policy by its ARN.
+/// The policies that narrow the new session. `managed` gives the text of a managed policy by its ARN.
 ///
 /// # Errors
-/// `ValidationError` for ARNs of another account, unknown ARNs and more than 2,048 characters together.
+/// `ValidationError` for ARNs of another account, unknown ARNs and more than 2,048 characters together;
+/// `MalformedPolicyDocument` for a text that is not a session policy.
 pub(super) fn policies(
     wishes: &SessionWishes,
     account: AccountId,
@@ -98,7 +99,18 @@ pub(super) fn policies(
             text.ok_or_else(|| Fault::invalid(format!("the policy `{arn}` does not exist or is not attachable")))?;
         policies.push(SessionPolicy { origin: arn.to_string(), text });
     }
+    policies.iter().try_for_each(well_formed)?;
     Ok(policies)
+}
+
+fn well_formed(policy: &SessionPolicy) -> Result<(), Fault> {
+    match policy::Document::parse(&policy.text, policy::DocumentKind::Session) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let message = format!("the session policy `{}` is not a policy: {error}", policy.origin);
+            Err(Fault::new(Code::MalformedPolicyDocument, message))
+        }
+    }
 }
 
 /// Refuses a session whose policies and tags need more room than there is.
@@ -116,9 +128,4 @@ pub(super) fn packed(session: &Session) -> Result<u32, Fault> {
         format!("Packed size of session tags consumes {percent}% of allotted space.")
     };
     Err(Fault::new(Code::PackedPolicyTooLarge, message))
-}
-
-/// The managed policies that a caller may name as session policies: none yet beside the role's own.
-pub(super) fn managed(_arn: &str) -> Option<Arc<str>> {
-    None
 }

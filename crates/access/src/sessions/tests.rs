@@ -21,6 +21,32 @@ impl Clock for Hand {
     }
 }
 
+impl Hand {
+    pub(crate) fn at(secs: i64) -> Self {
+        Self(AtomicI64::new(secs))
+    }
+    pub(crate) fn advance(&self, secs: i64) {
+        self.0.fetch_add(secs, Ordering::SeqCst);
+    }
+}
+
+pub(crate) fn open_store(dir: &std::path::Path, effects: &Effects, folds: Vec<Arc<dyn store::Fold>>) -> Store {
+    let region = "eu-north-1".parse().unwrap();
+    let mut options = Options::sqlite(dir.join("db"), region, NodeId::from_uuid(uuid(7)), effects.clone());
+    options.folds = folds;
+    Store::open(options).unwrap()
+}
+
+pub(crate) fn software(dir: &std::path::Path, store: &Store, effects: &Effects) -> Custody {
+    let token = SoftwareToken::init(SoftwareTokenOptions {
+        dir: dir.join("keys"),
+        seal: Seal::MachineSecret { file: dir.join("secret/machine") },
+        effects: effects.clone(),
+        crypto: Crypto::default(),
+    });
+    Custody::new(Arc::new(token.unwrap()), store.clone(), effects.clone(), Crypto::default())
+}
+
 /// A store, custody and sessions in a temporary folder, joined as `Access::start` joins them.
 pub(crate) struct Bench {
     pub(crate) clock: Arc<Hand>,
@@ -35,26 +61,17 @@ struct Hook(Sessions);
 impl CommitHook for Hook {
     fn committed(&self, facts: &[Fact], _position: Position) {
         self.0.epochs().apply(facts);
-        drop(self.0.after_commit(facts));
+        self.0.after_commit(facts);
     }
 }
 
 impl Bench {
     pub(crate) async fn new() -> Self {
-        let clock = Arc::new(Hand(AtomicI64::new(1_790_000_000)));
+        let clock = Arc::new(Hand::at(1_790_000_000));
         let effects = Effects { clock: Arc::clone(&clock) as Arc<dyn Clock>, entropy: Arc::new(crypto::SystemEntropy) };
         let dir = tempfile::tempdir().unwrap();
-        let region = "eu-north-1".parse().unwrap();
-        let mut options = Options::sqlite(dir.path().join("db"), region, NodeId::from_uuid(uuid(7)), effects.clone());
-        options.folds = epoch::folds();
-        let store = Store::open(options).unwrap();
-        let token = SoftwareToken::init(SoftwareTokenOptions {
-            dir: dir.path().join("keys"),
-            seal: Seal::MachineSecret { file: dir.path().join("secret/machine") },
-            effects: effects.clone(),
-            crypto: Crypto::default(),
-        });
-        let custody = Custody::new(Arc::new(token.unwrap()), store.clone(), effects.clone(), Crypto::default());
+        let store = open_store(dir.path(), &effects, epoch::folds());
+        let custody = software(dir.path(), &store, &effects);
         let keys = Arc::new(CustodyKeys::new(custody.clone()));
         let deps = SessionDeps { store: store.clone(), keys, crypto: Crypto::default(), effects };
         let epochs = Epochs::default();
@@ -66,10 +83,6 @@ impl Bench {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
-    }
-
-    fn advance(&self, secs: i64) {
-        self.clock.0.fetch_add(secs, Ordering::SeqCst);
     }
 
     /// A session of person 1 from a sign-in at `auth`, an hour long.
@@ -135,7 +148,7 @@ async fn a_session_opens_with_its_own_key_until_it_ends() {
     assert_eq!(bench.sessions.secret_for(key).unwrap().expose(), issued.secret_access_key.expose());
     assert_eq!(bench.sessions.open(other.session_token.expose(), Some(key)).await.err(), Some(Reject::Mismatch));
     assert_eq!(bench.sessions.open("nonsense", Some(key)).await.err(), Some(Reject::Malformed));
-    bench.advance(3600);
+    bench.clock.advance(3600);
     assert_eq!(bench.opened(&issued).await.err(), Some(Reject::Expired { at: issued.session.expires }));
 }
 
@@ -167,7 +180,7 @@ async fn a_session_minted_after_the_cut_from_an_older_sign_in_is_cut_too() {
     let bench = Bench::new().await;
     let old = bench.position();
     bench.raise(EpochKey::Person { person: person() }).await;
-    bench.advance(60);
+    bench.clock.advance(60);
     let late = bench.issued(bench.draft(20, old)).await;
     assert!(is_cut(&bench.opened(&late).await));
     let outside = AuthPosition { seq: None, ..bench.position() };

@@ -54,17 +54,23 @@ fn fifty_tags_together_are_the_most() {
     assert!(tags(None, many(50), vec![]).is_ok());
 }
 
+const POLICY: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
+
 #[test]
 fn policies_are_of_the_account_and_known() {
     let account = "000000000042".parse().unwrap();
-    let known = |arn: &str| (arn == "arn:aws:iam::000000000042:policy/Known").then(|| Arc::from("{}"));
+    let known = |arn: &str| (arn == "arn:aws:iam::000000000042:policy/Known").then(|| Arc::from(POLICY));
     let of = |wishes: SessionWishes| policies(&wishes, account, known).map(|p| p.len()).map_err(|f| f.code);
-    assert_eq!(of(wishes(Some("{}"), &["arn:aws:iam::000000000042:policy/Known"])), Ok(2));
+    assert_eq!(of(wishes(Some(POLICY), &["arn:aws:iam::000000000042:policy/Known"])), Ok(2));
     assert_eq!(of(wishes(None, &["arn:aws:iam::000000000042:policy/Other"])), Err(Code::ValidationError));
     assert_eq!(of(wishes(None, &["arn:aws:iam::000000000043:policy/Known"])), Err(Code::ValidationError));
-    let long = "x".repeat(2048);
+    let long = format!("{POLICY}{}", " ".repeat(2048 - POLICY.len()));
     assert_eq!(of(wishes(Some(&long), &[])), Ok(1));
     assert_eq!(of(wishes(Some(&long), &["arn:aws:iam::000000000042:policy/Known"])), Err(Code::ValidationError));
+    for bad in ["", "{", "{}", "[]", r#"{"Version":"2012-10-17","Statement":[{"Effect":"Perhaps"}]}"#] {
+        assert_eq!(of(wishes(Some(bad), &[])), Err(Code::MalformedPolicyDocument), "{bad}");
+    }
 }
 
 #[test]
