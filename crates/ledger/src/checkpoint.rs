@@ -7,7 +7,7 @@ use signed_note::{Note, Signature, Verifier, VerifierList};
 use std::{fmt, str::FromStr};
 use tlog_tiles::{Checkpoint, Hash};
 
-use crate::{Error, SignerError};
+use crate::{Error, LogFiles, SignerError, files::read, layout};
 
 /// Algorithm byte of Ed25519 in a signed note's key.
 const NOTE_ED25519: u8 = 1;
@@ -117,6 +117,17 @@ impl LogKey {
     /// The key under which `origin` signs.
     pub const fn new(origin: Origin, public_key: [u8; 32]) -> Self {
         Self { origin, public_key }
+    }
+
+    /// The key that a log's own key file names; `None` when there is no such file. It says which log the folder claims
+    /// to be: whoever can write the folder can replace it, so a verifier that must be sure brings its own key.
+    ///
+    /// # Errors
+    /// [`Error::FileUnreadable`] or [`Error::BadLogKey`].
+    pub fn claimed(files: &dyn LogFiles) -> Result<Option<Self>, Error> {
+        let Some(bytes) = read(files, layout::LOG_KEY)? else { return Ok(None) };
+        let text = std::str::from_utf8(&bytes).ok().and_then(|text| text.strip_suffix('\n')).ok_or(Error::BadLogKey)?;
+        text.parse().map(Some)
     }
 
     /// The log that it belongs to.

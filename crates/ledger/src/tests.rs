@@ -4,6 +4,7 @@ mod bookkeeping;
 mod entries;
 mod fuzz;
 mod proofs;
+mod released;
 mod tamper;
 mod trees;
 mod wals;

@@ -175,7 +175,7 @@ impl Replay<'_> {
         let head = self.read_head(verifier)?;
         self.read_kept(verifier, head.as_ref())?;
         self.expect_witnesses(verifier, head.as_ref());
-        let size = head.as_ref().map_or_else(|| self.fallback_size(), |head| head.size);
+        let size = head.as_ref().map_or_else(|| self.inventory.bundled(), |head| head.size);
         self.leaves_from = self.inventory.wal.first().copied().unwrap_or(size).min(size);
         self.check_roots();
         self.replay(size, head.as_ref())?;
@@ -266,11 +266,6 @@ impl Replay<'_> {
 
     fn expect(&mut self, size: u64, root: Sha256Digest, from: FindingKind, name: &str) {
         self.roots.entry(size).or_default().push(KnownRoot { root, from, name: name.to_owned() });
-    }
-
-    /// Without a valid head: the newest valid kept checkpoint, else what the bundles give.
-    fn fallback_size(&self) -> u64 {
-        self.roots.keys().next_back().copied().unwrap_or(0).max(self.inventory.bundled()).min(self.inventory.bundled())
     }
 
     /// Compares the tree as it is with the roots known for this size.

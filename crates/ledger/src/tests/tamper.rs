@@ -229,6 +229,20 @@ fn kept_checkpoints_narrow_a_rewriting_down() {
     assert_eq!(report.complete_to, 4096);
 }
 
+// verifies: AUD-04
+#[test]
+fn every_flipped_byte_of_a_kept_checkpoint_is_found() {
+    let whole = log_of(&opaque(4100), &[4097]);
+    let name = layout::kept_checkpoint(4097);
+    for at in 0..whole.0[&name].len() {
+        let mut bent = whole.clone();
+        bent.0.get_mut(&name).unwrap()[at] ^= 0x01;
+        let report = verify(&bent);
+        let found: Vec<_> = report.errors().map(|finding| (finding.kind, finding.file.clone().unwrap())).collect();
+        assert_eq!(found, [(FindingKind::CheckpointAltered, name.clone())], "byte {at}");
+    }
+}
+
 #[test]
 fn a_rollback_is_found_against_a_witness() {
     let entries = opaque(600);

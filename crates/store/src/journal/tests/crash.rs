@@ -48,7 +48,6 @@ fn child() {
     writers.into_iter().for_each(|writer| writer.join().unwrap());
 }
 
-// verifies: AUD-01
 #[test]
 fn a_killed_process_loses_nothing_that_it_acknowledged() {
     let folder = tempfile::tempdir().unwrap();

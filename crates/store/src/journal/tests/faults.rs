@@ -84,13 +84,11 @@ fn matrix(prepare: impl Fn() -> (Arc<MemoryDisk>, Vec<(u64, u64)>), stride: usiz
     }
 }
 
-// verifies: AUD-01
 #[test]
 fn no_fault_of_a_new_log_loses_an_acknowledged_entry() {
     matrix(|| (Arc::new(MemoryDisk::default()), Vec::new()), 1);
 }
 
-// verifies: AUD-01
 #[test]
 fn no_fault_of_a_grown_log_loses_an_acknowledged_entry() {
     matrix(

@@ -6,7 +6,6 @@ use std::{sync::Arc, time::Duration};
 use super::{disks::MemoryDisk, entry, open, runtime, tiny};
 use crate::journal::{Error, Options, State};
 
-// verifies: AUD-05
 #[test]
 fn a_full_disk_makes_the_journal_read_only_and_room_makes_it_ready() {
     let disk = Arc::new(MemoryDisk::default());

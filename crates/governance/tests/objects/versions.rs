@@ -1,0 +1,102 @@
+//! Every write keeps what was before; deletion marks; only a workspace forgets.
+
+use super::world::{BUCKET, World, put};
+use access::{Object, facts::DatasetKind, s3};
+use base::Timestamp;
+use governance::{
+    Error, Tags,
+    objects::{Conditions, Get, ListVersions, VersionId},
+};
+
+fn at(key: &str, version: VersionId) -> Object {
+    Object::new(BUCKET, key).at_version(Some(version.to_string()))
+}
+
+// verifies: AUD-03
+#[tokio::test]
+async fn overwriting_and_deleting_lose_nothing() {
+    let world = World::new().await;
+    let one = world.put("k", "one").await;
+    let two = world.put("k", "two").await;
+    let marked = world.objects.delete(world.permit(s3::DeleteObject, "k"), Conditions::default()).await.unwrap();
+    assert!(matches!(world.get("k").await, Err(Error::Deleted { version }) if version == marked.marker));
+    for (version, content) in [(one.version, b"one"), (two.version, b"two")] {
+        let permit = world.permit_in(&world.data, s3::GetObjectVersion, at("k", version));
+        let open = world.objects.open(permit, Get::default()).await.unwrap();
+        assert!(!open.head.info.latest);
+        assert_eq!(super::world::drain(open.bytes).await.unwrap(), content);
+    }
+    let permit = world.permit_in(&world.data, s3::GetObjectVersion, at("k", marked.marker));
+    assert!(matches!(world.objects.head(permit, Get::default()).await, Err(Error::IsDeleteMarker { .. })));
+
+    let seen = access::Visible::new(vec![String::new()]);
+    let list = ListVersions { limit: 10, ..ListVersions::default() };
+    let page = world.objects.list_versions(world.bucket(s3::ListBucketVersions), &seen, list).await.unwrap();
+    let listed: Vec<_> = page.versions.iter().map(|v| (v.version, v.latest, v.content.is_some())).collect();
+    assert_eq!(listed, [(marked.marker, true, false), (two.version, false, true), (one.version, false, true)]);
+}
+
+#[tokio::test]
+async fn versions_of_governed_data_are_retentions_alone() {
+    let world = World::new().await;
+    let one = world.put("k", "one").await;
+    let permit = world.permit_in(&world.data, s3::DeleteObjectVersion, at("k", one.version));
+    assert!(matches!(world.objects.delete_version(permit).await, Err(Error::PermanentDeletion)));
+    assert_eq!(world.get("k").await.unwrap(), b"one");
+}
+
+#[tokio::test]
+async fn a_workspace_can_be_emptied() {
+    let world = World::new().await;
+    let scratch = world.dataset("scratch/", DatasetKind::Workspace).await;
+    let mut versions = Vec::new();
+    for len in [10, 200_000] {
+        let permit = world.permit_in(&scratch, s3::PutObject, Object::new(BUCKET, "scratch/k"));
+        versions.push(world.objects.put(permit, put(vec![7; len])).await.unwrap().version);
+    }
+    let permit = world.permit_in(&scratch, s3::DeleteObject, Object::new(BUCKET, "scratch/k"));
+    versions.push(world.objects.delete(permit, Conditions::default()).await.unwrap().marker);
+    for version in versions {
+        let permit = world.permit_in(&scratch, s3::DeleteObjectVersion, at("scratch/k", version));
+        assert_eq!(world.objects.delete_version(permit).await.unwrap().version, version);
+    }
+    assert_eq!(world.version_count().await, 0);
+    assert_eq!(world.objects.sweep(Timestamp::MAX).await.unwrap().seen, 0);
+}
+
+#[tokio::test]
+async fn tags_can_change_and_versions_cannot() {
+    let world = World::new().await;
+    let one = world.put("k", "one").await;
+    world.put("k", "two").await;
+    let tags = Tags::new([("a".to_owned(), "1".to_owned())]).unwrap();
+    let permit = world.permit_in(&world.data, s3::PutObjectVersionTagging, at("k", one.version));
+    assert_eq!(world.objects.put_tags(permit, tags.clone()).await.unwrap(), one.version);
+    assert_eq!(world.objects.tags(world.permit(s3::GetObjectTagging, "k")).await.unwrap().1, Tags::default());
+    let permit = world.permit_in(&world.data, s3::GetObjectVersionTagging, at("k", one.version));
+    assert_eq!(world.objects.tags(permit).await.unwrap(), (one.version, tags.clone()));
+    let (bucket, key) = (BUCKET.parse().unwrap(), "k".parse().unwrap());
+    assert_eq!(world.objects.tags_of(&bucket, &key, Some(one.version)).await.unwrap(), tags);
+    let permit = world.permit_in(&world.data, s3::DeleteObjectVersionTagging, at("k", one.version));
+    world.objects.remove_tags(permit).await.unwrap();
+    assert_eq!(world.objects.tags_of(&bucket, &key, Some(one.version)).await.unwrap(), Tags::default());
+    for bad in [("", "x"), ("aws:x", "y"), ("k", "\u{7}")] {
+        assert!(Tags::new([(bad.0.to_owned(), bad.1.to_owned())]).is_err(), "{bad:?}");
+    }
+    assert!(Tags::new((0..11).map(|n| (n.to_string(), String::new()))).is_err());
+}
+
+#[tokio::test]
+async fn a_version_id_is_opaque_and_has_one_spelling() {
+    let world = World::new().await;
+    let one = world.put("k", "one").await;
+    let text = one.version.to_string();
+    assert_eq!(text.len(), 32);
+    assert_eq!(text.parse::<VersionId>().unwrap(), one.version);
+    for bad in ["null", "", &text[1..], &format!("{text}A"), "../../../../../../../../etc/passwd"] {
+        assert!(bad.parse::<VersionId>().is_err(), "{bad}");
+    }
+    let absent = world.put("other", "x").await.version;
+    let permit = world.permit_in(&world.data, s3::GetObjectVersion, at("k", absent));
+    assert!(matches!(world.objects.head(permit, Get::default()).await, Err(Error::NoSuchVersion)));
+}
