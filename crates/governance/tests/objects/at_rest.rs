@@ -68,8 +68,8 @@ async fn an_altered_or_shortened_body_is_never_served() {
         let key = if path.extension().is_some_and(|e| e == "pack") { "small" } else { "large" };
         assert!(matches!(world.get(key).await, Err(Error::Damaged { .. })), "{key}");
         // Cut between two frames of 64 KiB, and anywhere.
-        for cut in [(65_536 + 16) * 3, 150] {
-            fs::write(&path, &original[..cut.min(original.len() - 1)]).unwrap();
+        for cut in [(65_536 + 16) * 3, 150].into_iter().filter(|cut| *cut < original.len()) {
+            fs::write(&path, &original[..cut]).unwrap();
             assert!(world.get(key).await.is_err(), "{key} {cut}");
         }
         fs::write(&path, &original).unwrap();

@@ -73,7 +73,7 @@ async fn killed_at_random_points_nothing_acknowledged_is_lost() {
         let lines = 20 + (RandomState::new().build_hasher().finish() % 200) as usize;
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "crash::killed_at_random_points_nothing_acknowledged_is_lost", "--nocapture"])
-            .env(CHILD, format!("{round}:{}", dir.path().display()))
+            .env(CHILD, format!("{}:{}", 2 * round, dir.path().display()))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -91,7 +91,7 @@ async fn killed_at_random_points_nothing_acknowledged_is_lost() {
         process.wait().unwrap();
         assert!(new >= lines, "round {round}: the child stopped by itself");
 
-        let world = open(dir.path().to_owned(), 100 + round).await;
+        let world = open(dir.path().to_owned(), 2 * round + 1).await;
         world.objects.sweep(Timestamp::MAX).await.unwrap();
         for key in &stored {
             let n: usize = key.split_once('/').unwrap().1.parse().unwrap();

@@ -14,7 +14,8 @@ type Told = BTreeMap<String, Option<Vec<u8>>>;
 
 async fn scenario(world: &World, told: &mut Told) {
     for (n, len) in SIZES.into_iter().enumerate() {
-        for round in 0..2_usize {
+        // Only the first is overwritten: the steps are the same for all.
+        for round in 0..if n == 0 { 2 } else { 1_usize } {
             let key = format!("k{n}");
             let content = bytes(len + round);
             let before = told.insert(key.clone(), Some(content.clone()));
