@@ -3,6 +3,8 @@
 //! The test runs its own binary as the child: the child prints each body that was acknowledged, the parent kills it
 //! after a random number of lines and reads everything back.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests may fail loudly")]
+
 use adapters::local::LocalBackend;
 use base::{BlobId, Clock, Effects, Entropy, Ids, Timestamp};
 use bytes::Bytes;

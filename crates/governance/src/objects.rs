@@ -26,6 +26,7 @@ mod types;
 mod write;
 
 pub use checksum::{Algorithm, Checksum, Expected, Kind, StoredChecksum, Trailer};
+pub use commit::occupied;
 pub use condition::{ByteRange, Conditions, Match};
 pub use get::{Head, ObjectStream};
 pub use metadata::{

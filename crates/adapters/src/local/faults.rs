@@ -142,7 +142,7 @@ impl Handle for FaultyHandle {
     fn punch(&self, offset: u64, len: u64) -> io::Result<()> {
         self.faults.run(|| self.inner.punch(offset, len))
     }
-    fn len(&self) -> io::Result<u64> {
-        self.inner.len()
+    fn size(&self) -> io::Result<u64> {
+        self.inner.size()
     }
 }

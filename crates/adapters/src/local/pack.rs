@@ -223,7 +223,7 @@ impl Shared {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), None)),
             other => other?,
         };
-        let end = handle.len()?;
+        let end = handle.size()?;
         // Without a seal the tail may be torn: bodies are read and compared. With one, every entry was flushed.
         let sealed = end >= 2 * ALIGN && matches!(header::read(&*handle, end - ALIGN), Ok(Some(Header::Seal)));
         let mut at = position.max(ALIGN);

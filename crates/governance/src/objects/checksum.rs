@@ -178,7 +178,7 @@ impl Expected {
 }
 
 enum State {
-    Crc(crc_fast::Digest),
+    Crc(Box<crc_fast::Digest>),
     Sha1(crypto::Sha1),
     Sha256(crypto::Sha256),
 }
@@ -206,9 +206,9 @@ impl State {
         match algorithm {
             Algorithm::Sha1 => Self::Sha1(crypto::Sha1::new()),
             Algorithm::Sha256 => Self::Sha256(crypto::Sha256::new()),
-            Algorithm::Crc32 => Self::Crc(crc_fast::Digest::new(CrcAlgorithm::Crc32IsoHdlc)),
-            Algorithm::Crc32c => Self::Crc(crc_fast::Digest::new(CrcAlgorithm::Crc32Iscsi)),
-            Algorithm::Crc64nvme => Self::Crc(crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme)),
+            Algorithm::Crc32 => Self::Crc(Box::new(crc_fast::Digest::new(CrcAlgorithm::Crc32IsoHdlc))),
+            Algorithm::Crc32c => Self::Crc(Box::new(crc_fast::Digest::new(CrcAlgorithm::Crc32Iscsi))),
+            Algorithm::Crc64nvme => Self::Crc(Box::new(crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme))),
         }
     }
     fn update(&mut self, piece: &[u8]) {

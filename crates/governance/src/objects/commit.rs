@@ -3,8 +3,10 @@
 //! INVARIANT: within a key, `order` grows strictly with each commit, so "newest" is what was committed last and a
 //! condition is decided against exactly the version that the write replaces.
 
+use access::facts;
 use base::{DatasetId, ObjectVersionId, Timestamp};
-use store::WriteTxn;
+use serde_json::Value;
+use store::{ReadTxn, WriteTxn};
 
 use super::{
     condition::Conditions,
@@ -29,7 +31,7 @@ pub(crate) struct NewVersion {
 impl NewVersion {
     /// Inserts it, if the conditions hold and its dataset still lives.
     pub(crate) fn insert(&self, txn: &mut WriteTxn<'_>) -> Result<(VersionId, Timestamp), Error> {
-        alive(txn, self.dataset)?;
+        at_home(txn, &self.bucket, &self.key, self.dataset)?;
         let newest = record::newest(txn, &self.bucket, &self.key)?;
         let current = newest.as_ref().and_then(|(_, row)| Some((&row.content.as_ref()?.etag, row.modified)));
         self.conditions.check_write(current)?;
@@ -56,8 +58,37 @@ impl NewVersion {
     }
 }
 
-/// Refuses writes into a dataset that ended after the permit was given.
-pub(crate) fn alive(txn: &WriteTxn<'_>, dataset: DatasetId) -> Result<(), Error> {
-    let rows = txn.view_current(access::facts::view::LOCATION, &dataset.to_string())?;
-    if rows.is_empty() { Err(Error::NoSuchBucket) } else { Ok(()) }
+/// Refuses writes of a dataset that the key is not at home in any more: it ended, or a nested dataset took the prefix
+/// after the permit was given. The longest prefix decides, as at the gate.
+pub(crate) fn at_home(txn: &ReadTxn<'_>, bucket: &str, key: &str, dataset: DatasetId) -> Result<(), Error> {
+    let rows = txn.view_lookup(facts::view::LOCATION, facts::view::BY_BUCKET, bucket)?;
+    let places = rows.iter().flat_map(|row| {
+        let places = row.body.get("places").and_then(Value::as_array);
+        places.into_iter().flatten().map(|place| (row.aggregate.as_str(), place))
+    });
+    let covering = places.filter_map(|(dataset, place)| {
+        let prefix = place.get("prefix").and_then(Value::as_str)?;
+        let here = place.get("bucket").and_then(Value::as_str) == Some(bucket);
+        (here && key.starts_with(prefix)).then_some((prefix.len(), dataset))
+    });
+    match covering.max() {
+        Some((_, owner)) if owner == dataset.to_string() => Ok(()),
+        Some(_) => Err(Error::NoDataset),
+        None => Err(Error::NoSuchBucket),
+    }
+}
+
+/// Whether anything lies under a place: versions, delete markers, uploads. For `access::facts::put_location`, so that no
+/// registration takes objects over, and for deleting a bucket.
+///
+/// # Errors
+/// [`store::Error`].
+pub fn occupied(txn: &ReadTxn<'_>, place: &facts::Place) -> Result<facts::Occupied, store::Error> {
+    let prefix = [place.bucket.as_bytes(), &[0], place.prefix.as_bytes()].concat();
+    for class in [OBJECT, record::UPLOAD] {
+        if !txn.record_prefix(class, &prefix, None, 1)?.is_empty() {
+            return Ok(facts::Occupied::Yes);
+        }
+    }
+    Ok(facts::Occupied::No)
 }

@@ -101,14 +101,16 @@ fn damaged() -> Error {
 pub(crate) fn objects(txn: &ReadTxn<'_>, bucket: &str, visible: &Visible, list: &List) -> Result<ObjectPage, Error> {
     let limit = list.limit.min(PAGE_MAX);
     let mut page = ObjectPage::default();
+    if limit == 0 {
+        return Ok(page);
+    }
     let mut walk = Walk::new(txn, OBJECT, bucket, visible, &list.prefix);
     let after = list.after.as_deref();
     if let Some(after) = after {
         walk.skip_key(after);
     }
     let mut last: Option<String> = None;
-    while limit > 0 {
-        let Some((row_key, record)) = walk.next()? else { break };
+    while let Some((row_key, record)) = walk.next()? {
         let (key, tail) = record::split(&row_key, bucket.len()).ok_or_else(damaged)?;
         let common = folded(key, &list.prefix, list.delimiter.as_deref());
         if let Some(common) = common.filter(|common| after.is_some_and(|after| *common <= after)) {
@@ -150,6 +152,9 @@ pub(crate) fn versions(
 ) -> Result<VersionPage, Error> {
     let limit = list.limit.min(PAGE_MAX);
     let mut page = VersionPage::default();
+    if limit == 0 {
+        return Ok(page);
+    }
     let mut walk = Walk::new(txn, OBJECT, bucket, visible, &list.prefix);
     // The key whose newest version has been passed: what follows of it is not the newest.
     let mut passed: Option<String> = None;
@@ -165,8 +170,7 @@ pub(crate) fn versions(
     }
     let after = list.after.as_ref().map(|(key, _)| key.as_str());
     let mut last = None;
-    while limit > 0 {
-        let Some((row_key, record)) = walk.next()? else { break };
+    while let Some((row_key, record)) = walk.next()? {
         let (key, tail) = record::split(&row_key, bucket.len()).ok_or_else(damaged)?;
         let common = folded(key, &list.prefix, list.delimiter.as_deref());
         if let Some(common) = common.filter(|common| after.is_some_and(|after| *common <= after)) {
@@ -208,6 +212,9 @@ pub(crate) fn uploads(
 ) -> Result<UploadPage, Error> {
     let limit = list.limit.min(PAGE_MAX);
     let mut page = UploadPage::default();
+    if limit == 0 {
+        return Ok(page);
+    }
     let mut walk = Walk::new(txn, UPLOAD, bucket, visible, &list.prefix);
     match &list.after {
         Some((key, Some(upload))) => {
@@ -220,8 +227,7 @@ pub(crate) fn uploads(
     }
     let after = list.after.as_ref().map(|(key, _)| key.as_str());
     let mut last = None;
-    while limit > 0 {
-        let Some((row_key, record)) = walk.next()? else { break };
+    while let Some((row_key, record)) = walk.next()? {
         let (key, tail) = record::split(&row_key, bucket.len()).ok_or_else(damaged)?;
         let common = folded(key, &list.prefix, list.delimiter.as_deref());
         if let Some(common) = common.filter(|common| after.is_some_and(|after| *common <= after)) {

@@ -8,7 +8,7 @@ use store::WriteTxn;
 use super::{
     Objects,
     checksum::{self, Algorithm, Checksum, Expected, Kind, StoredChecksum},
-    commit::{NewVersion, alive},
+    commit::{NewVersion, at_home},
     condition::ByteRange,
     put::own_body,
     record::{self, Body as BodyRow, Content, PART, PartRow, Segment, UPLOAD, UploadRow},
@@ -60,7 +60,7 @@ impl Objects {
             kind,
         };
         let change = move |txn: &mut WriteTxn<'_>| {
-            alive(txn, target.dataset)?;
+            at_home(txn, &target.bucket, target.key.as_str(), target.dataset)?;
             let key = record::upload_key(&target.bucket, target.key.as_str(), upload);
             txn.record_put(UPLOAD, &key, &record::encode(&row, "upload record")?, None)?;
             Ok::<_, Error>(())

@@ -2,7 +2,7 @@
 //!
 //! The test runs its own binary as the child, which prints each key after it was acknowledged.
 
-use super::world::{World, bytes, put};
+use super::world::{World, bytes};
 use adapters::local::faults::FaultyFiles;
 use base::Timestamp;
 use std::{
@@ -56,7 +56,6 @@ async fn child(dir: PathBuf, seed: u64) {
         });
     }
     tasks.join_next().await;
-    drop(put(""));
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! What is put is what is read, in whole and in ranges; what does not match is refused and leaves nothing.
 
-use super::world::{World, body, bytes, drain, put};
-use access::s3;
+use super::world::{World, bytes, drain, put};
+use access::{
+    facts::{Occupied, Place},
+    s3,
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, stream};
@@ -186,5 +189,19 @@ async fn nothing_is_written_into_a_dataset_that_ended() {
     world.put_location(&world.data, false).await;
     assert!(matches!(world.try_put("k", put("x")).await, Err(Error::NoSuchBucket)));
     assert_eq!(governance_bodies(&world).await, 0);
-    drop(body("x"));
+
+    // Nor under a prefix that a nested dataset took after the permit was given.
+    let world = World::new().await;
+    let early = world.permit(s3::PutObject, "x/k");
+    assert_eq!(occupied(&world, "x/").await, Occupied::No);
+    world.dataset("x/", access::facts::DatasetKind::Dataset).await;
+    assert!(matches!(world.objects.put(early, put("x")).await, Err(Error::NoDataset)));
+    world.put("y/k", "x").await;
+    assert_eq!(occupied(&world, "y/").await, Occupied::Yes);
+    assert_eq!(occupied(&world, "y/k/").await, Occupied::No);
+}
+
+async fn occupied(world: &World, prefix: &str) -> Occupied {
+    let place = Place { bucket: super::world::BUCKET.to_owned(), prefix: prefix.to_owned() };
+    world.store.read(move |txn| governance::objects::occupied(txn, &place)).await.unwrap()
 }

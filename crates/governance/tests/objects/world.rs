@@ -3,7 +3,7 @@
 use access::{
     AuditClass, Bucket, Ended, Lease, LeaseKey, LeaseScope, Leases, Object, Permit, Visible,
     action::Action,
-    facts::{Classification, DatasetKind, DatasetLocation, Place, kind, view},
+    facts::{Classification, DatasetKind, DatasetLocation, Place, kind},
     s3,
 };
 use adapters::local::{
@@ -20,32 +20,8 @@ use governance::{
     ports::ObjectBackend,
 };
 use std::{path::Path, sync::Arc, time::Duration};
-use store::{Fact, Fold, FoldError, Interval, NewFact, Options, Store, ViewRow, conformance::ManualClock};
+use store::{NewFact, Options, Store, conformance::ManualClock};
 use uuid::Uuid;
-
-/// Folds locations as the gate does, as far as objects look: a dataset lives while it has a row.
-struct Locations;
-impl Fold for Locations {
-    fn view(&self) -> &'static str {
-        view::LOCATION
-    }
-    fn version(&self) -> u32 {
-        1
-    }
-    fn kinds(&self) -> &'static [&'static str] {
-        &[kind::LOCATION_PUT, kind::LOCATION_ENDED]
-    }
-    fn fold(&self, _: &str, facts: &[Fact]) -> Result<Vec<ViewRow>, FoldError> {
-        let Some(last) = facts.last().filter(|fact| fact.kind == kind::LOCATION_PUT) else { return Ok(Vec::new()) };
-        Ok(vec![ViewRow {
-            row: "state".to_owned(),
-            valid: Interval::from(last.valid_from),
-            known: Interval::from(last.recorded.timestamp()),
-            body: last.body.clone(),
-            lookups: Vec::new(),
-        }])
-    }
-}
 
 pub(crate) struct World {
     pub(crate) objects: Objects,
@@ -102,7 +78,7 @@ impl World {
             NodeId::from_uuid(Uuid::from_u128(1)),
             effects.clone(),
         );
-        options.folds = vec![Arc::new(Locations)];
+        options.folds = access::folds();
         let store = Store::open(options).unwrap();
         let custody = Custody::new(token(path, &effects), store.clone(), effects.clone(), crypto::Crypto::default());
         let backend: Arc<dyn ObjectBackend> =
