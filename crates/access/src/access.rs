@@ -18,7 +18,7 @@ use crate::gate::{self, Ask, Scene, Verdict};
 use crate::index::Index;
 use crate::permit::{EvaluationFault, Reason, Ticket};
 use crate::recorder::{ChangeRecorder, NotRecorded, Recorder, Window};
-use crate::{Action, Denied, DenyReason, Ended, Lease, LeaseScope, OpContext, Permit, ResourceRef, Sessions};
+use crate::{Action, Denied, DenyReason, Ended, Lease, LeaseScope, OpContext, Outcome, Permit, ResourceRef, Sessions};
 
 pub use look::Located;
 pub use start::{Deps, Maintenance, folds};
@@ -84,6 +84,40 @@ impl Access {
     /// Does not wait.
     pub fn record_refusal(&self, op: &OpContext, action: &'static str, resource: &ResourceRef, reason: DenyReason) {
         self.0.recorder.refusal(op, action, self.0.arn(resource), reason);
+    }
+
+    /// Counts a failure of somebody unknown (a bad signature, a malformed token) by reason and source, per minute.
+    pub fn unauthenticated(&self, reason: &'static str, source: Option<std::net::IpAddr>) {
+        self.0.recorder.unknown(source, reason);
+    }
+
+    /// Makes the change that `permit` allows: runs `closure` in one transaction as the permit's actor, with the ledger
+    /// entry of the decision and of the facts that the closure added. Returns after the commit, when every later
+    /// decision sees it; closes the permit.
+    ///
+    /// # Errors
+    /// What the closure returns, or why the change could not be committed; nothing of it is kept then.
+    pub async fn change<A, T, E>(
+        &self,
+        permit: Permit<A>,
+        mut closure: impl FnMut(&mut store::WriteTxn<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        A: Action,
+        T: Send + 'static,
+        E: From<store::Error> + From<crate::Error> + Send + 'static,
+    {
+        let recorder = permit.recorder().cloned();
+        let done = self.0.store.write(permit.actor(), move |txn| {
+            let value = closure(txn)?;
+            if let Some(recorder) = &recorder {
+                recorder.record(txn)?;
+            }
+            Ok::<T, E>(value)
+        });
+        let done = done.await;
+        permit.finish(if done.is_ok() { Outcome::DONE } else { Outcome { status: 500, bytes: 0 } });
+        done.map(|committed| committed.value)
     }
 
     async fn decide<A: Action>(&self, op: &OpContext, action: &A, resource: &A::Resource) -> Decided {

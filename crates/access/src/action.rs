@@ -37,7 +37,7 @@ pub enum Need {
     List,
     /// The caller is in the owner group, or a steward group, of the dataset at the bucket's root.
     Owner,
-    /// Permanent deletion: retention's alone, denied to everyone.
+    /// Permanent deletion: retention's alone; in a workspace, which a tool made for itself, as `Write`.
     Retention,
     /// The compiled trust of a role.
     Trust,

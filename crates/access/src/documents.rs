@@ -16,6 +16,8 @@ use crate::permit::EvaluationFault;
 
 /// The usual data actions on `*`: a tool role needs nothing else, so that an owner handles grants alone.
 pub const DATA_ACCESS: &str = "GalenDataAccess";
+/// Beside the data actions: make buckets of one's own and empty them again.
+pub const WORKSPACE: &str = "GalenWorkspace";
 /// Runs the installation: people, groups, roles, clients, services, domains. Grants no data.
 pub const ADMINISTRATOR: &str = "GalenAdministrator";
 /// Owns or looks after datasets: registers, describes, grants, asks why.
@@ -28,6 +30,7 @@ pub const MEMBER: &str = "GalenMember";
 /// The managed policies: name and text.
 pub const MANAGED: &[(&str, &str)] = &[
     (DATA_ACCESS, include_str!("documents/GalenDataAccess.json")),
+    (WORKSPACE, include_str!("documents/GalenWorkspace.json")),
     (ADMINISTRATOR, include_str!("documents/GalenAdministrator.json")),
     (DATA_OWNER, include_str!("documents/GalenDataOwner.json")),
     (AUDITOR, include_str!("documents/GalenAuditor.json")),

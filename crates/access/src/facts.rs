@@ -9,13 +9,13 @@ mod types;
 mod write;
 
 pub(crate) use fold::edge;
-pub use fold::folds;
+pub use fold::{Lived, folds, lookup};
 pub use types::*;
 pub use write::*;
 
 /// The names of the views, for reads of "as it was at T, as known at K".
 pub mod view {
-    /// One row a membership, by edge; lookups [`BY_MEMBER`], [`BY_GROUP`].
+    /// One row a membership, by edge; lookups [`BY_ID`], [`BY_MEMBER`], [`BY_GROUP`].
     pub const MEMBERSHIP: &str = "membership";
     /// One row a grant; lookups [`BY_DATASET`], [`BY_GROUP`].
     pub const GRANT: &str = "grant";
@@ -32,6 +32,8 @@ pub mod view {
     /// One row a service; lookup [`BY_NAME`].
     pub const SERVICE: &str = "service";
 
+    /// Lookup by the row's own id.
+    pub const BY_ID: &str = "id";
     /// Lookup by member id.
     pub const BY_MEMBER: &str = "member";
     /// Lookup by group id.

@@ -110,10 +110,11 @@ pub(crate) fn decide(world: &World, scene: &Scene<'_>, ask: &Ask<'_>) -> Verdict
             verdict
         }
         Need::Iam => manage::decide(world, scene, ask, &subject, verdict),
-        Need::Retention => verdict.no(DenyReason::Retention),
         Need::Trust => verdict.no(DenyReason::Evaluation { what: EvaluationFault::Evaluator }),
         Need::List => data::list(world, scene, ask, &subject, verdict),
-        Need::Read | Need::Write | Need::Discover | Need::Owner => data::decide(world, scene, ask, &subject, verdict),
+        Need::Read | Need::Write | Need::Discover | Need::Owner | Need::Retention => {
+            data::decide(world, scene, ask, &subject, verdict)
+        }
     }
 }
 

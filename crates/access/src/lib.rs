@@ -29,7 +29,7 @@ pub use gate::EVALUATOR;
 pub use index::MemoryReport;
 pub use op::{Edge, OpContext, RequestKeys, SignatureKeys};
 pub use permit::{AuditClass, Denied, DenyReason, Obligations, Outcome, Permit, Reason};
-pub use recorder::{Change, ChangeRecorder, Log};
+pub use recorder::ChangeRecorder;
 pub use resource::{
     AnyBucket, Bucket, DomainTarget, Erasure, GrantTarget, Installation, Member, MembershipEdge, Object, ResourceRef,
     SessionTarget,

@@ -153,6 +153,11 @@ pub struct Outcome {
     pub bytes: u64,
 }
 
+impl Outcome {
+    /// Done, with no data to count.
+    pub const DONE: Self = Self { status: 200, bytes: 0 };
+}
+
 /// Why the gate said no.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "because", rename_all = "snake_case")]

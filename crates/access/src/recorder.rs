@@ -14,11 +14,12 @@ use crypto::Sha256Digest;
 use custody::Custody;
 use ledger::{Admission, DenialCounter, ReadWindows};
 use std::collections::{BTreeMap, HashSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::Store;
 
-pub use change::{Change, ChangeRecorder};
-pub use log::Log;
+pub use change::ChangeRecorder;
+pub(crate) use log::Log;
 
 use crate::action::Class;
 use crate::gate::Verdict;
@@ -215,9 +216,13 @@ impl Recorder {
         self.unwaited(&entry);
     }
 
+    fn failure(&self, op: &OpContext, reason: &'static str) {
+        self.unknown(op.source_ip, reason);
+    }
+
     /// Counts a failure of somebody unknown, by reason and source, per minute.
-    pub(crate) fn failure(&self, op: &OpContext, reason: &'static str) {
-        let source = op.source_ip.map_or_else(String::new, |ip| ip.to_canonical().to_string());
+    pub(crate) fn unknown(&self, source: Option<IpAddr>, reason: &'static str) {
+        let source = source.map_or_else(String::new, |ip| ip.to_canonical().to_string());
         let commitment = crypto::sha256(&[&self.0.salt[..], source.as_bytes()].concat());
         let id = || DecisionId::from_uuid(self.0.effects.uuid());
         let finished = lock(&self.0.failures).count(reason, commitment, self.0.effects.now(), id);

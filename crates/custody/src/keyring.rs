@@ -22,6 +22,9 @@ const DATA_KEYS_MAX: usize = 65_536;
 /// Keys of people in memory at once.
 const SUBJECT_KEYS_MAX: usize = 16_384;
 
+/// A data key in memory, shared by all who use it and wiped after the last.
+pub type DataKey = Arc<Secret<[u8; AEAD_KEY_BYTES]>>;
+
 /// The keyring of one process. Cheap to clone.
 #[derive(Clone)]
 pub struct Custody(Arc<Inner>);
@@ -98,11 +101,7 @@ impl Custody {
     ///
     /// # Errors
     /// As [`Token::wrap`].
-    pub fn data_key_new(
-        &self,
-        key: &KeyRef,
-        aad: &[u8],
-    ) -> Result<(Arc<Secret<[u8; AEAD_KEY_BYTES]>>, Vec<u8>), Error> {
+    pub fn data_key_new(&self, key: &KeyRef, aad: &[u8]) -> Result<(DataKey, Vec<u8>), Error> {
         let plain = Arc::new(self.0.crypto.secret::<AEAD_KEY_BYTES>());
         let wrapped = self.0.token.wrap(key, plain.expose(), aad)?;
         self.0.data.put(data_slot(key, &wrapped, aad), Arc::clone(&plain), self.0.effects.monotonic());
@@ -113,12 +112,7 @@ impl Custody {
     ///
     /// # Errors
     /// As [`Token::unwrap`].
-    pub fn data_key_open(
-        &self,
-        key: &KeyRef,
-        wrapped: &[u8],
-        aad: &[u8],
-    ) -> Result<Arc<Secret<[u8; AEAD_KEY_BYTES]>>, Error> {
+    pub fn data_key_open(&self, key: &KeyRef, wrapped: &[u8], aad: &[u8]) -> Result<DataKey, Error> {
         let now = self.0.effects.monotonic();
         let slot = data_slot(key, wrapped, aad);
         if let Some(found) = self.0.data.get(&slot, now) {

@@ -1,1 +1,96 @@
-//! directory.
+//! People, groups and sign-in: who exists, what they are called, how they prove who they are, and the tokens that say so.
+//!
+//! It must not know HTTP, and it does not decide who may do what: protected operations take the gate's permit, and
+//! memberships are written as `access`'s own facts. INVARIANT: no personal attribute and no secret is in a fact; a
+//! source identity is given once and never again.
+
+mod clients;
+mod erasure;
+mod error;
+mod facts;
+mod fold;
+mod groups;
+mod lockout;
+mod membership;
+mod names;
+mod password;
+mod people;
+mod ports;
+pub mod provider;
+mod signin;
+
+use access::{Action, Outcome, Permit};
+use base::{AccountId, Effects};
+use crypto::Crypto;
+use custody::Custody;
+use std::sync::Arc;
+use store::{Store, WriteTxn};
+
+pub use clients::{Client, ClientKind, GroupClaim, NewClient};
+pub use erasure::{Approval, ERASURE_WAITS, ErasureRequest};
+pub use error::Error;
+pub use fold::folds;
+pub use groups::{Group, GroupStatus};
+pub use lockout::{FAILURES_MAX, FAILURES_WINDOW, LOCKED_FOR};
+pub use membership::MembershipRow;
+pub use names::{DisplayName, Email, GroupName, Username};
+pub use password::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
+pub use people::{NewPerson, Person, PersonChange, PersonStatus, Personal};
+pub use ports::Entitlements;
+pub use provider::Provider;
+pub use signin::{ACR_PASSWORD, SIGN_IN_IDLE, SIGN_IN_LASTS, SignIn};
+
+/// What the directory is built from.
+pub struct Deps {
+    /// State.
+    pub store: Store,
+    /// Keys: people's attributes are sealed, their names found by keyed hashes.
+    pub custody: Custody,
+    /// Time and randomness.
+    pub effects: Effects,
+    /// The cryptographic provider.
+    pub crypto: Crypto,
+    /// The account in every ARN.
+    pub account: AccountId,
+    /// The issuer of the built-in provider: an `https` origin, or `http` on loopback; no trailing slash.
+    pub issuer: String,
+}
+
+/// The directory of one installation. Cheap to clone.
+#[derive(Clone)]
+pub struct Directory(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) custody: Custody,
+    pub(crate) effects: Effects,
+    pub(crate) crypto: Crypto,
+    pub(crate) account: AccountId,
+    pub(crate) issuer: String,
+    pub(crate) passwords: password::Passwords,
+}
+
+impl Directory {
+    /// Builds the directory; nothing is read or written yet.
+    pub fn new(deps: Deps) -> Self {
+        let Deps { store, custody, effects, crypto, account, issuer } = deps;
+        let passwords = password::Passwords::new(crypto.clone());
+        Self(Arc::new(Inner { store, custody, effects, crypto, account, issuer, passwords }))
+    }
+
+    /// Runs one permitted change and records its outcome with the permit.
+    pub(crate) async fn change<A: Action, T: Send + 'static>(
+        &self,
+        permit: Permit<A>,
+        closure: impl FnMut(&mut WriteTxn<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let done = self.0.store.write(permit.actor(), closure).await;
+        permit.finish(outcome(done.is_ok()));
+        done.map(|committed| committed.value)
+    }
+}
+
+/// The outcome of a permit as the record shows it: done, or refused by a rule of the directory.
+pub(crate) const fn outcome(done: bool) -> Outcome {
+    Outcome { status: if done { 200 } else { 400 }, bytes: 0 }
+}

@@ -239,7 +239,7 @@ fn decimal(text: &str) -> Option<Decimal> {
     if !plain || !text.bytes().any(|b| b.is_ascii_digit()) {
         return None;
     }
-    text.parse().ok().or_else(|| Decimal::from_scientific(text).ok()).map(|d: Decimal| d.normalize())
+    Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text)).ok().map(|d| d.normalize())
 }
 
 fn boolean(text: &str) -> Option<bool> {
@@ -265,6 +265,11 @@ fn instant(text: &str) -> Option<i128> {
     if text.len() == 10 {
         return day(text);
     }
+    // No annotations: a time zone's name would have to be looked up.
+    let plain = |b: u8| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b':' | b'.' | b'T' | b'Z');
+    if !text.bytes().all(plain) {
+        return None;
+    }
     text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_nanosecond)
 }
 
@@ -274,8 +279,9 @@ fn day(text: &str) -> Option<i128> {
     Some(midnight.timestamp().as_nanosecond())
 }
 
+/// An address; an IPv4 address that is written as IPv6 (`::ffff:10.0.0.1`) is the IPv4 address, so that no network is evaded by spelling.
 fn address(text: &str) -> Option<IpAddr> {
-    text.parse().ok()
+    text.parse().ok().map(|a: IpAddr| a.to_canonical())
 }
 
 /// A network, or a bare address as a network of one host. Host bits in the address are ignored.
@@ -287,9 +293,12 @@ fn network(text: &str) -> Option<IpNet> {
 pub(crate) fn around_numbers(literals: &[&str]) -> Vec<String> {
     let mut numbers: Vec<Decimal> = literals.iter().filter_map(|l| decimal(l)).collect();
     numbers.sort();
-    let between = numbers.iter().zip(numbers.iter().skip(1)).map(|(a, b)| a + (b - a) / Decimal::TWO);
-    let below = numbers.first().map(|n| n - Decimal::ONE);
-    let above = numbers.last().map(|n| n + Decimal::ONE);
+    // Halved before they are added, so that the largest numbers do not overflow.
+    let half = |n: &Decimal| n.checked_div(Decimal::TWO);
+    let between =
+        numbers.iter().zip(numbers.iter().skip(1)).filter_map(|(a, b)| half(a).zip(half(b))?.0.checked_add(half(b)?));
+    let below = numbers.first().and_then(|n| n.checked_sub(Decimal::ONE));
+    let above = numbers.last().and_then(|n| n.checked_add(Decimal::ONE));
     let all = between.chain(below).chain(above).chain(numbers.iter().copied());
     all.map(|n| n.to_string()).collect()
 }

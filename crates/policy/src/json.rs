@@ -285,6 +285,6 @@ impl Reader<'_> {
 /// Whether both texts are the same decimal number. Two documents of one digest must never evaluate differently.
 fn same_decimal(text: &str, canonical: &str) -> bool {
     use rust_decimal::Decimal;
-    let read = |t: &str| t.parse::<Decimal>().or_else(|_| Decimal::from_scientific(t)).ok();
+    let read = |t: &str| Decimal::from_str_exact(t).or_else(|_| Decimal::from_scientific(t)).ok();
     text == canonical || read(text).is_some_and(|n| Some(n) == read(canonical))
 }

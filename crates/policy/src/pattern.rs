@@ -244,7 +244,9 @@ fn find_run<T: AsRef<str>>(run: &[Piece<T>], text: &str) -> Option<usize> {
         let literal = literal.as_ref();
         return text.find(literal).map(|at| at + literal.len());
     }
-    let starts = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    let shortest: usize = run.iter().map(|piece| if let Piece::Text(t) = piece { t.as_ref().len() } else { 1 }).sum();
+    let last = text.len().checked_sub(shortest)?;
+    let starts = text.char_indices().map(|(at, _)| at).chain([text.len()]).take_while(|at| *at <= last);
     starts.into_iter().find_map(|at| run_at_start(run, text.get(at..)?).map(|used| at + used))
 }
 

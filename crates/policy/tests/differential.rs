@@ -1,7 +1,7 @@
 //! The evaluator against two others on random questions.
 //!
-//! Always: against `differential/reference.rs`, a slow transcription of the rules. With `GALEN_IAM_SIMULATE` naming a `node_modules`
-//! folder that holds the package of `differential/package.json`: also against that evaluator, as a child process, tens of thousands
+//! Always: against `differential/reference.rs`, a slow transcription of the rules. With `GALEN_TEST_IAM_SIMULATE` naming a
+//! folder where the packages of `differential/package.json` are installed: also against that evaluator, as a child process, tens of thousands
 //! of questions a run, at least fifty unexcused ones in each cell of operator x values x effect. `cargo xtask test` sets it.
 
 #![cfg(test)]
@@ -170,6 +170,102 @@ fn a_seeded_bug_is_caught() {
     }
 }
 
+fn allowed(question: &Value) -> bool {
+    ours(question).decision == "allow"
+}
+
+fn everything(effect: &str) -> Value {
+    json!({"Version": "2012-10-17", "Statement": {"Effect": effect, "Action": "*", "Resource": "*"}})
+}
+
+/// What must hold of any question, whatever the right answer is.
+#[test]
+fn changes_that_have_one_direction() {
+    for case in cases(SEEDS[2], 0, 1_000) {
+        let q = &case.question;
+        let before = ours(q);
+        let with = |name: &str, document: Value| {
+            let mut q = q.clone();
+            match q.get_mut(name) {
+                Some(Value::Array(list)) => list.push(document),
+                _ => q[name] = json!([document]),
+            }
+            q
+        };
+        assert_eq!(ours(&with("identity_policies", everything("Deny"))).decision, "explicit_deny", "{q}");
+        if before.decision == "allow" {
+            assert!(allowed(&with("identity_policies", everything("Allow"))), "an Allow took away: {q}");
+        } else {
+            let nothing = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "iam:None", "Resource": "*"}});
+            assert!(!allowed(&with("service_control_policies", json!([nothing]))), "a guardrail gave: {q}");
+            let unlimited = q["session_policies"].as_array().is_none_or(Vec::is_empty);
+            assert!(
+                !unlimited || !allowed(&with("session_policies", everything("Allow"))),
+                "a session policy gave: {q}"
+            );
+        }
+        let mut turned = q.clone();
+        for statement in statements(&mut turned) {
+            for name in ["Action", "NotAction", "Resource", "NotResource"] {
+                if let Some(Value::Array(list)) = statement.get_mut(name) {
+                    list.reverse();
+                }
+            }
+        }
+        let context = q["request"]["context"].as_object().unwrap();
+        turned["request"]["context"] = context.iter().map(|(k, v)| (k.to_uppercase(), v.clone())).collect();
+        assert_eq!(ours(&turned), before, "order of values or case of keys counts: {q}");
+    }
+}
+
+/// The gate's narrower question agrees with the whole one where there is no resource policy.
+#[test]
+fn the_role_side_agrees_with_the_whole() {
+    use policy::{Compiled, Context, Document, DocumentKind as Kind, Inputs, Outcome, Principal, Request, narrow};
+    use std::sync::Arc;
+    let compile = |kind| move |d: &Value| -> Arc<Compiled> { Document::from_value(d, kind).unwrap().compile() };
+    let list = |value: &Value, kind| -> Vec<Arc<Compiled>> {
+        value.as_array().into_iter().flatten().map(compile(kind)).collect()
+    };
+    let mut same = 0;
+    for case in cases(SEEDS[0], 0, 1_000) {
+        let mut q = case.question;
+        let request = &q["request"];
+        let text = |name: &str| request[name].as_str().unwrap().to_owned();
+        let principal = Principal::parse(&text("principal"));
+        let plain = text("action").starts_with("s3:") && text("resource_account") == "111122223333";
+        if !plain || !principal.has_identity_side() {
+            continue;
+        }
+        let context: Context =
+            request["context"].as_object().unwrap().iter().map(|(k, v)| (k, v.as_str().unwrap())).collect();
+        let request = Request::new(principal, text("action"), text("resource"), text("resource_account"), context);
+        q["resource_policy"] = Value::Null;
+        let identity = list(&q["identity_policies"], Kind::Identity);
+        let session = list(&q["session_policies"], Kind::Session);
+        let boundary =
+            (!q["permission_boundary"].is_null()).then(|| compile(Kind::Boundary)(&q["permission_boundary"]));
+        let levels = q["service_control_policies"].as_array().into_iter().flatten();
+        let scps: Vec<_> = levels.map(|level| list(level, Kind::ServiceControl)).collect();
+        let inputs = Inputs {
+            identity: &identity,
+            resource: None,
+            boundary: boundary.as_deref(),
+            session: &session,
+            scps: &scps,
+        };
+        let side = narrow(&inputs, &request);
+        let whole = match side.outcome() {
+            Outcome::Allows => "allow",
+            Outcome::Denies => "explicit_deny",
+            Outcome::Lacks => "implicit_deny",
+        };
+        assert_eq!(whole, ours(&q).decision, "{q}");
+        same += 1;
+    }
+    assert!(same > 100);
+}
+
 #[test]
 fn every_accepted_difference_is_documented() {
     let page = include_str!("../../../docs/policy-differences.md");
@@ -233,14 +329,14 @@ fn comparable(answer: &Answer) -> Theirs {
 
 fn other_evaluator() -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "the comparison is opted into by the environment: it needs Node")]
-    std::env::var("GALEN_IAM_SIMULATE").ok()
+    std::env::var("GALEN_TEST_IAM_SIMULATE").ok()
 }
 
 #[test]
 fn agrees_with_the_other_evaluator() {
     const HITS_MIN: usize = 50;
     let Some(folder) = other_evaluator() else {
-        println!("GALEN_IAM_SIMULATE is not set: compared with the reference only");
+        println!("GALEN_TEST_IAM_SIMULATE is not set: compared with the reference only");
         return;
     };
     let mut hits: BTreeMap<Cell, usize> = BTreeMap::new();

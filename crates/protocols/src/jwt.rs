@@ -52,13 +52,22 @@ impl Kind {
     }
 }
 
+/// Whom a token must be meant for.
+#[derive(Clone, Copy, Debug)]
+pub enum Audience<'a> {
+    /// At least one of these must be in `aud`; an empty list accepts none.
+    OneOf(&'a [&'a str]),
+    /// Any: the caller looks the verified `aud` up among what it trusts.
+    LookedUp,
+}
+
 /// Whom a token must come from and be meant for.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     /// The exact `iss`.
     pub issuer: &'a str,
-    /// At least one of these must be in `aud`; an empty list accepts none.
-    pub audiences: &'a [&'a str],
+    /// Whom it must be meant for.
+    pub audience: Audience<'a>,
     /// The kind of token.
     pub kind: Kind,
     /// The present.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Access, Inner};
 use crate::action::{Class, Need};
-use crate::facts::{Client, DatasetLocation, Role, Service};
+use crate::facts::{Client, DatasetLocation, Entitlement, Role, Service};
 use crate::gate::Ask;
 use crate::resource::{Bucket, Member};
 use crate::{OpContext, Visible};
@@ -98,6 +98,19 @@ impl Access {
         let mut roles: Vec<Arc<Role>> = self.0.index.world().roles().map(|state| Arc::clone(&state.role)).collect();
         roles.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         roles
+    }
+
+    /// The live entitlements of a role, by id.
+    pub fn entitlements_of(&self, role: RoleId) -> Vec<Entitlement> {
+        let world = self.0.index.world();
+        let rows = world.entitlements(role).iter();
+        let mut all: Vec<Entitlement> = rows
+            .filter_map(|row| {
+                Some(Entitlement { id: row.id, group: world.group(row.group)?, role, client: row.client })
+            })
+            .collect();
+        all.sort_unstable_by_key(|it| it.id);
+        all
     }
 
     /// The trust policy of a role, as compiled from its entitlements and clients now.

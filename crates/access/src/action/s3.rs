@@ -30,7 +30,7 @@ actions! { "s3";
     DeleteObjectVersionTagging(Object) Write Write;
     /// Put a delete marker on an object.
     DeleteObject(Object) Write Write;
-    /// Destroy a version: retention's alone.
+    /// Destroy a version: retention's alone, but in a workspace.
     DeleteObjectVersion(Object) Write Retention;
     /// Give up a multipart upload.
     AbortMultipartUpload(Object) Write Write;
@@ -52,6 +52,8 @@ actions! { "s3";
     GetBucketLocation(Bucket) View Discover;
     /// Always `Enabled`.
     GetBucketVersioning(Bucket) View Discover;
+    /// Ask for what is always so; anything less is refused.
+    PutBucketVersioning(Bucket) View Owner;
     /// Always the fixed private one.
     GetBucketAcl(Bucket) View Discover;
     /// Always `BucketOwnerEnforced`.
@@ -60,6 +62,8 @@ actions! { "s3";
     GetEncryptionConfiguration(Bucket) View Discover;
     /// Always blocking.
     GetBucketPublicAccessBlock(Bucket) View Discover;
+    /// Ask for what is always so; anything less is refused.
+    PutBucketPublicAccessBlock(Bucket) View Owner;
     /// The bucket's CORS rules.
     GetBucketCORS(Bucket) View Discover;
     /// Set the CORS rules.

@@ -77,7 +77,8 @@ fn timeline(
     Ok(rows)
 }
 
-fn lookup(name: &'static str, value: impl ToString) -> Lookup {
+/// A secondary key of a view row.
+pub fn lookup(name: &'static str, value: impl ToString) -> Lookup {
     Lookup { name, value: value.to_string() }
 }
 
@@ -85,12 +86,17 @@ fn body<T: DeserializeOwned>(fact: &Fact, expected: &'static str) -> Result<T, F
     serde_json::from_value(fact.body.clone()).map_err(|_| FoldError { fact: fact.id, expected })
 }
 
-/// A thing that is put (created, changed) with its whole state and ended once; the fact's subject is its id.
-struct Lived {
-    view: &'static str,
-    kinds: &'static [&'static str],
-    expected: &'static str,
-    lookups: fn(&Value) -> Option<Vec<Lookup>>,
+/// The fold of a thing that is put (created, changed) with its whole state and ended once; the fact's subject is its
+/// id, and a kind that ends in `.ended` ends it. Other crates fold their own whole-state aggregates with it.
+pub struct Lived {
+    /// The view's name.
+    pub view: &'static str,
+    /// The kinds of facts that it reads.
+    pub kinds: &'static [&'static str],
+    /// What a body should be, for the message that refuses one.
+    pub expected: &'static str,
+    /// The lookups of a body; `None` when it is not what its kind promises.
+    pub lookups: fn(&Value) -> Option<Vec<Lookup>>,
 }
 
 impl Fold for Lived {
@@ -248,7 +254,8 @@ impl Fold for Memberships {
             },
             |body| {
                 let Some(it) = read::<Membership>(body) else { return Vec::new() };
-                vec![lookup(view::BY_MEMBER, it.member.uuid().hyphenated()), lookup(view::BY_GROUP, it.group)]
+                let member = lookup(view::BY_MEMBER, it.member.uuid().hyphenated());
+                vec![member, lookup(view::BY_GROUP, it.group), lookup(view::BY_ID, it.id)]
             },
         )
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Ask, Ownership, Scene, Side, Subject, Verdict, context, documents, membership, refused, statement};
 use crate::action::{Class, Need};
-use crate::facts::Level;
+use crate::facts::{DatasetKind, Level};
 use crate::index::{GrantRow, LocationState, World};
 use crate::permit::{DenyReason, Reason};
 
@@ -19,8 +19,11 @@ pub(super) fn decide(
 ) -> Verdict {
     let Some((bucket, key)) = ask.resource.place() else { return verdict.no(DenyReason::NoDataset) };
     let Some((state, prefix)) = find(world, ask.need, bucket, key, subject) else {
-        return verdict.no(DenyReason::NoDataset);
+        return nowhere(world, scene, ask, subject, verdict);
     };
+    if ask.need == Need::Retention && state.location.kind != DatasetKind::Workspace {
+        return verdict.no(DenyReason::Retention);
+    }
     verdict.location = Some(Arc::clone(&state.location));
     verdict.obligations.audit = state.location.audit;
     let ownership = subject.ownership(world, &state.location);
@@ -33,7 +36,13 @@ pub(super) fn decide(
             return verdict.no(reason);
         }
     }
-    role_side(world, scene, ask, subject, state, ownership, verdict)
+    role_side(world, scene, ask, subject, Some(state), ownership, verdict)
+}
+
+/// The place belongs to nobody. That is said only to a caller whose role allows the action at all.
+fn nowhere(world: &World, scene: &Scene<'_>, ask: &Ask<'_>, subject: &Subject<'_>, verdict: Verdict) -> Verdict {
+    let verdict = role_side(world, scene, ask, subject, None, Ownership::default(), verdict);
+    if verdict.allowed() { verdict.no(DenyReason::NoDataset) } else { verdict }
 }
 
 /// The dataset of the key; for a bucket's own attributes the one at its root, else the first that the caller has a part in.
@@ -68,20 +77,20 @@ fn role_side(
     scene: &Scene<'_>,
     ask: &Ask<'_>,
     subject: &Subject<'_>,
-    state: &LocationState,
+    state: Option<&LocationState>,
     ownership: Ownership,
     mut verdict: Verdict,
 ) -> Verdict {
-    let context = context::build(world, scene, ask, Some(subject), Some(state), ownership);
-    verdict.documents = documents(scene, subject, Some(state));
-    if let Some(what) = state.fault {
+    let context = context::build(world, scene, ask, Some(subject), state, ownership);
+    verdict.documents = documents(scene, subject, state);
+    if let Some(what) = state.and_then(|state| state.fault) {
         verdict.context = context;
         return verdict.no(DenyReason::Evaluation { what });
     }
     let resource = ask.resource.arn(scene.region, scene.account);
-    let account = state.location.account.to_string();
+    let account = state.map_or(subject.role.role.account, |state| state.location.account).to_string();
     let request = Request::new(subject.principal(), ask.action, resource, account, context);
-    let side = narrow(&Side::of(scene, subject, Some(state)).inputs(), &request);
+    let side = narrow(&Side::of(scene, subject, state).inputs(), &request);
     verdict.context = request.context;
     match refused(&side, subject, &verdict.documents) {
         Some(reason) => verdict.no(reason),
@@ -148,7 +157,7 @@ fn judge(world: &World, need: Need, row: &GrantRow, now: i64, inside: &str) -> F
         return Fit::Scope;
     }
     let level = match need {
-        Need::Write => Level::Write,
+        Need::Write | Need::Retention => Level::Write,
         Need::Discover => Level::Discover,
         _ => Level::Read,
     };
@@ -213,7 +222,7 @@ pub(super) fn list(
             continue;
         }
         let ownership = subject.ownership(world, &state.location);
-        let one = role_side(world, scene, ask, subject, state, ownership, Verdict::default());
+        let one = role_side(world, scene, ask, subject, Some(state), ownership, Verdict::default());
         if let Some(reason) = one.deny {
             // A Deny of one dataset hides that dataset; the role's own silence will meet every dataset.
             verdict.deny.get_or_insert(reason);
@@ -249,7 +258,7 @@ pub(super) fn list(
         verdict.context = context::build(world, scene, ask, Some(subject), Some(&state), Ownership::default());
         return verdict.no(DenyReason::NothingVisible);
     }
-    verdict.no(DenyReason::NoDataset)
+    nowhere(world, scene, ask, subject, verdict)
 }
 
 /// The areas of one place that live grants of level `read` open, as far as they meet `prefix`.

@@ -8,17 +8,28 @@ use store::{PendingEntry, WriteTxn};
 
 use crate::Error;
 
-/// What changed, for the record (gxp.md AUD-02): the object, its old and its new value, and why.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Change {
-    /// What was changed, as an ARN or an id.
-    pub object: String,
-    /// Its value before; `None` for something new. No personal attribute.
-    pub old: Option<Value>,
-    /// Its value now; `None` for something ended. No personal attribute.
-    pub new: Option<Value>,
-    /// Why, in the words of the actor.
-    pub reason: Option<String>,
+/// Facts of one change whose old and new bodies stand in its entry; the others are named by id.
+const SHOWN_MAX: usize = 8;
+/// Bytes of old and new bodies together; beyond it the facts are named by id alone (`ledger::ENTRY_BYTES_MAX`).
+const SHOWN_BYTES_MAX: usize = 6 * 1024;
+
+/// The old and the new value of each fact's subject (gxp.md AUD-02). Facts hold no personal attribute.
+fn values(txn: &WriteTxn<'_>) -> Result<Vec<Value>, Error> {
+    let added = txn.added();
+    let mut values = Vec::new();
+    let mut bytes = 0;
+    for fact in added.iter().take(SHOWN_MAX) {
+        let before = txn.facts_of(fact.subject)?;
+        let old = before.iter().rev().find(|old| !added.iter().any(|fact| fact.id == old.id)).map(|old| &old.body);
+        let value =
+            json!({ "fact": fact.id, "kind": fact.kind, "subject": fact.subject, "old": old, "new": fact.body });
+        bytes += value.to_string().len();
+        if bytes > SHOWN_BYTES_MAX {
+            break;
+        }
+        values.push(value);
+    }
+    Ok(values)
 }
 
 /// Writes the entry of one permitted change; an owned handle, so that a closure that may run again can hold it.
@@ -33,7 +44,7 @@ impl ChangeRecorder {
     ///
     /// # Errors
     /// Those of the store; [`Error::Value`] for a change that does not fit into an entry.
-    pub fn record(&self, txn: &mut WriteTxn<'_>, change: &Change) -> Result<(), Error> {
+    pub fn record(&self, txn: &mut WriteTxn<'_>) -> Result<(), Error> {
         let mut entry = Entry::clone(&self.entry);
         entry.phase = Phase::Change;
         let facts: Vec<base::FactId> = txn.added().iter().map(|fact| fact.id).collect();
@@ -42,13 +53,11 @@ impl ChangeRecorder {
             id: txn.change(),
             facts,
             digest: Some(crypto::sha256(&digests)),
-            reason: change.reason.clone(),
+            reason: txn.added().iter().find_map(|fact| fact.reason.clone()),
         });
         let mut data = entry.additional_event_data.take().unwrap_or_else(|| json!({}));
         if let Some(data) = data.as_object_mut() {
-            data.insert("object".to_owned(), json!(change.object));
-            data.insert("old".to_owned(), json!(change.old));
-            data.insert("new".to_owned(), json!(change.new));
+            data.insert("values".to_owned(), json!(values(txn)?));
         }
         entry.additional_event_data = Some(data);
         let bytes =

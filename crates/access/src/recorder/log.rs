@@ -16,7 +16,7 @@ const READ_MANY: usize = 1024;
 
 /// The ledger of this node.
 #[derive(Clone)]
-pub struct Log(Arc<Inner>);
+pub(crate) struct Log(Arc<Inner>);
 
 struct Inner {
     journal: Arc<Journal>,
@@ -29,12 +29,12 @@ fn failed(source: store::journal::Error) -> Error {
 
 impl Log {
     /// Over the journal of this node.
-    pub fn new(journal: Arc<Journal>) -> Self {
+    pub(crate) fn new(journal: Arc<Journal>) -> Self {
         Self(Arc::new(Inner { journal, late: Mutex::default() }))
     }
 
     /// The journal itself.
-    pub fn journal(&self) -> &Arc<Journal> {
+    pub(crate) fn journal(&self) -> &Arc<Journal> {
         &self.0.journal
     }
 

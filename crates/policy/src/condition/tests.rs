@@ -194,6 +194,9 @@ fn numbers_are_decimal() {
     holds_for("NumericEquals", json!("1e3"), json!("1000"), true);
     holds_for("NumericEquals", json!("9007199254740993"), json!("9007199254740992"), false);
     holds_for("NumericGreaterThan", json!("-1"), json!("-0.5"), true);
+    // More digits than are kept: not a number, rather than a rounded one.
+    holds_for("NumericEquals", json!("5"), json!("5.00000000000000000000000000000000001"), false);
+    holds_for("NumericNotEquals", json!("5"), json!("5.00000000000000000000000000000000001"), false);
 }
 
 #[test]
@@ -201,4 +204,21 @@ fn a_multivalued_key_needs_a_set_operator() {
     let operator = Operator::parse("StringEquals").unwrap();
     let test = Test::new(&Condition { operator, key: "aws:TagKeys".to_owned(), values: vec!["a".to_owned()] }, true);
     assert_eq!(test.verdict(&Context::new().with("aws:tagkeys", "a")), Verdict::NotSingle);
+}
+
+#[test]
+fn an_address_is_not_evaded_by_its_spelling() {
+    holds_for("IpAddress", json!("10.0.0.0/8"), json!("::ffff:10.1.2.3"), true);
+    holds_for("NotIpAddress", json!("10.0.0.0/8"), json!("::ffff:10.1.2.3"), false);
+    holds_for("IpAddress", json!("::/0"), json!("2001:db8::1"), true);
+    holds_for("IpAddress", json!("0.0.0.0/0"), json!("192.0.2.1"), true);
+    holds_for("IpAddress", json!("10.1.2.3/8"), json!("10.9.9.9"), true);
+}
+
+#[test]
+fn dates_are_read_without_names_of_zones() {
+    holds_for("DateGreaterThan", json!("2020-01-01"), json!("2026-11-21T00:00:00+01:00[Europe/Copenhagen]"), false);
+    holds_for("DateGreaterThan", json!("2020-01-01"), json!("2026-11-21 00:00:00Z"), false);
+    holds_for("DateGreaterThan", json!("2020-01-01"), json!("2026-11-21T00:00Z"), true);
+    holds_for("DateLessThan", json!("2020-01-01"), json!("-86400"), true);
 }

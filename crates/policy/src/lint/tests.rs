@@ -79,6 +79,7 @@ fn conditions_that_can_be_met_together() {
         json!({"StringEquals": {"aws:x": "q"}, "StringNotEquals": {"aws:x": "${aws:y}"}}),
         json!({"ArnLike": {"aws:x": "arn:aws:s3:::*"}, "ArnNotLike": {"aws:x": "arn:aws:s3:::a*"}}),
         json!({"NumericGreaterThan": {"aws:x": 5}, "NumericLessThan": {"aws:x": 6}}),
+        json!({"NumericGreaterThan": {"aws:x": "-79228162514264337593543950335"}, "NumericLessThan": {"aws:x": "79228162514264337593543950335"}}),
         json!({"DateGreaterThan": {"aws:x": "2025-01-01"}, "DateLessThan": {"aws:x": "2025-01-02"}}),
         json!({"IpAddress": {"aws:x": "10.0.0.0/8"}, "NotIpAddress": {"aws:x": ["10.0.0.0/9", "10.128.0.0/10"]}}),
         json!({"ForAnyValue:StringEquals": {"aws:TagKeys": "a"}, "ForAllValues:StringEquals": {"aws:TagKeys": ["a", "b"]}}),

@@ -1,10 +1,10 @@
 // Answers questions of the simulate contract, one JSON line each, by the other evaluator. Started as a child process by
-// differential.rs with the folder of its node_modules; it is a test oracle only and no part of the product.
+// differential.rs with the folder where its packages are installed; it is a test oracle only and no part of the product.
 import { createInterface } from 'node:readline'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
-const folder = join(process.argv[2], '@cloud-copilot')
+const folder = join(process.argv[2], 'node_modules', '@cloud-copilot')
 const load = (path) => import(pathToFileURL(join(folder, path)).href)
 const { authorize } = await load('iam-simulate/dist/esm/core_engine/CoreSimulatorEngine.js')
 const { AwsRequestImpl } = await load('iam-simulate/dist/esm/request/request.js')

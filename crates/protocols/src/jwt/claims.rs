@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Error, Expected, SKEW_SECS_MAX, strict};
+use super::{Audience, Error, Expected, SKEW_SECS_MAX, strict};
 
 /// The last second that is taken as a time (9999-12-31T23:59:59Z); later numbers are milliseconds by mistake.
 const SECONDS_MAX: i64 = 253_402_300_799;
@@ -37,8 +37,10 @@ impl Claims {
         if self.issuer != expected.issuer {
             return Err(Error::WrongIssuer { expected: expected.issuer.to_owned() });
         }
-        if !self.audience.iter().any(|aud| expected.audiences.contains(&aud.as_str())) {
-            return Err(Error::WrongAudience { expected: expected.audiences.join(" or ") });
+        if let Audience::OneOf(audiences) = expected.audience
+            && !self.audience.iter().any(|aud| audiences.contains(&aud.as_str()))
+        {
+            return Err(Error::WrongAudience { expected: audiences.join(" or ") });
         }
         let now = expected.now.as_second();
         for (name, at) in [("nbf", self.not_before), ("iat", self.issued)] {

@@ -36,7 +36,12 @@ fn b64(text: &str) -> String {
 }
 
 fn expected() -> Expected<'static> {
-    Expected { issuer: ISSUER, audiences: &["me"], kind: Kind::Id, now: Timestamp::from_second(NOW).unwrap() }
+    Expected {
+        issuer: ISSUER,
+        audience: Audience::OneOf(&["me"]),
+        kind: Kind::Id,
+        now: Timestamp::from_second(NOW).unwrap(),
+    }
 }
 
 fn keys() -> KeySet {

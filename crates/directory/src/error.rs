@@ -1,0 +1,177 @@
+//! What the directory refuses, and why.
+
+use base::{BadName, ErrorKind, PersonId, Timestamp};
+
+/// A refused or failed operation of the directory.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A name is malformed.
+    #[error("{source}")]
+    BadName {
+        /// What was expected.
+        source: BadName,
+    },
+    /// There is no such thing.
+    #[error("there is no {what} `{name}`")]
+    NotFound {
+        /// What kind of thing.
+        what: &'static str,
+        /// Its id or name, as it was asked for.
+        name: String,
+    },
+    /// The user name belongs to somebody.
+    #[error("the user name is taken: choose another")]
+    UsernameTaken,
+    /// The source identity is or was somebody's.
+    #[error("the source identity is or was somebody's, and is never given twice: choose another")]
+    HandleTaken,
+    /// A live group has this name.
+    #[error("a group named `{name}` exists")]
+    GroupNameTaken {
+        /// The name.
+        name: String,
+    },
+    /// A live client has this id.
+    #[error("a client `{client_id}` exists")]
+    ClientTaken {
+        /// The client id.
+        client_id: String,
+    },
+    /// The client's registration is unsound.
+    #[error("the client cannot be registered: {reason}")]
+    BadClient {
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A redirect URI cannot be registered.
+    #[error("{source}")]
+    BadRedirect {
+        /// What is wrong.
+        source: protocols::oidc::BadRedirect,
+    },
+    /// The person cannot be used for this in their present state.
+    #[error("person `{person}` is {status}")]
+    NotActive {
+        /// Who.
+        person: PersonId,
+        /// `deactivated`, `erased` or `active`.
+        status: &'static str,
+    },
+    /// The group has ended.
+    #[error("group `{name}` has ended")]
+    GroupEnded {
+        /// Its name.
+        name: String,
+    },
+    /// They are in the group already.
+    #[error("the person is a member of the group already")]
+    MemberAlready,
+    /// A password breaks the length rule.
+    #[error("the password has {chars} characters: expected {min} to {max}")]
+    BadPassword {
+        /// Characters given.
+        chars: usize,
+        /// Fewest.
+        min: usize,
+        /// Most.
+        max: usize,
+    },
+    /// The user name or the password is wrong, or the person may not sign in.
+    #[error("the user name or password is wrong")]
+    WrongCredentials,
+    /// Too many failures in a short time.
+    #[error("too many failed attempts: sign-in with this user name is locked until {until}")]
+    Locked {
+        /// When it opens again.
+        until: Timestamp,
+    },
+    /// More sign-ins at once than can be checked.
+    #[error("too many sign-ins at once: try again in a few seconds")]
+    Busy,
+    /// An erasure needs a person with a session on both sides.
+    #[error("an erasure is asked for and approved by people who are signed in, not by machines")]
+    ApproverNotAPerson,
+    /// The second approval comes from the first approver.
+    #[error("the second approval of an erasure must come from another person, in another session, than the first")]
+    SameApprover,
+    /// A person cannot approve their own erasure.
+    #[error("a person cannot approve their own erasure")]
+    OwnErasure,
+    /// Nobody asked for the erasure, or too long ago.
+    #[error("no erasure of person `{person}` is waiting for approval: ask for it first")]
+    NoErasureRequested {
+        /// Whose.
+        person: PersonId,
+    },
+    /// The approval is for another request than the one that waits.
+    #[error("the erasure that is waiting was asked for by somebody else meanwhile: read it again")]
+    ErasureChanged,
+    /// A stored row is not what this crate writes.
+    #[error("a stored {what} is damaged: run `galen state verify`")]
+    Damaged {
+        /// What kind of row.
+        what: &'static str,
+    },
+    /// The password hash could not be computed.
+    #[error("the password could not be hashed")]
+    Hashing,
+    /// Custody failed.
+    #[error("keys could not be used")]
+    Custody {
+        /// Why.
+        #[source]
+        source: custody::Error,
+    },
+    /// The store failed.
+    #[error("the store failed")]
+    Store {
+        /// Why.
+        #[source]
+        source: store::Error,
+    },
+}
+
+impl Error {
+    /// What the failure means to a caller.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::BadName { .. } | Self::BadClient { .. } | Self::BadRedirect { .. } | Self::BadPassword { .. } => {
+                ErrorKind::Invalid
+            }
+            Self::NotFound { .. } | Self::NoErasureRequested { .. } => ErrorKind::NotFound,
+            Self::UsernameTaken
+            | Self::HandleTaken
+            | Self::GroupNameTaken { .. }
+            | Self::ClientTaken { .. }
+            | Self::NotActive { .. }
+            | Self::GroupEnded { .. }
+            | Self::MemberAlready
+            | Self::ErasureChanged => ErrorKind::Conflict,
+            Self::WrongCredentials => ErrorKind::Unauthenticated,
+            Self::Locked { .. } | Self::Busy => ErrorKind::RateLimited,
+            Self::ApproverNotAPerson | Self::SameApprover | Self::OwnErasure => ErrorKind::Forbidden,
+            Self::Damaged { .. } => ErrorKind::Corrupt,
+            Self::Hashing => ErrorKind::Internal,
+            Self::Custody { source } => source.kind(),
+            Self::Store { source } => source.kind(),
+        }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(source: store::Error) -> Self {
+        Self::Store { source }
+    }
+}
+
+impl From<custody::Error> for Error {
+    fn from(source: custody::Error) -> Self {
+        Self::Custody { source }
+    }
+}
+
+impl From<BadName> for Error {
+    fn from(source: BadName) -> Self {
+        Self::BadName { source }
+    }
+}

@@ -1,0 +1,123 @@
+//! Who is in which group: written as `access`'s own facts, because the gate decides by them.
+
+use access::{
+    Member, Permit, api,
+    facts::{Membership, MembershipRemoved, kind, view},
+};
+use base::{GroupId, Ids, MembershipId, Timestamp};
+use store::{ReadTxn, ViewedRow, WriteTxn};
+
+use crate::{Directory, Error, PersonStatus, facts, groups, people};
+
+/// One membership.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MembershipRow {
+    /// The add.
+    pub id: MembershipId,
+    /// Who.
+    pub member: Member,
+    /// In which group.
+    pub group: GroupId,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+fn row_of(row: &ViewedRow) -> Result<MembershipRow, Error> {
+    let Membership { id, member, group } = facts::read(&row.body, "membership")?;
+    Ok(MembershipRow { id, member, group, since: row.valid.from })
+}
+
+fn found_in(txn: &ReadTxn<'_>, name: &str, value: &str) -> Result<Vec<MembershipRow>, Error> {
+    txn.view_lookup(view::MEMBERSHIP, name, value)?.iter().map(row_of).collect()
+}
+
+fn remove(txn: &mut WriteTxn<'_>, rows: &[MembershipRow], reason: Option<&str>) -> Result<(), Error> {
+    let Some(first) = rows.first() else { return Ok(()) };
+    let removed = MembershipRemoved {
+        member: first.member,
+        group: first.group,
+        removes: rows.iter().map(|row| row.id).collect(),
+    };
+    facts::add(txn, kind::MEMBERSHIP_REMOVED, first.member.uuid(), &removed, reason).map(drop)
+}
+
+/// Ends every live membership of a member or in a group.
+pub(crate) fn end_all(
+    txn: &mut WriteTxn<'_>,
+    name: &'static str,
+    value: &str,
+    reason: Option<&str>,
+) -> Result<(), Error> {
+    let mut rows = found_in(txn, name, value)?;
+    rows.sort_by_key(|row| (row.member, row.group));
+    for edge in rows.chunk_by(|a, b| (a.member, a.group) == (b.member, b.group)) {
+        remove(txn, edge, reason)?;
+    }
+    Ok(())
+}
+
+impl Directory {
+    /// Puts a person or a service into a group.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::NotActive`], [`Error::GroupEnded`], [`Error::MemberAlready`].
+    pub async fn add_member(
+        &self,
+        permit: Permit<api::AddMember>,
+        reason: Option<String>,
+    ) -> Result<MembershipId, Error> {
+        let edge = *permit.resource();
+        let id = MembershipId::from_uuid(self.0.effects.uuid());
+        self.change(permit, move |txn| {
+            groups::live_in(txn, edge.group)?;
+            if let Member::Person(person) = edge.member {
+                let status = people::status_in(txn, person)?;
+                if status != PersonStatus::Active {
+                    return Err(Error::NotActive { person, status: status.as_str() });
+                }
+            }
+            let mine = found_in(txn, view::BY_MEMBER, &edge.member.uuid().hyphenated().to_string())?;
+            if mine.iter().any(|row| row.group == edge.group) {
+                return Err(Error::MemberAlready);
+            }
+            let added = Membership { id, member: edge.member, group: edge.group };
+            facts::add(txn, kind::MEMBERSHIP_ADDED, edge.member.uuid(), &added, reason.as_deref())?;
+            Ok(id)
+        })
+        .await
+    }
+
+    /// Takes a member out of a group: every live add of the edge ends.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when they are not in it.
+    pub async fn remove_member(&self, permit: Permit<api::RemoveMember>, reason: Option<String>) -> Result<(), Error> {
+        let edge = *permit.resource();
+        self.change(permit, move |txn| {
+            let mut rows = found_in(txn, view::BY_MEMBER, &edge.member.uuid().hyphenated().to_string())?;
+            rows.retain(|row| row.group == edge.group);
+            if rows.is_empty() {
+                return Err(Error::NotFound { what: "membership in group", name: edge.group.to_string() });
+            }
+            remove(txn, &rows, reason.as_deref())
+        })
+        .await
+    }
+
+    /// The live members of a group.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn members_of(&self, group: GroupId) -> Result<Vec<MembershipRow>, Error> {
+        self.0.store.read(move |txn| found_in(txn, view::BY_GROUP, &group.to_string())).await
+    }
+
+    /// The live memberships of a member.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn memberships_of(&self, member: Member) -> Result<Vec<MembershipRow>, Error> {
+        let value = member.uuid().hyphenated().to_string();
+        self.0.store.read(move |txn| found_in(txn, view::BY_MEMBER, &value)).await
+    }
+}

@@ -1,0 +1,90 @@
+//! Names of people and groups: parsed once, bounded, without control characters. People's names have no `Debug`.
+
+use base::BadName;
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+/// Visible text without leading or trailing space.
+fn is_plain(text: &str, min: usize, max: usize) -> bool {
+    (min..=max).contains(&text.chars().count()) && text.trim() == text && !text.chars().any(char::is_control)
+}
+
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $expected:literal, $shown:literal, $sound:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl FromStr for $name {
+            type Err = BadName;
+            fn from_str(text: &str) -> Result<Self, BadName> {
+                let sound: fn(&str) -> bool = $sound;
+                if sound(text) { Ok(Self(text.to_owned())) } else { Err(BadName::new($what, if $shown { text } else { ".." }, $expected)) }
+            }
+        }
+        impl TryFrom<String> for $name {
+            type Error = BadName;
+            fn try_from(text: String) -> Result<Self, BadName> {
+                text.parse()
+            }
+        }
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(if $shown { &self.0 } else { concat!(stringify!($name), "(..)") })
+            }
+        }
+    };
+}
+
+text! {
+    /// What a person types to sign in: 2 to 128 characters without spaces, compared without regard to case.
+    Username, "a user name", "2 to 128 characters without spaces", false,
+    |text| is_plain(text, 2, 128) && !text.chars().any(char::is_whitespace)
+}
+text! {
+    /// The name that is shown: 1 to 200 characters.
+    DisplayName, "a name", "1 to 200 characters", false, |text| is_plain(text, 1, 200)
+}
+text! {
+    /// A mail address: something on both sides of one `@`, at most 254 characters. Whether mail arrives is not checked.
+    Email, "a mail address", "NAME@DOMAIN, at most 254 characters", false,
+    |text| is_plain(text, 3, 254)
+        && !text.chars().any(char::is_whitespace)
+        && text.rsplit_once('@').is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty() && !name.contains('@'))
+}
+text! {
+    /// A group's name: 1 to 128 characters; unique among live groups without regard to case.
+    GroupName, "a group name", "1 to 128 characters", true, |text| is_plain(text, 1, 128)
+}
+
+impl Username {
+    /// The form in which user names are compared.
+    pub(crate) fn folded(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+impl GroupName {
+    /// The form in which group names are compared.
+    pub(crate) fn folded(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+impl fmt::Display for GroupName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

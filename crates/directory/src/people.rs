@@ -1,0 +1,279 @@
+//! People: made, shown, changed, deactivated. Their attributes are sealed under a key of their own.
+
+mod attributes;
+
+use access::{EpochKey, Permit, api};
+use base::{Ids, PersonId, Secret, SourceIdentity, Timestamp};
+use store::{ReadTxn, ViewedRow, WriteTxn};
+
+pub(crate) use attributes::{Attribute, USERNAME_CLASS};
+
+use crate::{Directory, DisplayName, Email, Error, Username, facts, password};
+use serde::{Deserialize, Serialize};
+
+/// A person to be made.
+pub struct NewPerson {
+    /// What they type to sign in.
+    pub username: Username,
+    /// What is shown.
+    pub display_name: DisplayName,
+    /// Where mail goes.
+    pub email: Email,
+    /// The source identity; `None` takes the user name or mail address if it was never anybody's, else derives one.
+    pub handle: Option<SourceIdentity>,
+    /// The first password; `None`: cannot sign in until one is set.
+    pub password: Option<Secret<String>>,
+}
+
+/// What may be changed of a person; the source identity never is.
+#[derive(Default)]
+pub struct PersonChange {
+    /// Another user name.
+    pub username: Option<Username>,
+    /// Another name.
+    pub display_name: Option<DisplayName>,
+    /// Another mail address.
+    pub email: Option<Email>,
+}
+
+/// Whether a person may sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PersonStatus {
+    /// May sign in.
+    Active,
+    /// May not, and can be let in again.
+    Deactivated,
+    /// Attributes are destroyed; only the id remains.
+    Erased,
+}
+
+impl PersonStatus {
+    /// The word in API and messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Deactivated => "deactivated",
+            Self::Erased => "erased",
+        }
+    }
+}
+
+/// A person as the directory shows them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Person {
+    /// The id, for ever.
+    pub id: PersonId,
+    /// Whether they may sign in.
+    pub status: PersonStatus,
+    /// When they were made.
+    pub created: Timestamp,
+    /// What is sealed; `None` after an erasure.
+    pub personal: Option<Personal>,
+}
+
+/// The sealed attributes of a person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Personal {
+    /// What they type to sign in.
+    pub username: Username,
+    /// What is shown.
+    pub display_name: DisplayName,
+    /// Where mail goes.
+    pub email: Email,
+    /// The source identity of all their sessions.
+    pub handle: SourceIdentity,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    status: PersonStatus,
+    created: Timestamp,
+}
+
+impl Directory {
+    /// Makes a person; the user name and the source identity are reserved in the same change.
+    ///
+    /// # Errors
+    /// [`Error::UsernameTaken`], [`Error::HandleTaken`], [`Error::BadPassword`].
+    pub async fn create_person(&self, permit: Permit<api::CreatePerson>, new: NewPerson) -> Result<PersonId, Error> {
+        let id = PersonId::from_uuid(self.0.effects.uuid());
+        let prepared = self.prepare(id, &new).await?;
+        self.change(permit, move |txn| prepared.write(txn)).await?;
+        Ok(id)
+    }
+
+    /// Shows one person.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn show_person(&self, permit: Permit<api::ShowPerson>) -> Result<Person, Error> {
+        let id = *permit.resource();
+        let shown = self.person(id).await;
+        permit.finish(crate::outcome(shown.is_ok()));
+        shown?.ok_or_else(|| facts::no_person(id))
+    }
+
+    /// Lists people after an id, at most `limit`, in the order of their making.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn list_people(
+        &self,
+        permit: Permit<api::ListPeople>,
+        after: Option<PersonId>,
+        limit: usize,
+    ) -> Result<Vec<Person>, Error> {
+        let after = after.map(|id| id.to_string());
+        let directory = self.clone();
+        let read = self.0.store.read(move |txn| {
+            let rows = txn.view_scan(facts::VIEW_PERSON, after.as_deref(), limit)?;
+            let now = txn.now();
+            rows.iter().filter(|row| row.valid.contains(now)).map(|row| directory.person_of_row(txn, row)).collect()
+        });
+        let listed: Result<Vec<Person>, Error> = read.await;
+        permit.finish(crate::outcome(listed.is_ok()));
+        listed
+    }
+
+    /// Changes attributes of a person.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::NotActive`] after an erasure, [`Error::UsernameTaken`].
+    pub async fn change_person(
+        &self,
+        permit: Permit<api::ChangePerson>,
+        change: PersonChange,
+        reason: Option<String>,
+    ) -> Result<(), Error> {
+        let id = *permit.resource();
+        let prepared = self.prepare_change(id, &change).await?;
+        self.change(permit, move |txn| prepared.write(txn, reason.as_deref())).await
+    }
+
+    /// Sets a password, ends the lockout, and cuts everything that the person has open.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::NotActive`] after an erasure, [`Error::BadPassword`].
+    pub async fn set_password(
+        &self,
+        permit: Permit<api::SetPassword>,
+        password: &Secret<String>,
+        reason: Option<String>,
+    ) -> Result<(), Error> {
+        let id = *permit.resource();
+        let hash = self.0.passwords.hash(password).await?;
+        let key = self.subject_key(id).await?;
+        let sealed = key.seal(Attribute::Password.name(), hash.expose())?;
+        let personal = self.personal_of(id).await?.ok_or_else(|| facts::no_person(id))?;
+        let name = self.username_hash(&personal.username)?;
+        self.change(permit, move |txn| {
+            txn.sealed_put(id.uuid(), Attribute::Password.name(), &sealed)?;
+            crate::lockout::forgive(txn, &name)?;
+            let changed = facts::PersonChanged { attributes: vec![("password".to_owned(), String::new())] };
+            facts::add(txn, facts::PERSON_CHANGED, id.uuid(), &changed, reason.as_deref())?;
+            access::epoch::raise(txn, EpochKey::Person { person: id }, reason.clone())?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Deactivates a person, or lets one in again; deactivating cuts everything that is open.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::NotActive`] when the person is already so, or erased.
+    pub async fn set_active(
+        &self,
+        permit: Permit<api::DeactivatePerson>,
+        active: bool,
+        reason: Option<String>,
+    ) -> Result<(), Error> {
+        let id = *permit.resource();
+        self.change(permit, move |txn| {
+            let status = status_in(txn, id)?;
+            let wanted = if active { PersonStatus::Deactivated } else { PersonStatus::Active };
+            if status != wanted {
+                return Err(Error::NotActive { person: id, status: status.as_str() });
+            }
+            let kind = if active { facts::PERSON_REACTIVATED } else { facts::PERSON_DEACTIVATED };
+            facts::add(txn, kind, id.uuid(), &serde_json::json!({}), reason.as_deref())?;
+            if !active {
+                access::epoch::raise(txn, EpochKey::Person { person: id }, reason.clone())?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Finds a person by id or user name, for edges that resolve names before they ask the gate.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn resolve_person(&self, name: &str) -> Result<PersonId, Error> {
+        let not_found = || Error::NotFound { what: "person", name: name.chars().take(80).collect() };
+        if let Ok(id) = name.parse::<PersonId>() {
+            return Ok(id);
+        }
+        let username: Username = name.parse().map_err(|_| not_found())?;
+        self.person_by_username(&username).await?.ok_or_else(not_found)
+    }
+
+    /// The person with this user name.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::Custody`].
+    pub async fn person_by_username(&self, username: &Username) -> Result<Option<PersonId>, Error> {
+        let hash = self.username_hash(username)?;
+        self.0.store.read(move |txn| person_by_hash(txn, &hash)).await
+    }
+
+    /// Joins names to ids for display; an erased or unknown person has none.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::Custody`].
+    pub async fn personal_of(&self, person: PersonId) -> Result<Option<Personal>, Error> {
+        let directory = self.clone();
+        self.0.store.read(move |txn| directory.personal_in(txn, person)).await
+    }
+
+    pub(crate) async fn person(&self, id: PersonId) -> Result<Option<Person>, Error> {
+        let directory = self.clone();
+        self.0.store.read(move |txn| directory.person_in(txn, id)).await
+    }
+
+    pub(crate) fn person_in(&self, txn: &ReadTxn<'_>, id: PersonId) -> Result<Option<Person>, Error> {
+        let rows = txn.view_current(facts::VIEW_PERSON, &id.to_string())?;
+        rows.first().map(|row| self.person_of_row(txn, row)).transpose()
+    }
+
+    fn person_of_row(&self, txn: &ReadTxn<'_>, row: &ViewedRow) -> Result<Person, Error> {
+        let id = facts::id(&row.aggregate, "person")?;
+        let Row { status, created } = facts::read(&row.body, "person")?;
+        Ok(Person { id, status, created, personal: self.personal_in(txn, id)? })
+    }
+}
+
+/// The person whose user name has this hash.
+pub(crate) fn person_by_hash(txn: &ReadTxn<'_>, hash: &[u8; 32]) -> Result<Option<PersonId>, Error> {
+    attributes::person_in(txn, USERNAME_CLASS, hash)
+}
+
+/// The status of a person inside a transaction.
+pub(crate) fn status_in(txn: &ReadTxn<'_>, id: PersonId) -> Result<PersonStatus, Error> {
+    let rows = txn.view_current(facts::VIEW_PERSON, &id.to_string())?;
+    let row = rows.first().ok_or_else(|| facts::no_person(id))?;
+    facts::read::<Row>(&row.body, "person").map(|row| row.status)
+}
+
+/// Refuses a change of an erased person.
+pub(crate) fn not_erased(txn: &WriteTxn<'_>, id: PersonId) -> Result<(), Error> {
+    match status_in(txn, id)? {
+        PersonStatus::Erased => Err(Error::NotActive { person: id, status: "erased" }),
+        PersonStatus::Active | PersonStatus::Deactivated => Ok(()),
+    }
+}
+
+/// Checks a first password before anything else is done.
+pub(crate) fn check_password(password: Option<&Secret<String>>) -> Result<(), Error> {
+    password.map_or(Ok(()), password::check)
+}

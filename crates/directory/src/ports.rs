@@ -1,0 +1,16 @@
+//! What the directory needs of the gate: which groups and roles a person has now, and where the line of epochs is.
+
+use access::AuthPosition;
+use base::{ClientId, GroupId, PersonId};
+
+/// The live entitlements of people, and the epochs that cut credentials. `access` implements it.
+pub trait Entitlements: Send + Sync + 'static {
+    /// The live groups of a person.
+    fn groups_of(&self, person: PersonId) -> Vec<GroupId>;
+    /// The ARNs of the roles that the person's groups entitle them to, through this client.
+    fn roles_of(&self, person: PersonId, client: ClientId) -> Vec<String>;
+    /// The issuer's sequence number, which every new credential carries.
+    fn position(&self) -> u64;
+    /// Why a credential of this position no longer counts; `None` when it does.
+    fn cut(&self, person: PersonId, position: &AuthPosition) -> Option<String>;
+}

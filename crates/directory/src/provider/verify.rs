@@ -1,0 +1,171 @@
+//! Verifying the provider's own tokens: for STS and the management API (ID tokens), and for user-info (access tokens).
+
+use access::{
+    AuthPosition,
+    assume::{IdentityTokens, TokenFault, VerifiedToken},
+};
+use base::{PersonId, SourceIdentity, Timestamp};
+use protocols::{
+    jwt::{self, Audience, Claims, Expected, Kind, Unverified, Verified},
+    oidc::{Endpoints, ErrorCode, OAuthError, Scopes},
+};
+use uuid::Uuid;
+
+use super::{Provider, failed, families::Family};
+use crate::{Client, Error, PersonStatus};
+
+/// Why a token is not taken, as the port says it.
+fn fault(error: &jwt::Error, now: Timestamp) -> TokenFault {
+    match error {
+        jwt::Error::Expired { seconds_ago } => {
+            TokenFault::Expired { at: Timestamp::from_second(now.as_second() - seconds_ago).unwrap_or(now), now }
+        }
+        jwt::Error::NotYet { .. } => TokenFault::NotYetValid,
+        jwt::Error::WrongIssuer { .. } => TokenFault::UnknownIssuer,
+        jwt::Error::WrongAudience { .. } => TokenFault::Audience,
+        jwt::Error::BadSignature | jwt::Error::UnknownKey { .. } | jwt::Error::NoKeyId { .. } => TokenFault::Signature,
+        jwt::Error::RefusedAlgorithm { .. } | jwt::Error::AlgorithmOfOtherKey { .. } => TokenFault::Malformed {
+            what: "its algorithm is refused; RS256, RS384, RS512, ES256 and ES384 are accepted",
+        },
+        jwt::Error::TooLong { .. } => TokenFault::Malformed { what: "it has more than 20000 characters" },
+        jwt::Error::NotCompact => TokenFault::Malformed { what: "it is not `header.payload.signature`" },
+        jwt::Error::NotBase64 { .. } => TokenFault::Malformed { what: "a part is not base64url" },
+        jwt::Error::NotJson { .. } => TokenFault::Malformed { what: "a part is not a JSON object with unique keys" },
+        jwt::Error::CriticalHeader => TokenFault::Malformed { what: "it has a critical header" },
+        jwt::Error::BadHeader { .. } => {
+            TokenFault::Malformed { what: "its header lacks `alg`, or a header is no string" }
+        }
+        jwt::Error::WrongKind { .. } => TokenFault::Malformed { what: "it is not an ID token" },
+        jwt::Error::MissingClaim { .. } => TokenFault::Malformed { what: "`iss`, `sub`, `aud` or `exp` is missing" },
+        jwt::Error::BadClaim { .. } => {
+            TokenFault::Malformed { what: "a claim has another type: `exp`, `iat` and `nbf` are integers" }
+        }
+        jwt::Error::BadKey { .. } | jwt::Error::TooManyKeys { .. } => TokenFault::IssuerUnreachable,
+    }
+}
+
+fn family_claim(claims: &Claims) -> Option<Uuid> {
+    claims.text("galen_family").and_then(|text| Uuid::try_parse(text).ok())
+}
+
+fn position(claims: &Claims) -> Option<AuthPosition> {
+    Some(AuthPosition {
+        auth_time: Timestamp::from_second(claims.auth_time()?).ok()?,
+        seq: claims.get("galen_seq").and_then(serde_json::Value::as_u64),
+        amr: claims.texts("amr").into_iter().map(str::to_owned).collect(),
+        acr: claims.text("acr").map(str::to_owned),
+    })
+}
+
+impl Provider {
+    async fn claims(
+        &self,
+        token: &str,
+        kind: Kind,
+        audience: Audience<'_>,
+        now: Timestamp,
+    ) -> Result<Result<Verified<Claims>, jwt::Error>, Error> {
+        let keys = self.keys().await?;
+        let expected = Expected { issuer: self.issuer(), audience, kind, now };
+        Ok(Unverified::parse(token).and_then(|token| token.verify(&keys.set, &expected)))
+    }
+
+    /// The family behind an access token, its scopes and its client.
+    pub(super) async fn open_access_token(&self, token: &str) -> Result<(Family, Scopes, Client), OAuthError> {
+        let refused = |sentence: String| OAuthError::new(ErrorCode::InvalidToken, sentence);
+        let audience = self.endpoints().url(Endpoints::USERINFO);
+        let one = [audience.as_str()];
+        let read = self.claims(token, Kind::Access, Audience::OneOf(&one), self.now()).await.map_err(failed)?;
+        let claims = read.map_err(|error| refused(error.to_string()))?;
+        let odd = || refused("the token was not made by this release: get a new one".to_owned());
+        let (id, auth) = (family_claim(&claims).ok_or_else(odd)?, position(&claims).ok_or_else(odd)?);
+        let person: PersonId = claims.subject().parse().map_err(|_| odd())?;
+        let client =
+            self.0.directory.client_named(claims.text("client_id").unwrap_or_default()).await.map_err(failed)?;
+        let client = client.ok_or_else(|| refused("the token's client is over".to_owned()))?;
+        let good =
+            self.family_lives(id).await.map_err(failed)? && self.still_good(person, &auth).await.map_err(failed)?;
+        if !good {
+            return Err(refused("the sign-in behind the token was cut: sign in again".to_owned()));
+        }
+        let scope = claims.text("scope").unwrap_or_default().to_owned();
+        let family = Family::new(&auth, client.id, person, base::SignInId::from_uuid(id), &scope);
+        Ok((family, Scopes::parse(&scope), client))
+    }
+
+    /// The sign-in and client of an ID token that is given as a hint; it may have expired.
+    pub(crate) async fn hinted(&self, token: &str) -> Result<Option<(String, String)>, Error> {
+        let read = self.claims(token, Kind::Id, Audience::LookedUp, self.now()).await?;
+        let hint = |claims: &Claims| {
+            let client = claims.audience().first()?.clone();
+            Some((claims.text("sid")?.to_owned(), client))
+        };
+        Ok(read.ok().and_then(|claims| hint(&claims)))
+    }
+
+    /// Where the browser may go after signing out: `uri` if the hinted client registered it.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn after_sign_out(&self, id_token_hint: &str, uri: &str) -> Result<Option<String>, Error> {
+        let Some((_, client)) = self.hinted(id_token_hint).await? else { return Ok(None) };
+        let client = self.0.directory.client_named(&client).await?;
+        let registered = client.is_some_and(|client| client.registered.post_logout_uris.iter().any(|one| one == uri));
+        Ok(registered.then(|| uri.to_owned()))
+    }
+
+    async fn resolve(&self, claims: Verified<Claims>, now: Timestamp) -> Result<VerifiedToken, TokenFault> {
+        let unreachable = |_| TokenFault::IssuerUnreachable;
+        let malformed = |what| TokenFault::Malformed { what };
+        let audience = match claims.audience() {
+            [one] => one.clone(),
+            _ => return Err(TokenFault::Audience),
+        };
+        let auth = position(&claims).ok_or_else(|| malformed("`auth_time` is missing"))?;
+        if let Some(family) = family_claim(&claims)
+            && !self.family_lives(family).await.map_err(unreachable)?
+        {
+            return Err(TokenFault::Rejected { why: "the sign-in that it came from was cut: sign in again" });
+        }
+        let client = self.0.directory.client_named(&audience).await.map_err(unreachable)?;
+        let (person, handle) = self.subject(claims.subject()).await?;
+        let time = |seconds: i64| Timestamp::from_second(seconds).unwrap_or(now);
+        Ok(VerifiedToken {
+            issuer: claims.issuer().to_owned(),
+            subject: claims.subject().to_owned(),
+            audience,
+            client: client.map(|client| client.id),
+            person: Some(person),
+            service: None,
+            handle,
+            issued: time(claims.issued().unwrap_or_else(|| now.as_second())),
+            expires: time(claims.expires()),
+            auth,
+            sign_in: claims.text("sid").and_then(|sid| sid.parse().ok()),
+            claims: claims.all().clone(),
+        })
+    }
+
+    /// The person of a `sub`, who must be active, with their source identity.
+    async fn subject(&self, subject: &str) -> Result<(PersonId, SourceIdentity), TokenFault> {
+        let rejected = |why| TokenFault::Rejected { why };
+        let person: PersonId =
+            subject.parse().map_err(|_| rejected("its subject is not a person of this directory"))?;
+        let found = self.0.directory.person(person).await.map_err(|_| TokenFault::IssuerUnreachable)?;
+        let found = found.ok_or_else(|| rejected("its subject is not a person of this directory"))?;
+        match (found.status, found.personal) {
+            (PersonStatus::Active, Some(personal)) => Ok((person, personal.handle)),
+            _ => Err(rejected("its subject may not sign in any more")),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl IdentityTokens for Provider {
+    async fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenFault> {
+        let read = self.claims(token, Kind::Id, Audience::LookedUp, now).await;
+        let read = read.map_err(|_| TokenFault::IssuerUnreachable)?;
+        let claims = read.map_err(|error| fault(&error, now))?;
+        self.resolve(claims, now).await
+    }
+}

@@ -1,0 +1,212 @@
+//! Signing in with a password, and the browser's sign-in that follows from it.
+//!
+//! A sign-in is a record under the hash of its cookie. INVARIANT: whoever can read the store cannot sign in with it.
+
+use access::AuthPosition;
+use base::{Actor, Ids, PersonId, Secret, SignInId, Timestamp};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use crypto::sha256;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::time::Duration;
+use store::{ReadTxn, WriteTxn, prefix_end};
+
+use crate::{
+    Directory, Error, PersonStatus, Username, facts,
+    lockout::{self, Attempt},
+    people::{self, Attribute},
+};
+use std::ops::Bound;
+
+/// How long a sign-in lasts at most: one working day, after which the password is asked for again.
+pub const SIGN_IN_LASTS: Duration = Duration::from_secs(12 * 3600);
+/// How long a sign-in lasts without use.
+pub const SIGN_IN_IDLE: Duration = Duration::from_secs(3600);
+/// Use is written down at most this often, so that reading pages does not write each time.
+const SEEN_EVERY: Duration = Duration::from_secs(60);
+/// Most sign-ins of one person that one change ends; more than a person has devices.
+const SIGN_INS_MAX: usize = 1000;
+/// Longest user name that is looked at; longer ones are nobody's.
+const NAME_CHARS_MAX: usize = 128;
+
+/// Authentication context of a password alone.
+pub const ACR_PASSWORD: &str = "urn:galen:acr:password";
+
+const CLASS: &str = "sign_in";
+const BY_PERSON: &str = "sign_in_by_person";
+
+/// A person who has shown who they are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SignIn {
+    /// This sign-in; ID tokens carry it as `sid`.
+    pub id: SignInId,
+    /// Who.
+    pub person: PersonId,
+    /// When and how, and where the line of epochs was.
+    pub auth: AuthPosition,
+    /// Last use that was written down.
+    seen: Timestamp,
+}
+
+fn after(now: Timestamp, lasts: Duration) -> Timestamp {
+    now.checked_add(lasts).unwrap_or(Timestamp::MAX)
+}
+
+fn index_key(person: PersonId, cookie: &[u8; 32]) -> Vec<u8> {
+    [person.bytes().as_slice(), cookie].concat()
+}
+
+struct Account {
+    person: PersonId,
+    active: bool,
+    hash: Option<Secret<Vec<u8>>>,
+}
+
+impl Directory {
+    /// Checks a user name and a password. Unknown users cost the same work and lock in the same way.
+    ///
+    /// # Errors
+    /// [`Error::WrongCredentials`], [`Error::Locked`], [`Error::Busy`].
+    pub async fn authenticate(&self, username: &str, password: &Secret<String>) -> Result<PersonId, Error> {
+        let username: String = username.trim().chars().take(NAME_CHARS_MAX).collect();
+        let parsed = username.parse::<Username>().ok();
+        let folded = parsed.as_ref().map_or_else(|| username.to_lowercase(), Username::folded);
+        let name = self.0.custody.index_hash("username", folded.as_bytes())?;
+        self.count_attempt(name).await?;
+        let account = self.account(name).await?;
+        let hash = account.as_ref().and_then(|account| account.hash.as_ref());
+        let matches = self.0.passwords.verify(password, hash).await?;
+        match account.filter(|account| account.active && matches) {
+            Some(account) => {
+                self.0.store.write(Actor::System, move |txn| lockout::forgive(txn, &name)).await?;
+                Ok(account.person)
+            }
+            None => Err(Error::WrongCredentials),
+        }
+    }
+
+    async fn count_attempt(&self, name: [u8; 32]) -> Result<(), Error> {
+        let counted = self.0.store.write(Actor::System, move |txn| -> Result<Attempt, Error> {
+            let attempt = lockout::attempt(txn, &name)?;
+            if let Attempt::Refused { just_now: true, until } = attempt {
+                // Security learns of it at once (SIG-07): the outbox is what notifications are sent from.
+                let person = people::person_by_hash(txn, &name)?;
+                txn.outbox("sign_in.locked", &json!({"person": person, "until": until}))?;
+            }
+            Ok(attempt)
+        });
+        match counted.await?.value {
+            Attempt::Allowed => Ok(()),
+            Attempt::Refused { until, .. } => Err(Error::Locked { until }),
+        }
+    }
+
+    async fn account(&self, name: [u8; 32]) -> Result<Option<Account>, Error> {
+        let directory = self.clone();
+        self.0
+            .store
+            .read(move |txn| {
+                let Some(person) = people::person_by_hash(txn, &name)? else { return Ok(None) };
+                let active = people::status_in(txn, person)? == PersonStatus::Active;
+                let hash = directory.password_in(txn, person)?;
+                Ok(Some(Account { person, active, hash }))
+            })
+            .await
+    }
+
+    fn password_in(&self, txn: &ReadTxn<'_>, person: PersonId) -> Result<Option<Secret<Vec<u8>>>, Error> {
+        let name = Attribute::Password.name();
+        let Some(key) = self.0.custody.subject_key_in(txn, person)? else { return Ok(None) };
+        let Some(sealed) = txn.sealed_get(person.uuid(), name)? else { return Ok(None) };
+        Ok(Some(key.open(name, &sealed)?))
+    }
+
+    /// Begins a sign-in of a person who was authenticated just now; gives it with the secret for its cookie.
+    /// `position` is the issuer's sequence number.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn begin_sign_in(&self, person: PersonId, position: u64) -> Result<(SignIn, Secret<String>), Error> {
+        let secret = BASE64_URL_SAFE_NO_PAD.encode(self.0.crypto.bytes::<32>());
+        let cookie = sha256(secret.as_bytes()).0;
+        let now = self.0.effects.now();
+        // Rounded down to a second, as the tokens carry it.
+        let auth_time = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        let auth = AuthPosition {
+            auth_time,
+            seq: Some(position),
+            amr: vec!["pwd".to_owned()],
+            acr: Some(ACR_PASSWORD.to_owned()),
+        };
+        let sign_in = SignIn { id: SignInId::from_uuid(self.0.effects.uuid()), person, auth, seen: now };
+        let (value, expires) = (facts::bytes(&sign_in)?, Some(after(now, SIGN_IN_LASTS)));
+        self.0
+            .store
+            .write(Actor::Person(person), move |txn| -> Result<(), Error> {
+                txn.record_put(CLASS, &cookie, &value, expires)?;
+                txn.record_put(BY_PERSON, &index_key(person, &cookie), &[], expires)?;
+                Ok(())
+            })
+            .await?;
+        Ok((sign_in, Secret::new(secret)))
+    }
+
+    /// The sign-in behind a cookie, if it still lasts. Whether an epoch cut it is the caller's question.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn sign_in(&self, cookie: &Secret<String>) -> Result<Option<SignIn>, Error> {
+        let cookie = sha256(cookie.expose().as_bytes()).0;
+        let found = self.0.store.read(move |txn| -> Result<_, Error> { Ok(txn.record_get(CLASS, &cookie)?) }).await?;
+        let Some(record) = found else { return Ok(None) };
+        let mut sign_in: SignIn = facts::record(&record.value, "sign-in")?;
+        let now = self.0.effects.now();
+        if after(sign_in.seen, SIGN_IN_IDLE) <= now {
+            return Ok(None);
+        }
+        if after(sign_in.seen, SEEN_EVERY) <= now {
+            sign_in.seen = now;
+            let (value, revision, expires) = (facts::bytes(&sign_in)?, record.revision, record.expires);
+            let seen = move |txn: &mut WriteTxn<'_>| -> Result<bool, Error> {
+                Ok(txn.record_update(CLASS, &cookie, revision, &value, expires)?)
+            };
+            self.0.store.write(Actor::Person(sign_in.person), seen).await?;
+        }
+        Ok(Some(sign_in))
+    }
+
+    /// Ends the sign-in behind a cookie.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn end_sign_in(&self, cookie: &Secret<String>) -> Result<(), Error> {
+        let cookie = sha256(cookie.expose().as_bytes()).0;
+        self.0
+            .store
+            .write(Actor::System, move |txn| -> Result<(), Error> {
+                if let Some(record) = txn.record_get(CLASS, &cookie)? {
+                    let sign_in: SignIn = facts::record(&record.value, "sign-in")?;
+                    txn.record_delete(BY_PERSON, &index_key(sign_in.person, &cookie))?;
+                    txn.record_delete(CLASS, &cookie)?;
+                }
+                Ok(())
+            })
+            .await
+            .map(drop)
+    }
+}
+
+/// Ends every sign-in of a person.
+pub(crate) fn end_all_of(txn: &mut WriteTxn<'_>, person: PersonId) -> Result<(), Error> {
+    let from = person.bytes().as_slice();
+    let end = prefix_end(from);
+    let to = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+    let rows = txn.record_scan(BY_PERSON, Bound::Included(from), to, SIGN_INS_MAX, store::Direction::Forward)?;
+    for (key, _) in rows {
+        if let Some(cookie) = key.get(from.len()..) {
+            txn.record_delete(CLASS, cookie)?;
+        }
+        txn.record_delete(BY_PERSON, &key)?;
+    }
+    Ok(())
+}

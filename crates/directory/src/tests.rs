@@ -1,0 +1,168 @@
+//! The directory on a real store in a temporary folder, with a clock that tests move.
+
+mod flows;
+mod people;
+
+use crate::*;
+use access::{AuthPosition, EpochKey, Epochs, Permit, api};
+use base::{AccountId, ClientId, Clock, GroupId, Ids, NodeId, PersonId, Secret, Timestamp};
+use crypto::SystemEntropy;
+use custody::{Seal, SoftwareToken, SoftwareTokenOptions};
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+use store::{CommitHook, Fact, Options, Position};
+
+pub(crate) const ISSUER: &str = "http://127.0.0.1:8080";
+
+/// Time stands still but for a microsecond a reading, until a test moves it.
+pub(crate) struct Hand(AtomicI64);
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_microsecond(self.0.fetch_add(1, Ordering::Relaxed)).unwrap()
+    }
+    fn monotonic(&self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.load(Ordering::Relaxed)).unwrap())
+    }
+}
+
+/// Groups and roles that a test gives; epochs as the store commits them.
+#[derive(Default)]
+pub(crate) struct Given {
+    pub(crate) groups: Mutex<HashMap<PersonId, Vec<GroupId>>>,
+    pub(crate) roles: Mutex<Vec<String>>,
+    epochs: Epochs,
+}
+
+impl Entitlements for Given {
+    fn groups_of(&self, person: PersonId) -> Vec<GroupId> {
+        self.groups.lock().unwrap().get(&person).cloned().unwrap_or_default()
+    }
+    fn roles_of(&self, _person: PersonId, _client: ClientId) -> Vec<String> {
+        self.roles.lock().unwrap().clone()
+    }
+    fn position(&self) -> u64 {
+        self.epochs.position()
+    }
+    fn cut(&self, person: PersonId, position: &AuthPosition) -> Option<String> {
+        self.epochs.cuts_person(person, position).map(|cut| cut.key.to_string())
+    }
+}
+
+impl CommitHook for Given {
+    fn committed(&self, facts: &[Fact], _position: Position) {
+        for fact in facts {
+            self.epochs.raise(access::epoch::raised(fact));
+            self.epochs.advance(fact.seq);
+        }
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) directory: Directory,
+    pub(crate) provider: Provider,
+    pub(crate) given: Arc<Given>,
+    pub(crate) store: Store,
+    pub(crate) effects: Effects,
+    hand: Arc<Hand>,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let hand = Arc::new(Hand(AtomicI64::new(1_790_000_000_000_000)));
+        let effects = Effects { clock: hand.clone(), entropy: Arc::new(SystemEntropy) };
+        let node = NodeId::from_uuid(effects.uuid());
+        let mut options = Options::sqlite(dir.path().join("store"), "eu-1".parse().unwrap(), node, effects.clone());
+        options.folds = [folds(), access::facts::folds(), access::epoch::folds()].concat();
+        let store = Store::open(options).unwrap();
+        let crypto = Crypto::default();
+        let seal = Seal::MachineSecret { file: dir.path().join("machine") };
+        let (keys, e, c) = (dir.path().join("keys"), effects.clone(), crypto.clone());
+        let token = SoftwareToken::init(SoftwareTokenOptions { dir: keys, seal, effects: e, crypto: c }).unwrap();
+        let custody = Custody::new(Arc::new(token), store.clone(), effects.clone(), crypto.clone());
+        let (account, issuer) = (AccountId::new(42).unwrap(), ISSUER.to_owned());
+        let deps = Deps { store: store.clone(), custody, effects: effects.clone(), crypto, account, issuer };
+        let directory = Directory::new(deps);
+        let given = Arc::new(Given::default());
+        store.on_commit(given.clone());
+        let provider = Provider::new(directory.clone(), given.clone());
+        Self { directory, provider, given, store, effects, hand, _dir: dir }
+    }
+
+    pub(crate) fn pass(&self, time: Duration) {
+        self.hand.0.fetch_add(i64::try_from(time.as_micros()).unwrap(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn permit<A: access::Action>(&self, action: A, resource: A::Resource) -> Permit<A> {
+        Permit::for_test(action, resource, None, None, self.effects.now())
+    }
+
+    pub(crate) async fn person(&self, username: &str) -> PersonId {
+        let new = new_person(username, &format!("{username}@example.com"));
+        let permit = self.permit(api::CreatePerson, access::Installation);
+        self.directory.create_person(permit, new).await.unwrap()
+    }
+
+    pub(crate) async fn group(&self, name: &str) -> GroupId {
+        // Ids sort by the millisecond in which they were made.
+        self.pass(Duration::from_millis(1));
+        let permit = self.permit(api::CreateGroup, access::Installation);
+        self.directory.create_group(permit, name.parse().unwrap(), None).await.unwrap()
+    }
+
+    pub(crate) async fn client(&self, new: NewClient) -> Option<Secret<String>> {
+        let permit = self.permit(api::CreateClient, access::Installation);
+        self.directory.register_client(permit, new).await.unwrap().1
+    }
+}
+
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+pub(crate) fn password(text: &str) -> Secret<String> {
+    Secret::new(text.to_owned())
+}
+
+pub(crate) fn new_person(username: &str, email: &str) -> NewPerson {
+    NewPerson {
+        username: username.parse().unwrap(),
+        display_name: "Ann Onym".parse().unwrap(),
+        email: email.parse().unwrap(),
+        handle: None,
+        password: Some(password(PASSWORD)),
+    }
+}
+
+pub(crate) fn cli() -> NewClient {
+    NewClient {
+        client_id: "galen-cli".to_owned(),
+        name: "Galen command line".to_owned(),
+        kind: ClientKind::Public,
+        redirect_uris: vec!["http://127.0.0.1/callback".to_owned()],
+        post_logout_uris: Vec::new(),
+        audiences: vec!["galen-aws".to_owned()],
+        es256: false,
+        groups: GroupClaim::Ids,
+        aws: false,
+        device: true,
+    }
+}
+
+pub(crate) fn aws() -> NewClient {
+    NewClient {
+        client_id: "galen-aws".to_owned(),
+        name: "Role sessions".to_owned(),
+        redirect_uris: Vec::new(),
+        audiences: Vec::new(),
+        aws: true,
+        es256: true,
+        device: false,
+        ..cli()
+    }
+}

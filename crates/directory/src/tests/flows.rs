@@ -1,0 +1,257 @@
+//! The provider's flows: codes, refresh, device, and what the tokens say.
+
+use super::*;
+use crate::provider::{Answer, CODE_LASTS, ID_TOKEN_LASTS, Refused, Tokens};
+use access::assume::{IdentityTokens, TokenFault};
+use protocols::oidc::{DeviceRequest, TokenRequest};
+use url::Url;
+
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+fn query(extra: &str) -> String {
+    format!(
+        "response_type=code&client_id=galen-cli&redirect_uri=http%3A%2F%2F127.0.0.1%3A5000%2Fcallback&state=st&nonce=no\
+         &scope=openid+profile+email+groups+offline_access&code_challenge={CHALLENGE}&code_challenge_method=S256{extra}"
+    )
+}
+
+async fn world() -> World {
+    let world = World::new();
+    world.client(cli()).await;
+    world.client(aws()).await;
+    world.person("ann").await;
+    world
+}
+
+fn param(url: &str, name: &str) -> Option<String> {
+    Url::parse(url).unwrap().query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+async fn code(world: &World) -> String {
+    let (sign_in, _) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
+    let asked = world.provider.ask(query("").as_bytes()).await.unwrap();
+    let Answer::Redirect(url) = world.provider.answer(&asked, Some(&sign_in)).await.unwrap() else { panic!() };
+    assert!(url.starts_with("http://127.0.0.1:5000/callback?"));
+    assert_eq!((param(&url, "state").as_deref(), param(&url, "iss").as_deref()), (Some("st"), Some(ISSUER)));
+    param(&url, "code").unwrap()
+}
+
+async fn token(world: &World, body: &str) -> Result<Tokens, String> {
+    let request = TokenRequest::parse(body.as_bytes(), None).map_err(|error| error.to_string())?;
+    world.provider.token(request).await.map_err(|error| error.to_string())
+}
+
+async fn exchange(world: &World, code: &str) -> Result<Tokens, String> {
+    let body =
+        "grant_type=authorization_code&client_id=galen-cli&redirect_uri=http%3A%2F%2F127.0.0.1%3A5000%2Fcallback";
+    token(world, &format!("{body}&code={code}&code_verifier={VERIFIER}")).await
+}
+
+async fn refresh(world: &World, tokens: &Tokens, extra: &str) -> Result<Tokens, String> {
+    let refresh = tokens.refresh_token.as_ref().unwrap().expose().clone();
+    token(world, &format!("grant_type=refresh_token&client_id=galen-cli&refresh_token={refresh}{extra}")).await
+}
+
+#[tokio::test]
+async fn a_code_gives_tokens_that_say_who() {
+    let world = world().await;
+    let ann = world.directory.resolve_person("ann").await.unwrap();
+    let group = world.group("g").await;
+    world.given.groups.lock().unwrap().insert(ann, vec![group]);
+    let tokens = exchange(&world, &code(&world).await).await.unwrap();
+    let verified = world.provider.verify(tokens.id_token.expose(), world.effects.now()).await.unwrap();
+    assert_eq!((verified.person, verified.audience.as_str()), (Some(ann), "galen-cli"));
+    assert_eq!(verified.handle.as_str(), "ann@example.com");
+    assert_eq!(verified.auth.amr, ["pwd"]);
+    let claim = |name: &str| verified.claims.get(name).cloned().unwrap();
+    assert_eq!((claim("nonce"), claim("email")), ("no".into(), "ann@example.com".into()));
+    assert_eq!(claim("groups"), serde_json::json!([group]));
+    assert!(!verified.claims.contains_key("https://aws.amazon.com/source_identity"));
+    let info = world.provider.userinfo(tokens.access_token.expose()).await.unwrap();
+    assert_eq!((&info["sub"], &info["name"]), (&serde_json::json!(ann), &serde_json::json!("Ann Onym")));
+    // One kind of token is never taken for another.
+    assert!(world.provider.userinfo(tokens.id_token.expose()).await.is_err());
+    assert!(world.provider.verify(tokens.access_token.expose(), world.effects.now()).await.is_err());
+    world.pass(ID_TOKEN_LASTS);
+    let expired = world.provider.verify(tokens.id_token.expose(), world.effects.now()).await;
+    assert!(matches!(expired, Err(TokenFault::Expired { .. })));
+}
+
+#[tokio::test]
+async fn a_replayed_code_is_refused_and_cuts_its_tokens() {
+    let world = world().await;
+    let code = code(&world).await;
+    let tokens = exchange(&world, &code).await.unwrap();
+    assert!(exchange(&world, &code).await.err().unwrap().starts_with("invalid_grant: the code was used before"));
+    let rejected = world.provider.verify(tokens.id_token.expose(), world.effects.now()).await;
+    assert!(matches!(rejected, Err(TokenFault::Rejected { .. })));
+    assert!(world.provider.userinfo(tokens.access_token.expose()).await.is_err());
+    assert!(refresh(&world, &tokens, "").await.err().unwrap().contains("was cut"));
+}
+
+#[tokio::test]
+async fn a_wrong_verifier_client_or_redirect_burns_the_code() {
+    let world = world().await;
+    let sound = |code: &str| {
+        format!(
+            "grant_type=authorization_code&client_id=galen-cli&redirect_uri=http%3A%2F%2F127.0.0.1%3A5000%2Fcallback&code={code}&code_verifier={VERIFIER}"
+        )
+    };
+    for (from, to, why) in [
+        ("dBjft", "eBjft", "code_verifier"),
+        ("5000", "5001", "redirect_uri"),
+        ("galen-cli", "galen-aws", "another client"),
+    ] {
+        let code = code(&world).await;
+        assert!(token(&world, &sound(&code).replace(from, to)).await.err().unwrap().contains(why), "{why}");
+        assert!(token(&world, &sound(&code)).await.err().unwrap().contains("used before"), "{why}");
+    }
+    let late = code(&world).await;
+    world.pass(CODE_LASTS);
+    assert!(exchange(&world, &late).await.err().unwrap().contains("expired"));
+}
+
+#[tokio::test]
+async fn a_reused_refresh_token_cuts_the_family() {
+    let world = world().await;
+    let first = exchange(&world, &code(&world).await).await.unwrap();
+    let second = refresh(&world, &first, "").await.unwrap();
+    assert!(refresh(&world, &first, "").await.err().unwrap().contains("used before"));
+    assert!(refresh(&world, &second, "").await.err().unwrap().contains("was cut"));
+    let rejected = world.provider.verify(second.id_token.expose(), world.effects.now()).await;
+    assert!(matches!(rejected, Err(TokenFault::Rejected { .. })));
+}
+
+#[tokio::test]
+async fn an_audience_is_limited_by_the_clients_list() {
+    let world = world().await;
+    world.given.roles.lock().unwrap().push("arn:aws:iam::000000000042:role/analyst".to_owned());
+    let first = exchange(&world, &code(&world).await).await.unwrap();
+    assert!(refresh(&world, &first, "&audience=other").await.err().unwrap().starts_with("invalid_target"));
+    let second = refresh(&world, &first, "&audience=galen-aws").await.unwrap();
+    let verified = world.provider.verify(second.id_token.expose(), world.effects.now()).await.unwrap();
+    assert_eq!(verified.audience, "galen-aws");
+    assert_eq!(verified.client, Some(world.directory.resolve_client("galen-aws").await.unwrap().id));
+    let claim = |name: &str| verified.claims.get(name).cloned().unwrap();
+    assert_eq!(claim("azp"), "galen-cli");
+    assert_eq!(claim("https://aws.amazon.com/source_identity"), "ann@example.com");
+    assert_eq!(claim("https://aws.amazon.com/roles"), serde_json::json!(["arn:aws:iam::000000000042:role/analyst"]));
+    assert_eq!(claim("https://aws.amazon.com/tags/principal_tags/PersonId"), claim("sub"));
+    assert_eq!(claim("https://aws.amazon.com/tags")["principal_tags"]["PersonId"], serde_json::json!([claim("sub")]));
+    assert!(!verified.claims.contains_key("nonce"));
+}
+
+// verifies: SIG-02
+#[tokio::test]
+async fn prompt_and_max_age_are_kept() {
+    let world = world().await;
+    let (sign_in, _) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
+    let ask = async |extra: &str| world.provider.ask(query(extra).as_bytes()).await.unwrap();
+    let none = world.provider.answer(&ask("&prompt=none").await, None).await;
+    let Err(Refused::Redirect(url)) = none else { panic!() };
+    assert_eq!(param(&url, "error").unwrap(), "login_required");
+    let answer = async |extra: &str| world.provider.answer(&ask(extra).await, Some(&sign_in)).await.unwrap();
+    assert!(matches!(answer("&prompt=none").await, Answer::Redirect(_)));
+    assert!(matches!(answer("&prompt=login&login_hint=ann").await, Answer::SignIn { username: Some(_) }));
+    assert!(matches!(answer("&max_age=60").await, Answer::Redirect(_)));
+    world.pass(Duration::from_secs(61));
+    assert!(matches!(answer("&max_age=60").await, Answer::SignIn { .. }));
+    assert!(matches!(answer("").await, Answer::Redirect(_)));
+}
+
+#[tokio::test]
+async fn unknown_clients_and_redirects_are_never_redirected_to() {
+    let world = world().await;
+    let refused = async |query: String| world.provider.ask(query.as_bytes()).await.unwrap_err();
+    assert!(matches!(refused(query("").replace("galen-cli", "nobody")).await, Refused::Page(_)));
+    assert!(matches!(refused(query("").replace("callback", "evil")).await, Refused::Page(_)));
+    assert!(matches!(refused(query("").replace("S256", "plain")).await, Refused::Redirect(_)));
+}
+
+#[tokio::test]
+async fn keys_rotate_and_old_tokens_verify_until_they_expire() {
+    let world = world().await;
+    let tokens = exchange(&world, &code(&world).await).await.unwrap();
+    let before = world.provider.jwks().await.unwrap();
+    world.provider.rotate().await.unwrap();
+    let after = world.provider.jwks().await.unwrap();
+    assert_eq!((before.keys().len(), after.keys().len()), (2, 4));
+    world.provider.verify(tokens.id_token.expose(), world.effects.now()).await.unwrap();
+    world.pass(2 * ID_TOKEN_LASTS);
+    let later = world.provider.jwks().await.unwrap();
+    assert_eq!(later.keys().len(), 2);
+    assert!(later.keys().iter().all(|key| !before.keys().contains(key)));
+}
+
+#[tokio::test]
+async fn a_device_signs_in_after_the_person_agreed() {
+    let world = world().await;
+    let begin = async || {
+        let request = DeviceRequest::parse(b"client_id=galen-cli&scope=openid+offline_access", None).unwrap();
+        let codes = world.provider.device(request).await.unwrap().to_json();
+        (codes["device_code"].as_str().unwrap().to_owned(), codes["user_code"].as_str().unwrap().to_owned())
+    };
+    let (device, user) = begin().await;
+    let poll = async |device: &str| {
+        let grant = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code&client_id=galen-cli";
+        token(&world, &format!("{grant}&device_code={device}")).await
+    };
+    assert!(poll(&device).await.err().unwrap().starts_with("authorization_pending"));
+    assert!(poll(&device).await.err().unwrap().starts_with("slow_down"));
+    let (sign_in, _) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
+    assert!(world.provider.device_asked(&sign_in, "BBBB-BBBB").await.is_err());
+    let asked = world.provider.device_asked(&sign_in, &user.to_lowercase()).await.unwrap();
+    assert_eq!(asked.client, "Galen command line");
+    world.provider.device_decide(&sign_in, &user, true).await.unwrap();
+    let tokens = poll(&device).await.unwrap();
+    world.provider.verify(tokens.id_token.expose(), world.effects.now()).await.unwrap();
+    assert!(refresh(&world, &tokens, "").await.is_ok());
+    assert!(poll(&device).await.err().unwrap().starts_with("expired_token"));
+    let (device, user) = begin().await;
+    world.provider.device_decide(&sign_in, &user, false).await.unwrap();
+    assert!(poll(&device).await.err().unwrap().starts_with("access_denied"));
+    for _ in 0..20 {
+        world.provider.device_asked(&sign_in, "BBBB-BBBB").await.unwrap_err();
+    }
+    let (_, user) = begin().await;
+    assert!(matches!(world.provider.device_asked(&sign_in, &user).await, Err(Error::Busy)));
+}
+
+#[tokio::test]
+async fn a_cut_person_gets_no_tokens_from_an_older_sign_in() {
+    let world = world().await;
+    let ann = world.directory.resolve_person("ann").await.unwrap();
+    let (code, other) = (code(&world).await, code(&world).await);
+    let tokens = exchange(&world, &other).await.unwrap();
+    let cut = EpochKey::Person { person: ann };
+    world.store.write(base::Actor::System, move |txn| access::epoch::raise(txn, cut, None)).await.unwrap();
+    assert!(exchange(&world, &code).await.err().unwrap().contains("cut meanwhile"));
+    assert!(refresh(&world, &tokens, "").await.err().unwrap().contains("cut"));
+}
+
+#[tokio::test]
+async fn a_confidential_client_proves_itself() {
+    let world = world().await;
+    let hub = NewClient {
+        client_id: "hub".to_owned(),
+        kind: ClientKind::Confidential,
+        redirect_uris: vec!["https://hub.example/cb".to_owned()],
+        groups: GroupClaim::Names,
+        ..cli()
+    };
+    let secret = world.client(hub).await.unwrap();
+    let refused = async |extra: &str| {
+        let body = format!("grant_type=refresh_token&refresh_token=x&client_id=hub{extra}");
+        token(&world, &body).await.err().unwrap()
+    };
+    assert!(refused("").await.starts_with("invalid_client"));
+    assert!(refused("&client_secret=wrong").await.starts_with("invalid_client"));
+    assert!(refused(&format!("&client_secret={}", secret.expose())).await.starts_with("invalid_grant"));
+    let id = world.directory.resolve_client("hub").await.unwrap().id;
+    let renewed = world.directory.renew_client_secret(world.permit(api::ChangeClient, id)).await.unwrap();
+    assert!(refused(&format!("&client_secret={}", secret.expose())).await.starts_with("invalid_client"));
+    assert!(refused(&format!("&client_secret={}", renewed.expose())).await.starts_with("invalid_grant"));
+    world.directory.end_client(world.permit(api::EndClient, id), None).await.unwrap();
+    assert!(refused("").await.starts_with("invalid_client"));
+}

@@ -1,0 +1,230 @@
+//! People, groups, memberships, passwords, lockout and erasure.
+
+use super::*;
+use crate::erasure::{self, Approval};
+use access::{Member, MembershipEdge};
+use base::{Actor, SessionId};
+
+async fn shown(world: &World, id: PersonId) -> Person {
+    world.directory.show_person(world.permit(api::ShowPerson, id)).await.unwrap()
+}
+
+// verifies: SIG-05
+#[tokio::test]
+async fn source_identities_are_given_once() {
+    let world = World::new();
+    let first = world.person("ann").await;
+    assert_eq!(shown(&world, first).await.personal.unwrap().handle.as_str(), "ann@example.com");
+    let again = world
+        .directory
+        .create_person(world.permit(api::CreatePerson, access::Installation), new_person("ANN", "other@example.com"))
+        .await;
+    assert!(matches!(again, Err(Error::UsernameTaken)));
+    // Another person with the same address gets another handle.
+    let permit = world.permit(api::CreatePerson, access::Installation);
+    let second = world.directory.create_person(permit, new_person("ann2", "ANN@example.com")).await.unwrap();
+    let handle = shown(&world, second).await.personal.unwrap().handle;
+    assert_eq!(handle.as_str(), "ann2");
+    let mut new = new_person("bob", "bob@example.com");
+    new.handle = Some("ann2".parse().unwrap());
+    let permit = world.permit(api::CreatePerson, access::Installation);
+    assert!(matches!(world.directory.create_person(permit, new).await, Err(Error::HandleTaken)));
+    assert!(world.directory.person_by_username(&"bob".parse().unwrap()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_rename_keeps_the_source_identity() {
+    let world = World::new();
+    let ann = world.person("ann").await;
+    let change = PersonChange { username: Some("anne".parse().unwrap()), ..PersonChange::default() };
+    world.directory.change_person(world.permit(api::ChangePerson, ann), change, None).await.unwrap();
+    let personal = shown(&world, ann).await.personal.unwrap();
+    assert_eq!((personal.username.as_str(), personal.handle.as_str()), ("anne", "ann@example.com"));
+    assert_eq!(world.directory.resolve_person("ANNE").await.unwrap(), ann);
+    assert!(world.directory.resolve_person("ann").await.is_err());
+    // The name is free again; the handle is not.
+    world.person("ann").await;
+}
+
+#[tokio::test]
+async fn nothing_personal_is_in_a_fact() {
+    let world = World::new();
+    let ann = world.person("ann").await;
+    let change = PersonChange { email: Some("new@example.org".parse().unwrap()), ..PersonChange::default() };
+    world.directory.change_person(world.permit(api::ChangePerson, ann), change, None).await.unwrap();
+    let facts = world.store.read(move |txn| txn.facts_of(ann.uuid())).await.unwrap();
+    assert_eq!(facts.len(), 2);
+    for fact in facts {
+        let text = fact.body.to_string();
+        for word in ["ann", "Ann", "example", "battery"] {
+            assert!(!text.contains(word), "{text}");
+        }
+    }
+}
+
+// verifies: SIG-07
+#[tokio::test]
+async fn five_failures_lock_a_name_whether_it_exists_or_not() {
+    let world = World::new();
+    let ann = world.person("ann").await;
+    for name in ["ann", "nobody"] {
+        for _ in 0..FAILURES_MAX {
+            let wrong = world.directory.authenticate(name, &password("not the password")).await;
+            assert!(matches!(wrong, Err(Error::WrongCredentials)), "{name}");
+        }
+        let locked = world.directory.authenticate(name, &password(PASSWORD)).await;
+        assert!(matches!(locked, Err(Error::Locked { .. })), "{name}");
+    }
+    let feed = world.store.feed(Position::START, 1000).await.unwrap();
+    let events = feed
+        .items
+        .iter()
+        .filter(|item| matches!(&item.what, store::FeedWhat::Event { kind, .. } if kind == "sign_in.locked"));
+    assert_eq!(events.count(), 2);
+    world.pass(LOCKED_FOR);
+    assert_eq!(world.directory.authenticate("Ann", &password(PASSWORD)).await.unwrap(), ann);
+    // A success forgives what came before it.
+    for _ in 0..FAILURES_MAX - 1 {
+        world.directory.authenticate("ann", &password("not the password")).await.unwrap_err();
+    }
+    world.directory.authenticate("ann", &password(PASSWORD)).await.unwrap();
+    world.directory.authenticate("ann", &password("not the password")).await.unwrap_err();
+    world.directory.authenticate("ann", &password(PASSWORD)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_new_password_cuts_what_is_open_and_ends_the_lockout() {
+    let world = World::new();
+    let ann = world.person("ann").await;
+    let (_, cookie) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
+    for _ in 0..=FAILURES_MAX {
+        world.directory.authenticate("ann", &password("not the password")).await.unwrap_err();
+    }
+    let permit = world.permit(api::SetPassword, ann);
+    let short = world.directory.set_password(permit, &password("short"), None).await;
+    assert!(matches!(short, Err(Error::BadPassword { chars: 5, .. })));
+    let permit = world.permit(api::SetPassword, ann);
+    world.directory.set_password(permit, &password("another long phrase"), None).await.unwrap();
+    assert!(world.provider.signed_in(&cookie).await.unwrap().is_none());
+    assert!(matches!(world.directory.authenticate("ann", &password(PASSWORD)).await, Err(Error::WrongCredentials)));
+    world.directory.authenticate("ann", &password("another long phrase")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deactivated_person_cannot_sign_in() {
+    let world = World::new();
+    let ann = world.person("ann").await;
+    let (_, cookie) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
+    assert!(world.provider.signed_in(&cookie).await.unwrap().is_some());
+    let permit = || world.permit(api::DeactivatePerson, ann);
+    world.directory.set_active(permit(), false, Some("left".to_owned())).await.unwrap();
+    assert!(world.provider.signed_in(&cookie).await.unwrap().is_none());
+    assert!(matches!(world.directory.authenticate("ann", &password(PASSWORD)).await, Err(Error::WrongCredentials)));
+    let twice = world.directory.set_active(permit(), false, None).await;
+    assert!(matches!(twice, Err(Error::NotActive { status: "deactivated", .. })));
+    world.directory.set_active(permit(), true, None).await.unwrap();
+    // The old sign-in stays cut; a new one works.
+    assert!(world.provider.signed_in(&cookie).await.unwrap().is_none());
+    world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
+}
+
+// verifies: IAM-06
+#[tokio::test]
+async fn a_sign_in_ends_when_idle_and_at_the_end_of_the_day() {
+    let world = World::new();
+    world.person("ann").await;
+    let (_, cookie) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
+    for _ in 0..12 {
+        world.pass(SIGN_IN_IDLE - Duration::from_secs(90));
+        assert!(world.provider.signed_in(&cookie).await.unwrap().is_some());
+    }
+    world.pass(SIGN_IN_IDLE);
+    assert!(world.provider.signed_in(&cookie).await.unwrap().is_none());
+    let (_, cookie) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
+    for _ in 0..13 {
+        world.pass(SIGN_IN_IDLE - Duration::from_secs(90));
+        world.provider.signed_in(&cookie).await.unwrap();
+    }
+    assert!(world.provider.signed_in(&cookie).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn group_names_are_unique_while_they_live() {
+    let world = World::new();
+    let one = world.group("Oncology").await;
+    let permit = || world.permit(api::CreateGroup, access::Installation);
+    let again = world.directory.create_group(permit(), "ONCOLOGY".parse().unwrap(), None).await;
+    assert!(matches!(again, Err(Error::GroupNameTaken { .. })));
+    let two = world.group("Cardiology").await;
+    let taken = world.directory.rename_group(world.permit(api::ChangeGroup, two), "oncology".parse().unwrap(), None);
+    assert!(matches!(taken.await, Err(Error::GroupNameTaken { .. })));
+    let renamed = world.directory.rename_group(world.permit(api::ChangeGroup, one), "oncology".parse().unwrap(), None);
+    renamed.await.unwrap();
+    world.directory.end_group(world.permit(api::EndGroup, one), None).await.unwrap();
+    assert!(world.directory.resolve_group("oncology").await.is_err());
+    let three = world.group("Oncology").await;
+    assert_eq!(world.directory.resolve_group("oncology").await.unwrap(), three);
+    let listed = world.directory.list_groups(world.permit(api::ListGroups, access::Installation), Some(one), 10);
+    assert_eq!(listed.await.unwrap().iter().map(|group| group.id).collect::<Vec<_>>(), [two, three]);
+}
+
+#[tokio::test]
+async fn a_member_can_be_removed_and_added_again() {
+    let world = World::new();
+    let (ann, group) = (world.person("ann").await, world.group("g").await);
+    let edge = MembershipEdge { member: Member::Person(ann), group };
+    for _ in 0..2 {
+        world.directory.add_member(world.permit(api::AddMember, edge), None).await.unwrap();
+        let twice = world.directory.add_member(world.permit(api::AddMember, edge), None).await;
+        assert!(matches!(twice, Err(Error::MemberAlready)));
+        assert_eq!(world.directory.members_of(group).await.unwrap().len(), 1);
+        world.directory.remove_member(world.permit(api::RemoveMember, edge), None).await.unwrap();
+        assert!(world.directory.memberships_of(edge.member).await.unwrap().is_empty());
+    }
+    world.directory.add_member(world.permit(api::AddMember, edge), None).await.unwrap();
+    world.directory.end_group(world.permit(api::EndGroup, group), None).await.unwrap();
+    assert!(world.directory.memberships_of(edge.member).await.unwrap().is_empty());
+    let late = world.directory.add_member(world.permit(api::AddMember, edge), None).await;
+    assert!(matches!(late, Err(Error::GroupEnded { .. })));
+}
+
+// verifies: DAT-08
+#[tokio::test]
+async fn erasing_needs_two_people_and_leaves_only_the_id() {
+    let world = World::new();
+    let (ann, bob, eve) = (world.person("ann").await, world.person("bob").await, world.person("eve").await);
+    let group = world.group("g").await;
+    let edge = MembershipEdge { member: Member::Person(ann), group };
+    world.directory.add_member(world.permit(api::AddMember, edge), None).await.unwrap();
+    let (_, cookie) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
+    let approval = |by: PersonId| Approval { by, session: SessionId::from_uuid(world.effects.uuid()) };
+    let ask = |first: Approval| {
+        world.store.write(Actor::Person(first.by), move |txn| erasure::request(txn, ann, first, "asked"))
+    };
+    let finish = |second: Approval| {
+        world.store.write(Actor::Person(second.by), move |txn| {
+            let asked = erasure::waiting(txn, ann)?;
+            erasure::perform(txn, ann, &asked, second, None, "asked")
+        })
+    };
+    assert!(matches!(finish(approval(bob)).await, Err(Error::NoErasureRequested { .. })));
+    assert!(matches!(ask(approval(ann)).await, Err(Error::OwnErasure)));
+    let first = approval(bob);
+    ask(first).await.unwrap();
+    assert!(matches!(finish(approval(bob)).await, Err(Error::SameApprover)));
+    assert!(matches!(finish(Approval { by: eve, session: first.session }).await, Err(Error::SameApprover)));
+    assert!(matches!(finish(approval(ann)).await, Err(Error::OwnErasure)));
+    assert!(shown(&world, ann).await.personal.is_some());
+    finish(approval(eve)).await.unwrap();
+    let left = shown(&world, ann).await;
+    assert_eq!((left.status, left.personal), (PersonStatus::Erased, None));
+    assert!(world.directory.memberships_of(edge.member).await.unwrap().is_empty());
+    assert!(world.provider.signed_in(&cookie).await.unwrap().is_none());
+    assert!(matches!(world.directory.authenticate("ann", &password(PASSWORD)).await, Err(Error::WrongCredentials)));
+    assert!(matches!(ask(approval(bob)).await, Err(Error::NotActive { status: "erased", .. })));
+    // The source identity stays reserved for ever.
+    let mut new = new_person("ann3", "ann@example.com");
+    new.handle = Some("ann@example.com".parse().unwrap());
+    let permit = world.permit(api::CreatePerson, access::Installation);
+    assert!(matches!(world.directory.create_person(permit, new).await, Err(Error::HandleTaken)));
+}
