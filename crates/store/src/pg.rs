@@ -15,7 +15,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use self::{
-    connect::{Role, connect, prepare_database},
+    connect::{Role, connect, prepare_database, protected},
     deliver::Delivery,
     session::{PgSession, Prepared, failed},
 };
@@ -55,6 +55,7 @@ impl Postgres {
         let config: postgres::Config = url
             .parse()
             .map_err(|_| Error::BadOption { option: "url", expected: "postgresql://user:password@host/database" })?;
+        protected(&config)?;
         let delivery = Arc::new(Delivery::default());
         // The client blocks on a runtime of its own, so it must never run on a thread of the caller's runtime.
         let opened = std::thread::scope(|scope| {
@@ -143,13 +144,15 @@ fn open_alone(
 
 /// A connection and its prepared statements.
 struct Conn {
+    config: postgres::Config,
+    role: Role,
     client: Client,
     prepared: Prepared,
 }
 
 impl Conn {
     fn open(config: &postgres::Config, role: Role) -> Result<Self, Error> {
-        Ok(Self { client: connect(config, role)?, prepared: Prepared::default() })
+        Ok(Self { config: config.clone(), role, client: connect(config, role)?, prepared: Prepared::default() })
     }
 
     fn run(&mut self, doing: &'static str, sql: &str) -> Result<(), Error> {
@@ -158,7 +161,13 @@ impl Conn {
 
     /// Begins a transaction in one round trip and shows the newest recorded time to the clock.
     fn begin(&mut self, shared: &Shared, sql: &str) -> Result<(), Error> {
-        let rows = self.client.simple_query(sql).map_err(|error| failed("beginning", error))?;
+        let mut rows = self.client.simple_query(sql);
+        if rows.is_err() && self.client.is_closed() {
+            // The server went away since the last transaction; nothing of this one has run.
+            *self = Self::open(&self.config, self.role)?;
+            rows = self.client.simple_query(sql);
+        }
+        let rows = rows.map_err(|error| failed("beginning", error))?;
         let newest = rows.iter().find_map(|message| match message {
             postgres::SimpleQueryMessage::Row(row) => row.get(0).and_then(|text| text.parse().ok()),
             _ => None,

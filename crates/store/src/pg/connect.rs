@@ -2,7 +2,11 @@
 //!
 //! INVARIANT: one process at a time opens a database; the others wait for it.
 
-use postgres::{Client, NoTls};
+use postgres::{
+    Client, NoTls,
+    config::{Host, SslMode},
+};
+use std::net::IpAddr;
 
 use super::session::failed;
 use crate::{
@@ -16,7 +20,7 @@ use crate::{
 pub(super) enum Role {
     /// Opening: migrations and rebuilds take as long as they take.
     Open,
-    /// Changes: a stuck one would hold back the feed of everybody.
+    /// Changes: a stuck one holds back the feed of everybody; the longest adds 4,096 facts, which takes seconds.
     Write,
     /// Reads: a load of all grants is the longest.
     Read,
@@ -26,7 +30,7 @@ impl Role {
     const fn limits(self) -> &'static str {
         match self {
             Self::Open => "-c transaction_timeout=0 -c lock_timeout=600s",
-            Self::Write => "-c transaction_timeout=10s -c lock_timeout=10s -c idle_in_transaction_session_timeout=10s",
+            Self::Write => "-c transaction_timeout=30s -c lock_timeout=30s -c idle_in_transaction_session_timeout=10s",
             Self::Read => "-c transaction_timeout=600s -c idle_in_transaction_session_timeout=60s",
         }
     }
@@ -36,6 +40,21 @@ impl Role {
 const SERVER_VERSION_MIN: i32 = 180_000;
 /// The advisory lock of the opening (`GALN`).
 const OPEN_LOCK: i64 = 0x47_41_4c_4e;
+
+/// Refuses to send facts in clear over a network unless the operator says that it is protected by other means.
+pub(super) fn protected(config: &postgres::Config) -> Result<(), Error> {
+    let local = |host: &Host| match host {
+        Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback()),
+        Host::Unix(_) => true,
+    };
+    if config.get_ssl_mode() == SslMode::Disable || config.get_hosts().iter().all(local) {
+        return Ok(());
+    }
+    Err(Error::BadOption {
+        option: "url",
+        expected: "a Unix socket, a loopback address (such as a TLS tunnel's), or `sslmode=disable` for a network that is encrypted by other means",
+    })
+}
 
 pub(super) fn connect(config: &postgres::Config, role: Role) -> Result<Client, Error> {
     let mut config = config.clone();

@@ -16,6 +16,7 @@ use store::{
 };
 use uuid::Uuid;
 
+/// Kills in one run, unless `GALEN_TEST_CRASH_ROUNDS` says how many.
 const ROUNDS: u64 = 5;
 const WRITERS: u64 = 8;
 
@@ -93,7 +94,8 @@ fn killed_round(place: &str, round: u64, acknowledged: &mut BTreeSet<Uuid>) {
 fn survives(bed: &dyn Bed, place: &str) {
     drop(open(bed, 1));
     let mut acknowledged = BTreeSet::new();
-    for round in 1..=ROUNDS {
+    let rounds = told("GALEN_TEST_CRASH_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+    for round in 1..=rounds {
         killed_round(place, round, &mut acknowledged);
         let store = open(bed, 1000 + round);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
@@ -117,7 +119,7 @@ fn survives(bed: &dyn Bed, place: &str) {
             assert!(report.is_sound(), "{:?}", report.problems);
         });
     }
-    println!("{} acknowledged changes survived {ROUNDS} kills", acknowledged.len());
+    println!("{} acknowledged changes survived {rounds} kills", acknowledged.len());
 }
 
 #[test]

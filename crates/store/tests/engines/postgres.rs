@@ -161,6 +161,80 @@ async fn facts_cannot_be_changed_and_a_change_behind_the_store_is_found() {
     assert!(report.problems.iter().any(|problem| matches!(problem, Problem::ViewDiffers { view: "grant", .. })));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_feed_waits_for_changes_that_began_before() {
+    let Some(url) = server() else { return };
+    let store = node(&PostgresBed::new(url, "gate"), "one", 1);
+    let (reached, at_event) = mpsc::channel();
+    let (go, wait) = mpsc::channel();
+    let slow = store.clone();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
+        let closure = move |txn: &mut WriteTxn<'_>| {
+            txn.outbox("test.slow", &serde_json::json!({}))?;
+            reached.send(()).unwrap();
+            wait.recv().unwrap();
+            Ok(())
+        };
+        slow.write::<_, Error, _>(Actor::System, closure).await.unwrap();
+    });
+    tokio::task::spawn_blocking(move || at_event.recv().unwrap()).await.unwrap();
+    let quick = |txn: &mut WriteTxn<'_>| txn.outbox("test.quick", &serde_json::json!({}));
+    store.write::<_, Error, _>(Actor::System, quick).await.unwrap();
+    let early = store.feed(Position::START, 10).await.unwrap();
+    assert!(early.items.is_empty(), "the slow change has the earlier place, so the quick one must wait for it");
+    go.send(()).unwrap();
+    tasks.join_next().await.unwrap().unwrap();
+    // Changes of other tests on the same server hold the gate too, but each only for a moment.
+    let mut late = store.feed(early.next, 10).await.unwrap();
+    while late.items.is_empty() {
+        late = store.feed(early.next, 10).await.unwrap();
+    }
+    assert_eq!(late.items.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_connection_is_replaced() {
+    let Some(url) = server() else { return };
+    let bed = PostgresBed::new(url.clone(), "lost");
+    let store = node(&bed, "one", 1);
+    store.write::<_, Error, _>(Actor::System, |txn| grant(txn, 1)).await.unwrap();
+    let kill = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'galen_lost_one'";
+    raw(&url, &[kill]).unwrap();
+    store.write::<_, Error, _>(Actor::System, |txn| grant(txn, 2)).await.unwrap();
+    assert_eq!(store.read::<_, Error, _>(|txn| txn.newest_seq()).await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_with_a_slow_clock_records_after_what_it_sees() {
+    let Some(url) = server() else { return };
+    let bed = PostgresBed::new(url, "skew");
+    let ahead = ManualClock::at(start());
+    ahead.advance(std::time::Duration::from_secs(30));
+    let fast = bed.open("one", effects(ahead, 1), folds()).unwrap();
+    let slow = node(&bed, "one", 2);
+    for n in 0..5 {
+        let first = fast.write::<_, Error, _>(Actor::System, move |txn| grant(txn, 1 + n)).await.unwrap().value;
+        let second = slow
+            .write::<_, Error, _>(Actor::System, move |txn| {
+                let seen = txn.view_current("grant", &Uuid::from_u128(1 + n).to_string())?;
+                assert_eq!(seen.len(), 1, "what is committed is in the past of the next change");
+                grant(txn, 100 + n)
+            })
+            .await
+            .unwrap()
+            .value;
+        assert!(second.recorded > first.recorded && second.seq == first.seq + 1);
+    }
+}
+
+#[test]
+fn facts_do_not_cross_a_network_in_clear() {
+    let bed = PostgresBed::existing("postgresql://galen@192.0.2.1/postgres".to_owned(), "clear");
+    let refused = bed.open("one", effects(ManualClock::at(start()), 1), folds());
+    assert!(matches!(refused.map(drop), Err(Error::BadOption { option: "url", .. })));
+}
+
 /// A column as (table, name, type, required).
 type Column = (String, String, String, bool);
 /// A key or index as (table, columns, unique).
