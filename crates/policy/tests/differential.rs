@@ -66,8 +66,8 @@ fn cases(seed: u64, each: usize, mixed: usize) -> Vec<Case> {
 
 #[test]
 fn agrees_with_the_reference() {
-    for (seed, mixed) in SEEDS.iter().zip([1_500, 500, 500]) {
-        for case in cases(*seed, 1, mixed) {
+    for (seed, (each, mixed)) in SEEDS.iter().zip([(1, 1_000), (0, 500), (0, 500)]) {
+        for case in cases(*seed, each, mixed) {
             assert_eq!(ours(&case.question), decide(&case.question), "seed {seed}: {}", case.question);
         }
     }
@@ -76,11 +76,11 @@ fn agrees_with_the_reference() {
 #[test]
 fn random_questions_are_not_all_alike() {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    for case in cases(SEEDS[0], 0, 1_500) {
+    for case in cases(SEEDS[0], 0, 1_000) {
         *seen.entry(decide(&case.question).decision).or_default() += 1;
     }
     for decision in ["allow", "explicit_deny", "implicit_deny"] {
-        assert!(seen.get(decision).copied().unwrap_or_default() > 150, "{seen:?}");
+        assert!(seen.get(decision).copied().unwrap_or_default() > 100, "{seen:?}");
     }
 }
 
@@ -162,7 +162,7 @@ fn statements(question: &mut Value) -> Vec<&mut Value> {
 
 #[test]
 fn a_seeded_bug_is_caught() {
-    let cases = cases(SEEDS[1], 1, 1_500);
+    let cases = cases(SEEDS[1], 1, 800);
     let expected: Vec<Answer> = cases.iter().map(|case| decide(&case.question)).collect();
     for (name, mutant) in mutants() {
         let differs = |(case, want): (&Case, &Answer)| mutant(&case.question).is_some_and(|got| got != *want);
@@ -181,7 +181,7 @@ fn everything(effect: &str) -> Value {
 /// What must hold of any question, whatever the right answer is.
 #[test]
 fn changes_that_have_one_direction() {
-    for case in cases(SEEDS[2], 0, 1_000) {
+    for case in cases(SEEDS[2], 0, 400) {
         let q = &case.question;
         let before = ours(q);
         let with = |name: &str, document: Value| {

@@ -94,7 +94,9 @@ fn hostile_patterns_take_little_work() {
     {
         assert!(!like(&pattern, &text));
     }
-    assert!(!like(&("*".to_owned() + &"a?".repeat(500) + "b*"), &"a".repeat(4_000)));
+    assert!(!like(&("*".to_owned() + &"a?".repeat(8_000) + "b*"), &"a".repeat(40_000)));
+    let near = "a".repeat(5_000) + "bc" + &"a".repeat(5_000);
+    assert!(like(&("*".to_owned() + &"a?".repeat(500) + "b?*a"), &near));
 }
 
 proptest! {
@@ -102,6 +104,15 @@ proptest! {
     fn as_the_slow_matcher(pattern in "[ab*?ø]{0,12}", text in "[abø]{0,14}") {
         let want = slow(&pattern.chars().collect::<Vec<_>>(), &text.chars().collect::<Vec<_>>());
         prop_assert_eq!(like(&pattern, &text), want);
+    }
+
+    #[test]
+    fn both_searches_agree(run in "[ab?ø]{1,80}", text in "[abø]{0,200}") {
+        let Pattern::Glob(pieces) = Pattern::new(&format!("*?{run}*"), LIKE) else { return Ok(()) };
+        let run = &pieces[1..pieces.len() - 1];
+        let simple = text.char_indices().map(|(at, _)| at).chain([text.len()])
+            .find_map(|at| run_at_start(run, text.split_at(at).1).map(|used| at + used));
+        prop_assert_eq!(find_run_by_bits(run, &text), simple);
     }
 
     #[test]
