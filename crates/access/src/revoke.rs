@@ -10,7 +10,7 @@ use store::{Fact, WriteTxn};
 
 use crate::facts;
 use crate::receipt::{self, NodeAck, Receipt, SignError, Statement, What};
-use crate::{Access, Action, Change, EpochKey, Outcome, Permit, api, epoch};
+use crate::{Access, Action, EpochKey, Permit, api, epoch};
 
 #[cfg(test)]
 mod tests;
@@ -143,19 +143,12 @@ async fn run<A: Action>(
 ) -> Result<Receipt, Error> {
     let asked = Asked { actor: permit.actor(), at: permit.at() };
     let timer = Timer::start(access, asked.at);
-    let (reason, recorder) = (plan.reason.clone(), permit.recorder().cloned());
-    let object = serde_json::to_string(&plan.what).unwrap_or_default();
+    let reason = plan.reason.clone();
     let change = move |txn: &mut WriteTxn<'_>| {
-        let fact = write(txn, &reason)?;
-        if let Some(recorder) = &recorder {
-            let (object, new, reason) = (object.clone(), Some(fact.body), Some(reason.clone()));
-            recorder.record(txn, &Change { object, old: None, new, reason })?;
-        }
-        Ok::<_, crate::Error>(txn.added().to_vec())
+        write(txn, &reason)?;
+        Ok::<_, crate::Error>(Done { change: txn.change(), facts: txn.added().to_vec() })
     };
-    let committed = access.store().write(asked.actor, change).await?;
-    permit.finish(Outcome { status: 200, bytes: 0 });
-    let done = Done { change: committed.change, facts: committed.value };
+    let done = access.change(permit, change).await?;
     let ack = close(access, &done, &timer).await;
     let receipt = attest(access, &asked, plan, &done, ack)?;
     keep(access, &asked, &receipt).await?;
