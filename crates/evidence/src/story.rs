@@ -10,6 +10,9 @@ use store::{Fact, ReadTxn, Store};
 use crate::names::{Named, Names};
 use crate::{Error, sentence};
 
+#[cfg(test)]
+mod tests;
+
 /// What the gate said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "effect", rename_all = "snake_case")]

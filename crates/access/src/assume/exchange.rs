@@ -63,7 +63,7 @@ pub async fn assume_role_with_web_identity(
     op: &OpContext,
     request: AssumeRoleWithWebIdentity,
 ) -> Result<AssumeRoleWithWebIdentityOutput, Fault> {
-    let verified = verify(access, tokens, &request.token).await?;
+    let verified = verify(access, tokens, op, &request.token).await?;
     let claims = AwsClaims::read(&verified.claims)?;
     let listed = allowed_by_provider(&claims, request.session.role_arn.as_str())?;
     let op = op.clone().with_actor(verified.actor());
@@ -114,7 +114,7 @@ pub async fn management_session(
     token: &str,
     role: Option<&str>,
 ) -> Result<Issued, Fault> {
-    let verified = verify(access, tokens, token).await?;
+    let verified = verify(access, tokens, op, token).await?;
     management_session_for(access, op, &verified, role).await
 }
 
@@ -140,9 +140,20 @@ pub async fn management_session_for(
     issue(access, &op, action, session).await
 }
 
-/// Verifies a token and refuses it when an epoch cuts its sign-in.
-async fn verify(access: &Access, tokens: &dyn IdentityTokens, token: &str) -> Result<VerifiedToken, Fault> {
-    let verified = tokens.verify(token, access.now()).await.map_err(Fault::from)?;
+/// Verifies a token and refuses it when an epoch cuts its sign-in. A refused token proves nobody: it is counted.
+async fn verify(
+    access: &Access,
+    tokens: &dyn IdentityTokens,
+    op: &OpContext,
+    token: &str,
+) -> Result<VerifiedToken, Fault> {
+    let verified = match tokens.verify(token, access.now()).await {
+        Ok(verified) => verified,
+        Err(fault) => {
+            access.unauthenticated(fault.word(), op.source_ip);
+            return Err(fault.into());
+        }
+    };
     current(access, &verified)?;
     Ok(verified)
 }

@@ -117,3 +117,19 @@ pub enum TokenFault {
         why: &'static str,
     },
 }
+
+impl TokenFault {
+    /// The word under which failures of nobody in particular are counted.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Expired { .. } => "token_expired",
+            Self::NotYetValid => "token_not_yet_valid",
+            Self::Malformed { .. } => "token_malformed",
+            Self::UnknownIssuer => "token_unknown_issuer",
+            Self::Signature => "token_signature",
+            Self::Audience => "token_audience",
+            Self::IssuerUnreachable => "token_issuer_unreachable",
+            Self::Rejected { .. } => "token_rejected",
+        }
+    }
+}
