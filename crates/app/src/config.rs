@@ -83,6 +83,9 @@ pub(crate) struct Edge {
     pub(crate) tls_cert_file: Option<PathBuf>,
     #[serde(default)]
     pub(crate) tls_key_file: Option<PathBuf>,
+    /// Domains under which the first label is a bucket (`BUCKET.s3.example.com`); empty means path style. AWS edge only.
+    #[serde(default)]
+    pub(crate) domains: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed; from anyone else the header is ignored.
     #[serde(default)]
     pub(crate) trusted_proxies: Vec<IpNet>,
@@ -119,7 +122,7 @@ impl Default for Limits {
 impl Edge {
     /// A plain edge on this address.
     pub(crate) const fn plain(listen: SocketAddr) -> Self {
-        Self { listen, url: None, tls_cert_file: None, tls_key_file: None, trusted_proxies: Vec::new() }
+        Self { listen, url: None, tls_cert_file: None, tls_key_file: None, domains: Vec::new(), trusted_proxies: Vec::new() }
     }
     /// Whether the edge speaks TLS itself.
     pub(crate) const fn tls(&self) -> bool {
@@ -221,6 +224,7 @@ listen = "{web}"
 # STS and S3 on one endpoint.
 listen = "127.0.0.1:{aws_port}"
 # url = "https://aws.galen.example.com"
+# domains = ["s3.galen.example.com"]   # BUCKET.s3.galen.example.com; without it, path style
 
 [limits]
 # requests_per_source = 2000      # a second, on each edge

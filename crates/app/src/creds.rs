@@ -1,10 +1,16 @@
 //! Temporary credentials for AWS tools: AssumeRoleWithWebIdentity, cached until near expiry, and AWS profiles that ask for them.
 
 use anyhow::{Context, Result, bail};
-use base::{Effects, Timestamp};
+use base::{Effects, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{fmt::Write as _, fs, path::Path, path::PathBuf, time::Duration};
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use ureq::Agent;
 
 use crate::{
     cli::{Creds, CredsFormat},
@@ -21,10 +27,10 @@ const RENEW_BEFORE: Duration = Duration::from_secs(300);
 
 /// What STS gave, as it is cached.
 #[derive(Serialize, Deserialize)]
-struct Credentials {
-    access_key_id: String,
-    secret_access_key: String,
-    session_token: String,
+pub(crate) struct Credentials {
+    pub(crate) access_key_id: String,
+    pub(crate) secret_access_key: String,
+    pub(crate) session_token: String,
     expiration: Timestamp,
     arn: String,
 }
@@ -84,21 +90,34 @@ pub(crate) fn print(effects: &Effects, command: &Creds) -> Result<()> {
 
 fn assume(manage: &mut Manage, command: &Creds) -> Result<Credentials> {
     let token = manage.id_token(AUDIENCE)?;
-    let username = &manage.signed_in().username;
-    let session = command.session_name.clone().unwrap_or_else(|| session_name(username));
-    let duration = command.duration_secs.map(|secs| secs.to_string());
+    let name = command.session_name.clone().unwrap_or_else(|| session_name(&manage.signed_in().username));
+    exchange(manage.agent(), &manage.signed_in().aws, &token, &command.role, &name, command.duration_secs)
+}
+
+/// AssumeRoleWithWebIdentity (AWS STS, API version 2011-06-15): an identity token becomes credentials of a role.
+///
+/// # Errors
+/// STS's refusal, with its code and message.
+pub(crate) fn exchange(
+    agent: &Agent,
+    aws: &str,
+    token: &Secret<String>,
+    role: &str,
+    session_name: &str,
+    duration_secs: Option<u32>,
+) -> Result<Credentials> {
+    let duration = duration_secs.map(|secs| secs.to_string());
     let mut form = vec![
         ("Action", "AssumeRoleWithWebIdentity"),
         ("Version", "2011-06-15"),
-        ("RoleArn", command.role.as_str()),
-        ("RoleSessionName", session.as_str()),
+        ("RoleArn", role),
+        ("RoleSessionName", session_name),
         ("WebIdentityToken", token.expose().as_str()),
     ];
     if let Some(secs) = &duration {
         form.push(("DurationSeconds", secs));
     }
-    let aws = http::endpoint(&manage.signed_in().aws)?;
-    let mut answer = manage.agent().post(format!("{aws}/")).send_form(form)?;
+    let mut answer = agent.post(format!("{}/", http::endpoint(aws)?)).send_form(form)?;
     let status = answer.status().as_u16();
     let xml = http::text(&mut answer)?;
     if status != 200 {
@@ -115,14 +134,14 @@ fn assume(manage: &mut Manage, command: &Creds) -> Result<Credentials> {
 }
 
 /// A role session name from a user name: 2 to 64 of `[\w+=,.@-]`.
-fn session_name(username: &str) -> String {
+pub(crate) fn session_name(username: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
     let name: String = username.chars().filter(|c| allowed(*c)).take(64).collect();
     if name.len() < 2 { "galen-cli".to_owned() } else { name }
 }
 
 /// The text of the first element of this name in an answer of our own STS, whose elements carry no attributes below the root.
-fn element(xml: &str, name: &str) -> Option<String> {
+pub(crate) fn element(xml: &str, name: &str) -> Option<String> {
     let text = xml.split_once(&format!("<{name}>"))?.1.split_once(&format!("</{name}>"))?.0;
     let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'");
     Some(text.replace("&amp;", "&"))

@@ -6,6 +6,8 @@ use std::{
     io::{self, BufRead, BufWriter, Read, Write},
 };
 
+use crate::cli::{Output, Policy};
+
 /// Largest policy input that is read whole, in bytes; JSON lines are limited line by line.
 const INPUT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -25,54 +27,53 @@ pub(crate) fn read(file: &str) -> Result<String> {
     Ok(text)
 }
 
-/// `galen policy simulate`: one document, or JSON lines. A line that is wrong is answered with an error and the next line goes on.
+/// `galen policy`.
 ///
 /// # Errors
-/// When a single document is wrong, or input or output breaks.
-pub(crate) fn simulate(file: &str) -> Result<()> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    let input: Box<dyn BufRead> = if file == "-" {
+/// When the input cannot be read or is not what the command takes.
+pub(crate) fn policy(output: Output, command: &Policy) -> Result<()> {
+    match command {
+        Policy::Simulate { file } => simulate(file),
+        Policy::Lint { file, kind } => lint(output, file, kind),
+    }
+}
+
+/// One document, or JSON lines. A line that is wrong is answered with an error and the next line goes on.
+fn simulate(file: &str) -> Result<()> {
+    let mut input: Box<dyn BufRead> = if file == "-" {
         Box::new(io::stdin().lock())
     } else {
         Box::new(io::BufReader::new(fs::File::open(file).with_context(|| format!("could not read `{file}`"))?))
     };
-    let mut input = input;
-    let mut first = String::new();
-    input.read_line(&mut first)?;
-    if serde_json::from_str::<serde_json::Value>(&first).is_err() {
-        // The first line is not a whole document: one document over several lines.
-        input.take(INPUT_BYTES_MAX).read_to_string(&mut first)?;
-        let answer = policy::simulate::simulate(&first)?;
-        serde_json::to_writer(&mut out, &answer)?;
-        writeln!(out)?;
-        return Ok(out.flush()?);
-    }
-    let mut failed = false;
-    let mut lines = 0_u64;
-    let mut line = first;
-    while !line.is_empty() {
-        if !line.trim().is_empty() {
-            lines += 1;
-            match policy::simulate::simulate(&line) {
-                Ok(answer) => serde_json::to_writer(&mut out, &answer)?,
-                Err(error) if lines == 1 && !more(&mut input)? => return Err(error.into()),
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut stream = policy::simulate::Stream::new();
+    let (mut line, mut number, mut failed) = (String::new(), 0_u64, false);
+    loop {
+        line.clear();
+        if input.by_ref().take(INPUT_BYTES_MAX).read_line(&mut line)? == 0 {
+            break;
+        }
+        number += 1;
+        if let Some(answer) = stream.line(line.trim_end_matches(['\n', '\r'])) {
+            match answer {
+                Ok(answer) => writeln!(out, "{}", answer.to_json())?,
                 Err(error) => {
                     failed = true;
-                    serde_json::to_writer(&mut out, &serde_json::json!({"error": format!("line {lines}: {error}")}))?;
+                    writeln!(out, "{}", serde_json::json!({"error": format!("line {number}: {error}")}))?;
                 }
             }
-            writeln!(out)?;
             // A caller may wait for each answer before it sends the next line.
             out.flush()?;
         }
-        line.clear();
-        input.read_line(&mut line)?;
+    }
+    if let Some(answer) = stream.end() {
+        writeln!(out, "{}", answer?.to_json())?;
     }
     out.flush()?;
     anyhow::ensure!(!failed, "some lines were not answered; each says why");
     Ok(())
 }
 
-fn more(input: &mut dyn BufRead) -> Result<bool> {
-    Ok(!input.fill_buf()?.is_empty())
+fn lint(_output: Output, _file: &str, _kind: &str) -> Result<()> {
+    anyhow::bail!("wire")
 }

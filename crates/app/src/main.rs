@@ -1,1 +1,98 @@
-fn main() {}
+//! `galen`: the program. It reads the command line and the configuration, joins the parts, and prints results.
+
+mod bootstrap;
+mod cli;
+mod compose;
+mod config;
+mod creds;
+mod demo;
+mod effects;
+mod http;
+mod installation;
+mod local;
+mod manage;
+mod names;
+mod nouns;
+mod output;
+mod profile;
+mod remote;
+mod s3;
+mod serve;
+mod signin;
+
+use anyhow::Result;
+use base::Effects;
+use clap::{CommandFactory, Parser};
+use cli::{Aws, Cli, Command, Output, Revoke};
+use nouns::Nouns;
+use serde_json::Value;
+use std::process::ExitCode;
+
+/// Exit codes: 0 done, 1 refused or failed, 2 bad usage (clap's own).
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = cli.output;
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::failure(output, &error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    let effects = effects::machine();
+    match cli.command {
+        Command::Demo(command) => demo::run(&effects, &command),
+        Command::Init(command) => installation::init(&effects, cli.output, &command),
+        Command::Serve(command) => installation::serve(&effects, &command),
+        Command::Policy(command) => local::policy(cli.output, &command),
+        Command::Ledger(command) => installation::ledger(cli.output, &command),
+        Command::State(command) => installation::state(cli.output, &effects, &command),
+        Command::Doctor(command) => installation::doctor(cli.output, &effects, &command),
+        Command::Config(command) => installation::config(cli.output, &command),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "galen", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Token(command) => remote::token(&effects, &command),
+        Command::Creds(command) => creds::print(&effects, &command),
+        Command::Why(command) => {
+            let story = remote::why(&effects, &command)?;
+            if cli.output == Output::Json { Ok(output::result(cli.output, &story)?) } else { remote::told(&story) }
+        }
+        command => Ok(output::result(cli.output, &remote(&effects, &command)?)?),
+    }
+}
+
+/// Commands whose result is one value from a running Galen.
+fn remote(effects: &Effects, command: &Command) -> Result<Value> {
+    let nouns = Nouns { effects };
+    match command {
+        Command::Login(command) => remote::login(effects, command),
+        Command::Aws(Aws::Configure { endpoint, profile, role, file }) => {
+            creds::configure(effects, endpoint.endpoint.as_deref(), profile, role.as_deref(), file.clone())
+        }
+        Command::Receipt(command) => remote::receipt(effects, command),
+        Command::Revoke(command) => {
+            let (what, target) = match command {
+                Revoke::Grant(target) => ("grant", target),
+                Revoke::Membership(target) => ("membership", target),
+                Revoke::Person(target) => ("person", target),
+                Revoke::Session(target) => ("session", target),
+            };
+            nouns.revoke(what, target)
+        }
+        Command::Person(command) => nouns.person(command),
+        Command::Group(command) => nouns.group(command),
+        Command::Membership(command) => nouns.membership(command),
+        Command::Role(command) => nouns.role(command),
+        Command::Client(command) => nouns.client(command),
+        Command::Domain(command) => nouns.domain(command),
+        Command::Dataset(command) => nouns.dataset(command),
+        Command::Grant(command) => nouns.grant(command),
+        Command::Session(command) => nouns.session(command),
+        _ => anyhow::bail!("this command is not one for a running Galen"),
+    }
+}

@@ -17,11 +17,25 @@ const RENEW_BEFORE: Duration = Duration::from_secs(60);
 /// Rows asked for in one page; the server's own maximum.
 const PAGE_SIZE: usize = 200;
 
+/// One management session: the URL and the bearer token.
+pub(crate) struct Api {
+    agent: Agent,
+    web: String,
+    token: String,
+}
+
 /// A signed-in caller of the management API.
 pub(crate) struct Manage {
-    agent: Agent,
+    api: Api,
     profile: Profile,
     signed_in: SignedIn,
+}
+
+impl std::ops::Deref for Manage {
+    type Target = Api;
+    fn deref(&self) -> &Api {
+        &self.api
+    }
 }
 
 /// Signs in with tokens that were just got, and keeps the result.
@@ -74,7 +88,8 @@ impl Manage {
             }
             drop(lock);
         }
-        Ok(Self { agent, profile, signed_in })
+        let api = Api { agent, web: signed_in.endpoint.clone(), token: signed_in.session_token.clone() };
+        Ok(Self { api, profile, signed_in })
     }
 
     /// What is kept of the sign-in.
@@ -83,7 +98,7 @@ impl Manage {
     }
     /// The HTTP client.
     pub(crate) const fn agent(&self) -> &Agent {
-        &self.agent
+        &self.api.agent
     }
     /// The state of this user.
     pub(crate) const fn profile(&self) -> &Profile {
@@ -97,10 +112,24 @@ impl Manage {
     pub(crate) fn id_token(&mut self, audience: &str) -> Result<Secret<String>> {
         let _lock = self.profile.lock()?;
         self.signed_in = self.profile.signed_in(Some(&self.signed_in.endpoint))?;
-        let tokens = signin::refresh(&self.agent, &self.signed_in.endpoint, &self.signed_in.refresh_token, Some(audience))?;
+        let tokens = signin::refresh(&self.api.agent, &self.signed_in.endpoint, &self.signed_in.refresh_token, Some(audience))?;
         self.signed_in.refresh_token = tokens.refresh_token;
         self.profile.keep(&self.signed_in)?;
         Ok(tokens.id_token)
+    }
+}
+
+impl Api {
+    /// A session of a person of the demonstration, who signs in with a password and keeps nothing.
+    ///
+    /// # Errors
+    /// When the password or the role is refused.
+    pub(crate) fn sign_in(effects: &Effects, web: &str, who: &signin::Password) -> Result<Self> {
+        let agent = http::agent();
+        let tokens = signin::with_password(&agent, effects, web, who)?;
+        let opened = session(&agent, web, &tokens.id_token, None)?;
+        let token = opened.get("token").and_then(Value::as_str).context("the management API gave no token")?.to_owned();
+        Ok(Self { agent, web: web.to_owned(), token })
     }
 
     /// GET below `/api/v1/`.
@@ -155,9 +184,9 @@ impl Manage {
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}/api/v1/{path}", self.signed_in.endpoint)
+        format!("{}/api/v1/{path}", self.web)
     }
     fn bearer(&self) -> String {
-        format!("Bearer {}", self.signed_in.session_token)
+        format!("Bearer {}", self.token)
     }
 }

@@ -153,6 +153,6 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
 /// A file name for a URL or key: letters and digits stay, everything else becomes `_`, with a digest so that no two collide.
 fn file_name(key: &str) -> String {
     let plain: String = key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(60).collect();
-    let digest = crypto::Sha256Digest::of(key.as_bytes()).to_string();
+    let digest = crypto::sha256(key.as_bytes()).to_string();
     format!("{plain}-{}", digest.get(..12).unwrap_or_default())
 }

@@ -121,8 +121,8 @@ where
     builder.http2().timer(TokioTimer::new()).max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX));
     let service = hyper::service::service_fn(move |mut request| {
         request.extensions_mut().insert(peer);
-        let answered = answer.answer(request);
-        async move { Ok::<_, std::convert::Infallible>(answered.await) }
+        let answer = answer.clone();
+        async move { Ok::<_, std::convert::Infallible>(answer.answer(request).await) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);

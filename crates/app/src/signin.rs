@@ -44,7 +44,7 @@ struct Pkce {
 impl Pkce {
     fn new(effects: &Effects) -> Self {
         let verifier = URL_SAFE_NO_PAD.encode(effects.bytes::<32>());
-        let challenge = URL_SAFE_NO_PAD.encode(crypto::Sha256Digest::of(verifier.as_bytes()).as_bytes());
+        let challenge = URL_SAFE_NO_PAD.encode(crypto::sha256(verifier.as_bytes()).bytes());
         Self { verifier, challenge, state: URL_SAFE_NO_PAD.encode(effects.bytes::<16>()) }
     }
     fn authorize_url(&self, web: &str, redirect: &str) -> Result<String> {

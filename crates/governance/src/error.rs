@@ -210,6 +210,12 @@ pub enum Error {
         /// The domain.
         domain: DomainId,
     },
+    /// The domain still has datasets.
+    #[error("the domain `{domain}` still has datasets: end them first")]
+    DomainNotEmpty {
+        /// The domain.
+        domain: DomainId,
+    },
     /// The dataset does not exist.
     #[error("the dataset `{dataset}` does not exist")]
     NoSuchDataset {
@@ -327,7 +333,7 @@ impl Error {
             Self::BodyTooLarge { .. } | Self::MetadataTooLarge { .. } | Self::CopySourceTooLarge { .. } => {
                 ErrorKind::TooLarge
             }
-            Self::BucketExists { .. } | Self::BucketNotEmpty | Self::NameTaken { .. } | Self::LocationTaken { .. } => {
+            Self::DomainNotEmpty { .. } | Self::BucketExists { .. } | Self::BucketNotEmpty | Self::NameTaken { .. } | Self::LocationTaken { .. } => {
                 ErrorKind::Conflict
             }
             Self::PermanentDeletion | Self::NotAWorkspace | Self::WrongPermit => ErrorKind::Forbidden,

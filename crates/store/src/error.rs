@@ -68,6 +68,17 @@ pub enum Error {
         /// The migration's number.
         number: i64,
     },
+    /// The store was last used by an older Galen, and was opened only to be read.
+    #[error(
+        "the store was last used by an older Galen ({what}): start this one's server once, which brings it up to date"
+    )]
+    Outdated {
+        /// What is old.
+        what: String,
+    },
+    /// The store was opened only to be read.
+    #[error("the store was opened only to be read")]
+    ReadOnly,
     /// The wall clock is behind the newest fact by more than the bound.
     #[error(
         "the clock says {now}, which is more than {bound_secs} s behind the newest fact ({newest}): correct the clock and start again"
@@ -225,16 +236,20 @@ impl Error {
             | Self::Transfer { .. }
             | Self::CommitFailed { .. }
             | Self::CommitUnknown { .. } => ErrorKind::Unavailable,
-            Self::InUse { .. } | Self::ClockBehind { .. } | Self::Halted | Self::Closed => ErrorKind::Unavailable,
+            Self::InUse { .. } | Self::Outdated { .. } | Self::ClockBehind { .. } | Self::Halted | Self::Closed => {
+                ErrorKind::Unavailable
+            }
             Self::NewerSchema { .. } | Self::ForeignSchema { .. } | Self::ViewMoved { .. } => ErrorKind::Unavailable,
             Self::Torn { .. } | Self::ImportUnfinished | Self::Corrupt { .. } | Self::Fold { .. } => ErrorKind::Corrupt,
             Self::Contention { .. } | Self::Retry | Self::NotEmpty => ErrorKind::Conflict,
             Self::NotCanonical { .. } | Self::BadExport { .. } | Self::BadOption { .. } => ErrorKind::Invalid,
             Self::TooLarge { .. } | Self::TooMany { .. } => ErrorKind::TooLarge,
             Self::DocumentDigest { .. } => ErrorKind::Corrupt,
-            Self::ClosurePanicked | Self::StatementFailed | Self::UnknownView { .. } | Self::Nested => {
-                ErrorKind::Internal
-            }
+            Self::ClosurePanicked
+            | Self::StatementFailed
+            | Self::UnknownView { .. }
+            | Self::Nested
+            | Self::ReadOnly => ErrorKind::Internal,
         }
     }
 

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    Error, Hlc, Position, WriteTxn,
+    Error, Hlc, Position, ReadTxn, WriteTxn,
     schema::{MIGRATIONS, newest},
     session::Arg,
 };
@@ -50,6 +50,31 @@ pub(crate) fn begin(txn: &mut WriteTxn<'_>, clock_back_max: Duration) -> Result<
     txn.shared.clock.observe(newest);
     let position: Position = txn.position()?;
     txn.shared.position.send_replace(position);
+    Ok(())
+}
+
+/// What a process does that only reads: it finds everything as this program needs it, or refuses.
+pub(crate) fn look(txn: &ReadTxn<'_>) -> Result<(), Error> {
+    let sql = "SELECT number, digest FROM migrations ORDER BY number";
+    let applied = txn.all(sql, &[], |row| Ok((row.int(0)?, row.text(1)?.to_owned())))?;
+    check_migrations(&applied)?;
+    if applied.len() < MIGRATIONS.len() {
+        return Err(Error::Outdated { what: format!("schema {}", applied.len()) });
+    }
+    crate::transfer::refuse_unfinished(txn)?;
+    let stored = txn.all("SELECT id, name, version FROM fold_views WHERE live = 1", &[], |row| {
+        Ok((row.int(0)?, row.text(1)?.to_owned(), row.int(2)?))
+    })?;
+    let mut live = HashMap::new();
+    for fold in &txn.shared.folds {
+        let same = stored.iter().find(|(_, name, at)| name == fold.view() && *at == i64::from(fold.version()));
+        let (id, ..) = same.ok_or_else(|| Error::Outdated { what: format!("view `{}`", fold.view()) })?;
+        live.insert(fold.view(), *id);
+    }
+    txn.shared.views.store(std::sync::Arc::new(live));
+    let newest = txn.one("SELECT max(hlc) FROM origins", &[], |row| row.int_opt(0))?.flatten().unwrap_or(0);
+    txn.shared.clock.observe(Hlc::from_micros(newest));
+    txn.shared.position.send_replace(txn.position()?);
     Ok(())
 }
 

@@ -49,20 +49,41 @@ impl Postgres {
         shared: &Arc<Shared>,
         prepare: impl FnOnce(&mut Run<'_>) -> Result<(), Error> + Send,
     ) -> Result<Self, Error> {
-        if connections < 2 {
-            return Err(Error::BadOption { option: "connections", expected: "at least 2" });
-        }
-        let config: postgres::Config = url
-            .parse()
-            .map_err(|_| Error::BadOption { option: "url", expected: "postgresql://user:password@host/database" })?;
-        protected(&config)?;
+        let config = configured(url, connections)?;
         let delivery = Arc::new(Delivery::default());
         // The client blocks on a runtime of its own, so it must never run on a thread of the caller's runtime.
         let opened = std::thread::scope(|scope| {
             scope.spawn(|| open_alone(&config, shared, &delivery, prepare)).join().unwrap_or(Err(Error::Closed))
         });
         opened?;
-        let writers = connections / 2;
+        Self::start(&config, connections / 2, connections, shared, delivery)
+    }
+
+    /// Opens a store that is there, only to read it.
+    pub(crate) fn open_to_read(url: &str, connections: u16, shared: &Arc<Shared>) -> Result<Self, Error> {
+        let config = configured(url, connections)?;
+        let looked = std::thread::scope(|scope| {
+            let look = || {
+                let mut conn = Conn::open(&config, Role::Read)?;
+                let (mut session, hlc) = conn.snapshot(shared)?;
+                crate::open::look(&ReadTxn::new(&mut session, shared, hlc))
+            };
+            scope.spawn(look).join().unwrap_or(Err(Error::Closed))
+        });
+        looked?;
+        let mut engine = Self::start(&config, 0, connections, shared, Arc::default())?;
+        engine.writes = None;
+        Ok(engine)
+    }
+
+    /// Starts the threads, `writers` of which write; each connects when it has something to do.
+    fn start(
+        config: &postgres::Config,
+        writers: u16,
+        connections: u16,
+        shared: &Arc<Shared>,
+        delivery: Arc<Delivery>,
+    ) -> Result<Self, Error> {
         let (writes, write_jobs) = mpsc::channel(QUEUE_MAX);
         let (reads, read_jobs) = mpsc::channel(QUEUE_MAX);
         let mut engine = Self { writes: Some(writes), reads: Some(reads), threads: Vec::new(), delivery };
@@ -96,7 +117,7 @@ impl Postgres {
                     job.finish(Outcome::Failed(Error::Closed));
                 }
             }
-            None => job.finish(Outcome::Failed(Error::Closed)),
+            None => job.finish(Outcome::Failed(Error::ReadOnly)),
         }
     }
 
@@ -120,6 +141,16 @@ impl Drop for Postgres {
             drop(thread.join());
         }
     }
+}
+
+fn configured(url: &str, connections: u16) -> Result<postgres::Config, Error> {
+    if connections < 2 {
+        return Err(Error::BadOption { option: "connections", expected: "at least 2" });
+    }
+    let expected = "postgresql://user:password@host/database";
+    let config = url.parse().map_err(|_| Error::BadOption { option: "url", expected })?;
+    protected(&config)?;
+    Ok(config)
 }
 
 fn open_alone(
@@ -306,6 +337,11 @@ impl Worker {
             Ok(change) => {
                 if !change.facts.is_empty() && !delivery.local(conn, &shared, &change) {
                     return Outcome::Failed(Error::Halted);
+                }
+                if change.erased
+                    && let Err(error) = conn.run("removing erased rows", "VACUUM sealed, subject_keys")
+                {
+                    tracing::warn!(error = %error, "erased rows stay in the data files until the next vacuum");
                 }
                 shared.wake(&change);
                 if let Err(error) = shared.running() {

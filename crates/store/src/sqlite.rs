@@ -31,7 +31,7 @@ const BATCH_MAX: usize = 32;
 const BATCH_TIME_MAX: Duration = Duration::from_millis(5);
 /// Closures that may wait for the writer; more wait in their callers.
 const QUEUE_MAX: usize = 1024;
-/// Read connections: more than the cores of a small machine, and each costs a page cache.
+/// Read connections: more than the cores of a small machine; each has a page cache of 4 MiB and leans on the system's.
 const READERS: usize = 8;
 /// Prepared statements kept for each connection: the store has fewer than this.
 const STATEMENTS_MAX: usize = 128;
@@ -48,8 +48,8 @@ pub(crate) struct Sqlite {
     readers: Mutex<Vec<Connection>>,
     permits: Semaphore,
     file: PathBuf,
-    /// Held as long as the store is open.
-    _lock: File,
+    /// Held as long as the store is open for writing.
+    _lock: Option<File>,
 }
 
 impl Sqlite {
@@ -77,8 +77,26 @@ impl Sqlite {
             readers: Mutex::new(readers),
             permits: Semaphore::new(READERS),
             file,
-            _lock: lock,
+            _lock: Some(lock),
         })
+    }
+
+    /// Opens a store that is there, beside the process that writes it.
+    pub(crate) fn open_to_read(dir: &Path, shared: &Shared) -> Result<Self, Error> {
+        let file = dir.join(FILE);
+        let size = std::fs::metadata(&file).map_err(|source| Error::io("open", &file, source))?.len();
+        let conn = reader_connection(&file).map_err(|error| at(dir, error))?;
+        examine(&conn, size).map_err(|error| at(dir, error))?;
+        run(&conn, "beginning", "BEGIN")?;
+        let mut session = SqliteSession::new(&conn);
+        crate::open::look(&ReadTxn::new(&mut session, shared, shared.clock.read()))?;
+        run(&conn, "ending a read", "ROLLBACK")?;
+        let mut readers = vec![conn];
+        for _ in readers.len()..READERS {
+            readers.push(reader_connection(&file)?);
+        }
+        let (readers, permits) = (Mutex::new(readers), Semaphore::new(READERS));
+        Ok(Self { queue: None, writer: None, readers, permits, file, _lock: None })
     }
 
     pub(crate) async fn write(&self, job: Box<dyn WriteJob>) {
@@ -88,7 +106,7 @@ impl Sqlite {
                     job.finish(Outcome::Failed(Error::Closed));
                 }
             }
-            None => job.finish(Outcome::Failed(Error::Closed)),
+            None => job.finish(Outcome::Failed(Error::ReadOnly)),
         }
     }
 
@@ -136,11 +154,16 @@ fn lock(dir: &Path) -> Result<File, Error> {
     }
 }
 
-fn writer_connection(dir: &Path, file: &Path, shared: &Shared) -> Result<Connection, Error> {
-    let torn = |error: Error| match error {
+/// The failure with the folder in its message.
+fn at(dir: &Path, error: Error) -> Error {
+    match error {
         Error::Torn { what, .. } => Error::Torn { place: dir.display().to_string(), what },
         other => other,
-    };
+    }
+}
+
+fn writer_connection(dir: &Path, file: &Path, shared: &Shared) -> Result<Connection, Error> {
+    let torn = |error| at(dir, error);
     let size = std::fs::metadata(file).map_or(0, |meta| meta.len());
     let conn = Connection::open(file).map_err(|error| torn(failed("opening", error)))?;
     configure(&conn).map_err(torn)?;
@@ -155,7 +178,7 @@ fn configure(conn: &Connection) -> Result<(), Error> {
     conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     conn.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; \
-         PRAGMA trusted_schema = OFF; PRAGMA secure_delete = FAST; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -65536;",
+         PRAGMA trusted_schema = OFF; PRAGMA secure_delete = FAST; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -16384;",
     )
     .map_err(|error| failed("configuring", error))
 }
@@ -164,8 +187,10 @@ fn reader_connection(file: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(file, flags).map_err(|error| failed("opening", error))?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    conn.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456;")
-        .map_err(|error| failed("configuring", error))?;
+    conn.execute_batch(
+        "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -4096;",
+    )
+    .map_err(|error| failed("configuring", error))?;
     Ok(conn)
 }
 

@@ -103,6 +103,23 @@ impl Store {
         Ok(Self { inner: Arc::new(Inner { engine, shared }) })
     }
 
+    /// Opens a store that is there, only to read it: to verify or to export it, beside the server that writes it. It
+    /// migrates and rebuilds nothing. It blocks.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and [`Error::Outdated`] for a store that this program's server has not brought up to date.
+    pub fn open_to_read(options: Options) -> Result<Self, Error> {
+        let Options { backend, region, node, effects, folds, clock_back_max: _ } = options;
+        let shared = Arc::new(Shared::new(region, node, effects, folds));
+        let engine = match backend {
+            Backend::Sqlite { dir } => Engine::Sqlite(Sqlite::open_to_read(&dir, &shared)?),
+            Backend::Postgres { url, connections } => {
+                Engine::Postgres(Postgres::open_to_read(url.expose(), connections, &shared)?)
+            }
+        };
+        Ok(Self { inner: Arc::new(Inner { engine, shared }) })
+    }
+
     /// Runs one change. The closure is synchronous and may run again (PostgreSQL serialisation failures), so it has no
     /// effects but those on its transaction. After `Ok` the change is durable and the hooks have seen it.
     ///

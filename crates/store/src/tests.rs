@@ -14,10 +14,10 @@ use crate::{
 struct SqliteBed(tempfile::TempDir);
 
 impl Bed for SqliteBed {
-    fn open(&self, name: &str, effects: Effects, folds: Vec<Arc<dyn Fold>>) -> Result<Store, Error> {
+    fn options(&self, name: &str, effects: Effects, folds: Vec<Arc<dyn Fold>>) -> Options {
         let node = NodeId::from_uuid(effects.uuid());
         let options = Options::sqlite(self.0.path().join(name), "eu-north-1".parse().unwrap(), node, effects);
-        Store::open(Options { folds, ..options })
+        Options { folds, ..options }
     }
 }
 

@@ -4,6 +4,7 @@
 
 use base::{FactId, Region};
 use crypto::{Sha256, Sha256Digest};
+use serde::Serialize;
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
 const PROBLEMS_MAX: usize = 100;
 
 /// What verification found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// How many facts there are.
     pub facts: u64,
@@ -36,7 +37,7 @@ pub struct Report {
 
 impl Report {
     /// Whether nothing is wrong.
-    pub const fn is_sound(&self) -> bool {
+    pub const fn sound(&self) -> bool {
         self.problems.is_empty() && self.problems_more == 0
     }
     fn found(&mut self, problem: Problem) {
@@ -49,7 +50,7 @@ impl Report {
 }
 
 /// One view as verified.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ViewReport {
     /// The view.
     pub view: &'static str,
@@ -62,7 +63,8 @@ pub struct ViewReport {
 }
 
 /// One finding.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "problem", rename_all = "snake_case")]
 pub enum Problem {
     /// A fact's body is not what its digest says.
     FactDigest {

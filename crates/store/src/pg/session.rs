@@ -100,7 +100,7 @@ impl Session for PgSession<'_> {
     }
 
     fn erase(&mut self) -> Result<(), Error> {
-        // Dead rows leave with the next vacuum, log segments with their recycling; an operator's page says so.
+        // Dead rows leave with the vacuum after the commit, log segments with their recycling.
         Ok(())
     }
 }

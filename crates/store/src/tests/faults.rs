@@ -89,7 +89,7 @@ async fn a_full_disk_refuses_and_keeps_what_was_there() {
     store.write::<_, Error, _>(Actor::System, limit("PRAGMA max_page_count = 1000000")).await.unwrap();
     store.write::<_, Error, _>(Actor::System, |txn| grant(txn, 2)).await.unwrap();
     let report = store.verify().await.unwrap();
-    assert!(report.is_sound() && report.facts == 2, "{report:?}");
+    assert!(report.sound() && report.facts == 2, "{report:?}");
 }
 
 struct Panics;

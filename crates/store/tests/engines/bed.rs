@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex},
 };
-use store::{Backend, Error, Fold, Options, Store, conformance::Bed};
+use store::{Backend, Fold, Options, conformance::Bed};
 
 /// The server's URL, or `None` after saying so.
 pub(crate) fn server() -> Option<String> {
@@ -29,10 +29,10 @@ pub(crate) struct SqliteBed {
 }
 
 impl Bed for SqliteBed {
-    fn open(&self, name: &str, effects: Effects, folds: Vec<Arc<dyn Fold>>) -> Result<Store, Error> {
+    fn options(&self, name: &str, effects: Effects, folds: Vec<Arc<dyn Fold>>) -> Options {
         let node = NodeId::from_uuid(effects.uuid());
         let options = Options::sqlite(self.dir.join(name), "eu-north-1".parse().unwrap(), node, effects);
-        Store::open(Options { folds, ..options })
+        Options { folds, ..options }
     }
 }
 
@@ -79,12 +79,12 @@ pub(crate) fn raw(url: &str, statements: &[&str]) -> Result<(), postgres::Error>
 }
 
 impl Bed for PostgresBed {
-    fn open(&self, name: &str, effects: Effects, folds: Vec<Arc<dyn Fold>>) -> Result<Store, Error> {
+    fn options(&self, name: &str, effects: Effects, folds: Vec<Arc<dyn Fold>>) -> Options {
         let node = NodeId::from_uuid(effects.uuid());
-        Store::open(Options {
+        Options {
             backend: Backend::Postgres { url: Secret::new(self.database(name)), connections: 8 },
             folds,
             ..Options::sqlite("", "eu-north-1".parse().unwrap(), node, effects)
-        })
+        }
     }
 }

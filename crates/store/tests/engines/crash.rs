@@ -116,7 +116,7 @@ fn survives(bed: &dyn Bed, place: &str) {
                 .unwrap();
             assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
             let report = store.verify().await.unwrap();
-            assert!(report.is_sound(), "{:?}", report.problems);
+            assert!(report.sound(), "{:?}", report.problems);
         });
     }
     println!("{} acknowledged changes survived {rounds} kills", acknowledged.len());

@@ -92,7 +92,7 @@ async fn every_node_sees_every_fact_once_in_order() {
         assert!(seen.is_sorted_by_key(|(_, position)| *position), "positions rise");
     }
     let report = nodes.first().unwrap().verify().await.unwrap();
-    assert!(report.is_sound(), "{:?}", report.problems);
+    assert!(report.sound(), "{:?}", report.problems);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,7 +135,7 @@ async fn a_node_of_an_older_version_adds_no_facts_after_a_swap() {
     let refused = old.write::<_, Error, _>(Actor::System, |txn| grant(txn, 2)).await;
     assert!(matches!(refused, Err(Error::ViewMoved { .. })));
     new.write::<_, Error, _>(Actor::System, |txn| grant(txn, 3)).await.unwrap();
-    assert!(new.verify().await.unwrap().is_sound());
+    assert!(new.verify().await.unwrap().sound());
 }
 
 // verifies: AUD-05

@@ -43,13 +43,17 @@ pub(crate) fn anonymous(state: &State, parts: &Parts) -> OpContext {
 impl FromRequestParts<State> for Caller {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
-        let token = bearer(&parts.headers)?;
-        let opened = state.access.sessions().open(token, None).await;
-        let session = opened.map_err(|reject| Problem::new(ErrorKind::Unauthenticated, reject.to_string()))?;
+        let session = open(state, &parts.headers).await?;
         state.rates.principal(session.id)?;
         let op = anonymous(state, parts).with_session(Arc::clone(&session));
         Ok(Self { op, session })
     }
+}
+
+/// The live session whose token the request carries.
+pub(super) async fn open(state: &State, headers: &HeaderMap) -> Result<Arc<Session>, Problem> {
+    let opened = state.access.sessions().open(bearer(headers)?, None).await;
+    opened.map_err(|reject| Problem::new(ErrorKind::Unauthenticated, reject.to_string()))
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
@@ -131,7 +135,45 @@ impl<T: ToSchema> Page<T> {
     }
 }
 
-/// Reads an id from a path or body, saying which.
-pub(crate) fn id<T: std::str::FromStr<Err = base::BadName>>(text: &str) -> Result<T, Problem> {
+impl PageRequest {
+    /// The token as the id that it is.
+    pub(crate) fn after_id<T: std::str::FromStr<Err = base::BadName>>(&self) -> Result<Option<T>, Problem> {
+        let parse = |text: &str| text.parse().map_err(|_| Problem::invalid("page_token is not one that this list gave"));
+        self.after.as_deref().map(parse).transpose()
+    }
+}
+
+/// Why something ends; the record needs it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct End {
+    /// The reason, in a sentence.
+    reason: String,
+}
+
+/// Most characters of a reason.
+const REASON_CHARS_MAX: usize = 1_000;
+
+impl End {
+    /// A reason that came in another body.
+    pub(crate) const fn of(reason: String) -> Self {
+        Self { reason }
+    }
+
+    /// The reason.
+    ///
+    /// # Errors
+    /// When it is empty or too long.
+    pub(crate) fn reason(self) -> Result<String, Problem> {
+        let reason = self.reason.trim();
+        if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
+            return Err(Problem::invalid(format!("a reason has 1 to {REASON_CHARS_MAX} characters; it is recorded")));
+        }
+        Ok(reason.to_owned())
+    }
+}
+
+/// Reads an id or a word of a closed list, saying what was expected.
+pub(crate) fn parse<T: std::str::FromStr<Err = base::BadName>>(text: &str) -> Result<T, Problem> {
     text.parse().map_err(|error: base::BadName| Problem::invalid(error.to_string()))
 }

@@ -1,0 +1,226 @@
+//! Roles and who may assume them: the use cases behind the API, the command line and the first start.
+//!
+//! It writes facts and reads views of this crate. It must not know HTTP, or how a decision is made.
+
+use base::{AccountId, BadName, ClientId, EntitlementId, GroupId, Ids, RoleId};
+use policy::DocumentKind;
+use store::WriteTxn;
+
+use crate::{
+    Access, Carry, Error, Outcome, Permit,
+    action::api,
+    documents,
+    facts::{self, Duty, Entitlement, NamedDocument, Role},
+    session::role_unique_id,
+};
+
+/// Shortest and longest bound of a session, in seconds (AWS IAM: `MaxSessionDuration`).
+pub const SESSION_SECS: std::ops::RangeInclusive<u32> = 3_600..=43_200;
+/// Most policies of one role (AWS IAM: 10 managed policies by default).
+pub const POLICIES_MAX: usize = 10;
+/// Most groups that one role is given to at its making.
+pub const GROUPS_MAX: usize = 100;
+
+/// A policy of a role: one that Galen brings, or a document of one's own.
+#[derive(Clone, Debug)]
+pub enum RolePolicy {
+    /// A managed policy by name, such as `GalenDataAccess`.
+    Managed(String),
+    /// A name and the document's text.
+    Inline(String, String),
+}
+
+/// What a new role is made from.
+#[derive(Clone, Debug)]
+pub struct NewRole {
+    /// Its account.
+    pub account: AccountId,
+    /// Its name: 1 to 64 of `[\w+=,.@-]`.
+    pub name: String,
+    /// Which groups its sessions carry.
+    pub carry: Carry,
+    /// Longest session, in seconds.
+    pub session_secs_max: u32,
+    /// Its policies, at least one.
+    pub policies: Vec<RolePolicy>,
+    /// The groups that may assume it.
+    pub groups: Vec<GroupId>,
+    /// Through which client; `None` through any.
+    pub client: Option<ClientId>,
+    /// The duty that its sessions bear; a role with a duty is a management role (portal and command line, no data).
+    pub management: Management,
+}
+
+/// Whether a role is for tools or for managing the installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Management {
+    /// For tools: data.
+    No,
+    /// For the portal and the command line, without a duty.
+    Plain,
+    /// For the portal and the command line, with a duty that its sessions cannot shed.
+    Bears(Duty),
+}
+
+/// A role with its entitlements.
+#[derive(Clone, Debug)]
+pub struct RoleView {
+    /// The role.
+    pub role: std::sync::Arc<Role>,
+    /// Who may assume it.
+    pub entitlements: Vec<Entitlement>,
+}
+
+impl Access {
+    /// Makes a role and entitles its groups.
+    ///
+    /// # Errors
+    /// A malformed name, bound or policy; a name that is taken; the store's errors.
+    pub async fn create_role(&self, permit: Permit<api::CreateRole>, new: NewRole) -> Result<Role, Error> {
+        role_name(&new.name)?;
+        let id = RoleId::from_uuid(self.effects().uuid());
+        let role = Role {
+            id,
+            account: new.account,
+            name: new.name.clone(),
+            unique_id: role_unique_id(id),
+            session_secs_max: session_secs(new.session_secs_max)?,
+            carry: new.carry,
+            policies: Vec::new(),
+            boundary: None,
+            management: new.management != Management::No,
+            duty: match new.management {
+                Management::Bears(duty) => Some(duty),
+                Management::No | Management::Plain => None,
+            },
+            tags: Vec::new(),
+        };
+        bounded("groups of a role", new.groups.len(), GROUPS_MAX)?;
+        let entitle = |group: &GroupId| Entitlement {
+            id: EntitlementId::from_uuid(self.effects().uuid()),
+            group: *group,
+            role: id,
+            client: new.client,
+        };
+        let entitlements: Vec<Entitlement> = new.groups.iter().map(entitle).collect();
+        self.change(permit, move |txn| {
+            let role = Role { policies: put_policies(txn, &new.policies)?, ..role.clone() };
+            facts::create_role(txn, &role, None)?;
+            for entitlement in &entitlements {
+                facts::create_entitlement(txn, entitlement, None)?;
+            }
+            Ok(role)
+        })
+        .await
+    }
+
+    /// Changes the permit's role; `None` stays.
+    ///
+    /// # Errors
+    /// As [`Access::create_role`]; [`Error::NoSuchRole`].
+    pub async fn change_role(
+        &self,
+        permit: Permit<api::ChangeRole>,
+        new_policies: Option<Vec<RolePolicy>>,
+        session_secs_max: Option<u32>,
+    ) -> Result<Role, Error> {
+        let id = *permit.resource();
+        let session_secs_max = session_secs_max.map(session_secs).transpose()?;
+        self.change(permit, move |txn| {
+            let mut role = facts::role(txn, id)?.ok_or(Error::NoSuchRole { role: id })?;
+            if let Some(policies) = &new_policies {
+                role.policies = put_policies(txn, policies)?;
+            }
+            role.session_secs_max = session_secs_max.unwrap_or(role.session_secs_max);
+            facts::change_role(txn, &role, None)?;
+            Ok(role)
+        })
+        .await
+    }
+
+    /// Ends the permit's role; its sessions stop working at once.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchRole`]; the store's errors.
+    pub async fn end_role(&self, permit: Permit<api::EndRole>, reason: String) -> Result<(), Error> {
+        let id = *permit.resource();
+        self.change(permit, move |txn| {
+            facts::end_role(txn, id, Some(reason.clone()))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Entitles a group to the permit's role.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchRole`]; the store's errors.
+    pub async fn create_entitlement(
+        &self,
+        permit: Permit<api::CreateEntitlement>,
+        group: GroupId,
+        client: Option<ClientId>,
+    ) -> Result<Entitlement, Error> {
+        let role = *permit.resource();
+        let entitlement = Entitlement { id: EntitlementId::from_uuid(self.effects().uuid()), group, role, client };
+        self.change(permit, move |txn| {
+            facts::create_entitlement(txn, &entitlement, None)?;
+            Ok(entitlement.clone())
+        })
+        .await
+    }
+
+    /// Ends an entitlement of the permit's role.
+    ///
+    /// # Errors
+    /// The store's errors.
+    pub async fn end_entitlement(
+        &self,
+        permit: Permit<api::EndEntitlement>,
+        entitlement: EntitlementId,
+        reason: String,
+    ) -> Result<(), Error> {
+        self.change(permit, move |txn| {
+            facts::end_entitlement(txn, entitlement, Some(reason.clone()))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Roles after `after`, in the order of their making, at most `limit`.
+    pub fn list_roles(&self, permit: Permit<api::ListRoles>, after: Option<RoleId>, limit: usize) -> Vec<RoleView> {
+        let mut roles = self.roles();
+        roles.sort_by_key(|role| role.id);
+        permit.finish(Outcome::DONE);
+        let rest = roles.into_iter().filter(|role| after.is_none_or(|after| role.id > after));
+        rest.take(limit).map(|role| RoleView { entitlements: self.entitlements_of(role.id), role }).collect()
+    }
+}
+
+/// IAM's rule for role names.
+fn role_name(name: &str) -> Result<(), BadName> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
+    let sound = (1..=64).contains(&name.len()) && name.bytes().all(allowed);
+    if sound { Ok(()) } else { Err(BadName::new("a role name", name, "1 to 64 letters, digits and _+=,.@-")) }
+}
+
+fn session_secs(secs: u32) -> Result<u32, Error> {
+    if SESSION_SECS.contains(&secs) { Ok(secs) } else { Err(Error::SessionSecs { got: secs }) }
+}
+
+fn bounded(what: &'static str, got: usize, most: usize) -> Result<(), Error> {
+    if got <= most { Ok(()) } else { Err(Error::TooMany { what, got, most }) }
+}
+
+/// Keeps the documents of a role's policies.
+fn put_policies(txn: &mut WriteTxn<'_>, policies: &[RolePolicy]) -> Result<Vec<NamedDocument>, Error> {
+    bounded("policies of a role", policies.len(), POLICIES_MAX)?;
+    let put = |policy: &RolePolicy| match policy {
+        RolePolicy::Managed(name) => documents::put_managed(txn, name),
+        RolePolicy::Inline(name, text) => {
+            let digest = documents::put(txn, text, DocumentKind::Identity)?;
+            Ok(NamedDocument { name: name.clone(), digest })
+        }
+    };
+    policies.iter().map(put).collect()
+}

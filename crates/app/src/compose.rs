@@ -1,0 +1,248 @@
+//! The composition root: every part is made here, once, from the configuration, and handed what it needs.
+//!
+//! Opening goes from the bottom up and stops at the first part that refuses; closing goes from the top down.
+
+use access::{Access, Epochs, Leases, SessionDeps, Sessions, sessions::CustodyKeys};
+use anyhow::{Context, Result};
+use base::{Effects, NodeId, Secret};
+use crypto::Crypto;
+use custody::{Custody, Purpose, Seal, SoftwareToken, SoftwareTokenOptions, Token};
+use directory::Directory;
+use governance::{Governance, objects::Objects};
+use ledger::SignWith;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use store::{
+    Store,
+    journal::{Journal, Options as JournalOptions, RealDisk},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    config::{self, Config},
+    nouns,
+};
+
+/// The places inside a data folder.
+pub(crate) struct Layout(PathBuf);
+
+impl Layout {
+    /// The places inside this folder.
+    pub(crate) fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self(data_dir.into())
+    }
+    /// Facts, views and records, when they are in SQLite.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.0.join("store")
+    }
+    /// The ledger.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.0.join("ledger")
+    }
+    /// Encrypted objects.
+    pub(crate) fn objects(&self) -> PathBuf {
+        self.0.join("objects")
+    }
+    /// Sealed keys.
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.0.join("keys")
+    }
+    /// The secret that seals the keys, unless a passphrase does.
+    pub(crate) fn machine_secret(&self) -> PathBuf {
+        self.0.join("machine-secret")
+    }
+    fn node(&self) -> PathBuf {
+        self.0.join("node")
+    }
+}
+
+/// All parts, joined.
+pub(crate) struct System {
+    pub(crate) effects: Effects,
+    pub(crate) store: Store,
+    pub(crate) custody: Custody,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) access: Access,
+    pub(crate) directory: Directory,
+    pub(crate) governance: Governance,
+    pub(crate) objects: Objects,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// How often expired records are removed and orphans are looked for.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60);
+/// Expired records that one transaction removes, so that writers never wait long for it.
+const EXPIRE_PAGE: usize = 1_000;
+/// Label of the ledger's key; one per node, because each node has its own log.
+const LEDGER_KEY: &str = "ledger";
+
+/// Opens the store alone, with every view of the program.
+///
+/// # Errors
+/// The store's own refusals: another process, a newer schema, damage, a clock that went back.
+pub(crate) fn open_store(config: &Config, effects: &Effects) -> Result<Store> {
+    let layout = Layout::new(&config.data_dir);
+    let backend = match &config.store {
+        config::Store::Sqlite => store::Backend::Sqlite { dir: layout.store() },
+        config::Store::Postgres { url_file, connections } => {
+            store::Backend::Postgres { url: Secret::new(nouns::secret(url_file)?), connections: *connections }
+        }
+    };
+    let folds = access::facts::folds().into_iter().chain(access::epoch::folds());
+    let folds = folds.chain(directory::folds()).chain(governance::folds()).collect();
+    let options = store::Options {
+        backend,
+        region: config.region.clone(),
+        node: node(&layout, effects)?,
+        effects: effects.clone(),
+        folds,
+        clock_back_max: Duration::from_secs(config.limits.clock_back_secs_max),
+    };
+    Store::open(options).context("the store did not open")
+}
+
+/// The token that holds the keys.
+///
+/// # Errors
+/// When the seal does not open it, or a key file is damaged.
+pub(crate) fn open_token(config: &Config, effects: &Effects, crypto: &Crypto) -> Result<Arc<dyn Token>> {
+    let layout = Layout::new(&config.data_dir);
+    let seal = match &config.custody {
+        config::Custody::Machine => Seal::MachineSecret { file: layout.machine_secret() },
+        config::Custody::Passphrase { passphrase_file } => Seal::Passphrase(Secret::new(nouns::secret(passphrase_file)?)),
+    };
+    let options = SoftwareTokenOptions { dir: layout.keys(), seal, effects: effects.clone(), crypto: crypto.clone() };
+    Ok(Arc::new(SoftwareToken::open_or_init(options).context("the key token did not open")?))
+}
+
+impl System {
+    /// Opens everything.
+    ///
+    /// # Errors
+    /// The first part that refuses, and what to do.
+    pub(crate) async fn open(config: &Config, effects: &Effects) -> Result<Self> {
+        let crypto = Crypto::new(Arc::clone(&effects.entropy));
+        let store = open_store(config, effects)?;
+        let token = open_token(config, effects, &crypto)?;
+        let custody = Custody::new(token, store.clone(), effects.clone(), crypto.clone());
+        let journal = Arc::new(open_journal(config, &store, &custody)?);
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+
+        let epochs = Epochs::default();
+        epochs.load(&store).await.context("the epochs could not be read")?;
+        let leases = Leases::default();
+        let sessions = SessionDeps {
+            store: store.clone(),
+            keys: Arc::new(CustodyKeys::new(custody.clone())),
+            crypto: crypto.clone(),
+            effects: effects.clone(),
+        };
+        let sessions = Sessions::new(sessions, epochs, leases);
+        let deps = access::Deps {
+            store: store.clone(),
+            custody: custody.clone(),
+            log: access::Log::new(Arc::clone(&journal)),
+            crypto: crypto.clone(),
+            effects: effects.clone(),
+            region: config.region.clone(),
+            account: config.account,
+            sessions,
+        };
+        let (access, maintenance) = Access::start(deps).await.context("the gate did not start")?;
+        tasks.spawn(maintenance.run(stop.clone()));
+
+        let directory = Directory::new(directory::Deps {
+            store: store.clone(),
+            access: access.clone(),
+            custody: custody.clone(),
+            effects: effects.clone(),
+            crypto: crypto.clone(),
+            account: config.account,
+            issuer: config.issuer.clone(),
+        });
+        let governance =
+            Governance::new(store.clone(), access.clone(), custody.clone(), effects.clone(), config.account);
+        let backend = adapters::LocalBackend::open(&Layout::new(&config.data_dir).objects());
+        let objects = Objects::new(governance::objects::Deps {
+            store: store.clone(),
+            custody: custody.clone(),
+            effects: effects.clone(),
+            backend: Arc::new(backend.context("the object folder did not open")?),
+        });
+        let system =
+            Self { effects: effects.clone(), store, custody, journal, access, directory, governance, objects, stop, tasks };
+        system.tasks.spawn(housekeeping(system.store.clone(), system.objects.clone(), effects.clone(), system.stop.clone()));
+        Ok(system)
+    }
+
+    /// Ends background work and makes the ledger's last checkpoint.
+    ///
+    /// # Errors
+    /// When the ledger could not be closed cleanly; what was acknowledged is safe all the same.
+    pub(crate) async fn close(self) -> Result<()> {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.journal.close().context("the ledger was not closed cleanly")
+    }
+}
+
+/// This process's id: made once for a data folder.
+fn node(layout: &Layout, effects: &Effects) -> Result<NodeId> {
+    let path = layout.node();
+    match fs::read_to_string(&path) {
+        Ok(text) => text.trim().parse().with_context(|| format!("{} does not hold a node id", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let node = NodeId::from_uuid(base::Ids::uuid(effects));
+            fs::create_dir_all(&layout.0).with_context(|| format!("could not make {}", layout.0.display()))?;
+            crate::profile::write_private(&path, format!("{node}\n").as_bytes())?;
+            Ok(node)
+        }
+        Err(error) => Err(error).with_context(|| format!("could not read {}", path.display())),
+    }
+}
+
+/// The log's name: it is in every checkpoint and never changes.
+pub(crate) fn origin(config: &Config, node: NodeId) -> Result<ledger::Origin> {
+    let host = config.issuer.split_once("://").map_or(config.issuer.as_str(), |(_, rest)| rest);
+    Ok(format!("{host}/{}/{node}", config.region).parse()?)
+}
+
+fn open_journal(config: &Config, store: &Store, custody: &Custody) -> Result<Journal> {
+    let key = custody.ensure(Purpose::LedgerSign, LEDGER_KEY)?;
+    let public = custody.public_key(&key)?;
+    let raw: [u8; 32] = public.raw().try_into().map_err(|_| anyhow::anyhow!("the ledger's key is not an Ed25519 key"))?;
+    let signing = custody.clone();
+    let signer = SignWith::new(raw, move |text: &[u8]| signing.sign(&key, text).map_err(|error| Box::new(error).into()));
+    let disk = RealDisk::open(&Layout::new(&config.data_dir).ledger())?;
+    let options = JournalOptions::new(origin(config, store.node())?);
+    Journal::open(Arc::new(disk), Arc::new(signer), options).context("the ledger did not open")
+}
+
+/// Removes expired records and orphaned bodies until it is told to stop.
+async fn housekeeping(store: Store, objects: Objects, effects: Effects, stop: CancellationToken) {
+    loop {
+        match store.expire(EXPIRE_PAGE).await {
+            Ok(removed) if removed >= EXPIRE_PAGE as u64 => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "expired records were not removed"),
+        }
+        if let Err(error) = objects.sweep(effects.now()).await {
+            tracing::warn!(%error, "orphaned bodies were not removed");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(HOUSEKEEPING_EVERY) => {}
+        }
+    }
+}
+
+/// Whether a folder is absent or empty.
+pub(crate) fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())
+}

@@ -1,0 +1,199 @@
+//! The edges of one process: bound early, served until a signal, stopped gracefully.
+
+use anyhow::{Context, Result};
+use hyper::body::Incoming;
+use protocols::peer::TrustedProxies;
+use std::{num::NonZeroU32, path::Path, sync::Arc};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cli::Part,
+    compose::System,
+    config::{Config, Edge},
+    installation::grace,
+    names::KnownNames,
+    serve::{Answer, Listener},
+};
+
+/// Sockets that are bound, so that a taken port is found before anything is opened.
+pub(crate) struct Bound {
+    web: Option<(Listener, String)>,
+    aws: Option<(Listener, String)>,
+}
+
+impl Bound {
+    /// Binds the edges that this process serves.
+    ///
+    /// # Errors
+    /// When an address is taken or a certificate cannot be used.
+    pub(crate) async fn bind(config: &Config, parts: &[Part]) -> Result<Self> {
+        let mut bound = Self { web: None, aws: None };
+        if parts.contains(&Part::Web) {
+            bound.web = Some(listen(&config.web).await.context("the web edge")?);
+        }
+        if parts.contains(&Part::Aws) {
+            bound.aws = Some(listen(&config.aws).await.context("the AWS edge")?);
+        }
+        Ok(bound)
+    }
+    /// URL of the web edge; empty when this process does not serve it.
+    pub(crate) fn web_url(&self) -> &str {
+        self.web.as_ref().map_or("", |(_, url)| url)
+    }
+    /// Port of the web edge; 0 when this process does not serve it.
+    pub(crate) fn web_port(&self) -> u16 {
+        port(self.web_url())
+    }
+    /// Port of the AWS edge; 0 when this process does not serve it.
+    pub(crate) fn aws_port(&self) -> u16 {
+        port(self.aws_url())
+    }
+    /// URL of the AWS edge; empty when this process does not serve it.
+    pub(crate) fn aws_url(&self) -> &str {
+        self.aws.as_ref().map_or("", |(_, url)| url)
+    }
+}
+
+fn port(url: &str) -> u16 {
+    url::Url::parse(url).ok().and_then(|url| url.port_or_known_default()).unwrap_or(0)
+}
+
+async fn listen(edge: &Edge) -> Result<(Listener, String)> {
+    let tls: Option<(&Path, &Path)> = edge.tls_cert_file.as_deref().zip(edge.tls_key_file.as_deref());
+    let listener = Listener::bind(edge.listen, tls).await?;
+    let real = Edge { listen: listener.address()?, ..edge.clone() };
+    Ok((listener, real.url()))
+}
+
+/// Serves until `stop`, then lets open requests finish.
+///
+/// # Errors
+/// When an edge cannot be built.
+pub(crate) async fn serve(bound: Bound, config: &Config, system: Arc<System>, stop: CancellationToken) -> Result<()> {
+    let Bound { web, aws } = bound;
+    let aws_url = aws.as_ref().map_or_else(|| config.aws.url(), |(_, url)| url.clone());
+    let mut registry = prometheus_client::registry::Registry::with_prefix("galen");
+    let aws_service = aws_service(config, &system, &mut registry)?;
+    let web_service = web_service(config, &system, aws_url, Arc::new(registry))?;
+    let serving_web = async {
+        if let Some((listener, _)) = web {
+            listener.serve(WebEdge(web_service), config.limits.connections_max, stop.clone(), grace(config)).await;
+        }
+    };
+    let serving_aws = async {
+        if let Some((listener, _)) = aws {
+            listener.serve(aws_service, config.limits.connections_max, stop.clone(), grace(config)).await;
+        }
+    };
+    tokio::join!(serving_web, serving_aws);
+    Ok(())
+}
+
+fn aws_service(config: &Config, system: &System, registry: &mut prometheus_client::registry::Registry) -> Result<AwsEdge> {
+    let deps = aws::Deps {
+        access: system.access.clone(),
+        objects: system.objects.clone(),
+        buckets: system.buckets.clone(),
+        identity: Arc::new(system.provider.clone()),
+        effects: system.effects.clone(),
+    };
+    let options = aws::Options {
+        domains: config.aws.domains.clone(),
+        trusted_proxies: TrustedProxies::new(config.aws.trusted_proxies.clone()),
+        rates: aws::Rates {
+            source_per_second: rate(config.limits.requests_per_source)?,
+            principal_per_second: rate(config.limits.requests_per_principal)?,
+        },
+        ..aws::Options::new(config.region.clone(), config.account)
+    };
+    Ok(AwsEdge(aws::Aws::new(deps, options, registry)?))
+}
+
+fn rate(per_second: u32) -> Result<NonZeroU32> {
+    NonZeroU32::new(per_second).context("a rate limit of 0 lets nobody in; name at least 1 request a second")
+}
+
+fn web_service(
+    config: &Config,
+    system: &Arc<System>,
+    aws_url: String,
+    registry: Arc<prometheus_client::registry::Registry>,
+) -> Result<web::Web> {
+    let journal = Arc::clone(&system.journal);
+    let names = KnownNames {
+        access: system.access.clone(),
+        directory: system.directory.clone(),
+        governance: system.governance.clone(),
+    };
+    let deps = web::api::Deps {
+        access: system.access.clone(),
+        directory: system.directory.clone(),
+        governance: system.governance.clone(),
+        tokens: Arc::new(system.provider.clone()),
+        store: system.store.clone(),
+        effects: system.effects.clone(),
+        proxies: TrustedProxies::new(config.web.trusted_proxies.clone()),
+        rates: web::Rates {
+            per_source: rate(config.limits.requests_per_source)?,
+            per_principal: rate(config.limits.requests_per_principal)?,
+        },
+        about: web::api::About {
+            account: config.account,
+            region: config.region.clone(),
+            issuer: config.issuer.clone(),
+            aws: aws_url,
+            version: env!("CARGO_PKG_VERSION"),
+        },
+        names: Arc::new(names),
+        registry,
+        waiting: Arc::new(move || if journal.stats().state.takes_entries() { Vec::new() } else { vec!["ledger"] }),
+    };
+    Ok(web::Web::new(deps, system.provider.clone()))
+}
+
+#[derive(Clone)]
+struct AwsEdge(aws::Aws);
+
+impl Answer for AwsEdge {
+    type Body = aws::AnswerBody;
+    fn answer(&self, request: http::Request<Incoming>) -> impl Future<Output = http::Response<Self::Body>> + Send + 'static {
+        self.0.answer(request)
+    }
+}
+
+#[derive(Clone)]
+struct WebEdge(web::Web);
+
+impl Answer for WebEdge {
+    type Body = web::AnswerBody;
+    fn answer(&self, request: http::Request<Incoming>) -> impl Future<Output = http::Response<Self::Body>> + Send + 'static {
+        self.0.answer(request)
+    }
+}
+
+/// A token that is cancelled by SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the handlers cannot be installed.
+pub(crate) fn stop_on_signal() -> Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let cancel = stop.clone();
+    tokio::task::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        cancel.cancel();
+    });
+    Ok(stop)
+}
+
+/// Operational logs go to standard error, filtered by `GALEN_LOG` (default: warnings, and Galen's own information).
+pub(crate) fn log_to_stderr() {
+    use tracing_subscriber::{EnvFilter, fmt};
+    let filter = EnvFilter::try_from_env("GALEN_LOG").unwrap_or_else(|_| EnvFilter::new("warn,galen=info"));
+    // A second subscriber is refused; the first stays.
+    let _set = fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}

@@ -1,0 +1,224 @@
+//! Commands on an installation of this machine: init, serve, doctor, state, ledger, config.
+
+use anyhow::{Context, Result};
+use base::{Effects, Secret};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::{BufReader, BufWriter, Write},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    bootstrap::{self, Administrator},
+    cli::{self, ConfigFile, Output},
+    compose::{self, Layout, System},
+    config::{self, Config},
+    demo::{self, world::password},
+    edges::{self, Bound},
+    nouns, output, profile,
+};
+
+/// Runs `work` on a runtime of its own.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+/// `galen init`.
+///
+/// # Errors
+/// When the data folder is not empty, the configuration exists, or a part refuses.
+pub(crate) fn init(effects: &Effects, output: Output, command: &cli::Init) -> Result<()> {
+    let data_dir = std::path::absolute(&command.data_dir)?;
+    anyhow::ensure!(compose::is_empty(&data_dir), "{} is not empty; name a new folder", data_dir.display());
+    anyhow::ensure!(!command.config.exists(), "{} exists already", command.config.display());
+    let issuer = command.issuer.trim_end_matches('/');
+    let web = listen_of(issuer)?;
+    let text = config::template(&data_dir, command.account, &command.region, issuer, web);
+    profile::write_private(&command.config, text.as_bytes())?;
+    let config = Config::read(&command.config)?;
+    let (secret, written) = match &command.admin_password_file {
+        Some(file) => (nouns::secret(file)?, None),
+        None => {
+            let made = password(effects);
+            let file = command.config.with_file_name(format!("{}-password", command.admin));
+            profile::write_private(&file, format!("{made}\n").as_bytes())?;
+            (made, Some(file))
+        }
+    };
+    let administrator =
+        Administrator { username: command.admin.clone(), email: command.admin_email.clone(), password: Secret::new(secret) };
+    block_on(async {
+        let system = System::open(&config, effects).await?;
+        let made = bootstrap::run(&system, administrator).await;
+        system.close().await?;
+        made
+    })?;
+    let result = json!({
+        "config": command.config.display().to_string(),
+        "data_dir": data_dir.display().to_string(),
+        "administrator": command.admin,
+        "password_file": written.map(|file| file.display().to_string()),
+        "next": format!("galen serve --config {}", command.config.display()),
+    });
+    Ok(output::result(output, &result)?)
+}
+
+/// Where an installation with this issuer listens at first: the issuer's own port on loopback.
+fn listen_of(issuer: &str) -> Result<SocketAddr> {
+    let url = url::Url::parse(issuer).with_context(|| format!("issuer `{issuer}` is not a URL"))?;
+    let port = if url.scheme() == "https" { 8080 } else { url.port().unwrap_or(8080) };
+    Ok(cli::loopback(port))
+}
+
+/// `galen serve`.
+///
+/// # Errors
+/// When the configuration is not sound, the folder is a demonstration's, or a part refuses.
+pub(crate) fn serve(effects: &Effects, command: &cli::Serve) -> Result<()> {
+    edges::log_to_stderr();
+    let config = Config::read(&command.config.config)?;
+    let marked = config.data_dir.ancestors().take(2).any(|folder| folder.join(demo::MARKER).exists());
+    anyhow::ensure!(
+        !config.demo && !marked,
+        "{} is a demonstration's and cannot be served as an installation; make one with `galen init`",
+        config.data_dir.display()
+    );
+    block_on(async {
+        let bound = Bound::bind(&config, &command.parts).await?;
+        let system = Arc::new(System::open(&config, effects).await?);
+        let stop = edges::stop_on_signal()?;
+        tracing::info!(web = bound.web_url(), aws = bound.aws_url(), "ready");
+        edges::serve(bound, &config, Arc::clone(&system), stop).await?;
+        close(system).await
+    })
+}
+
+/// Closes a system that nothing else uses any more.
+pub(crate) async fn close(system: Arc<System>) -> Result<()> {
+    let system = Arc::into_inner(system).context("a connection still holds a part")?;
+    system.close().await
+}
+
+/// `galen doctor`.
+///
+/// # Errors
+/// When the installation cannot be opened; what is wrong with it is in the result, and the exit code is 1 on a failure.
+pub(crate) fn doctor(output: Output, effects: &Effects, command: &ConfigFile) -> Result<()> {
+    let config = Config::read(&command.config)?;
+    let crypto = crypto::Crypto::new(Arc::clone(&effects.entropy));
+    let store = compose::open_store(&config, effects)?;
+    let token = compose::open_token(&config, effects, &crypto)?;
+    let patient = operate::Patient {
+        store: &store,
+        token: token.describe(),
+        data_dir: &config.data_dir,
+        ledger: None,
+        effects,
+    };
+    let examination = block_on(async { Ok(operate::examine(patient).await) })?;
+    let value = serde_json::to_value(&examination)?;
+    match output {
+        Output::Json => output::result(output, &value)?,
+        Output::Table => output::result(output, value.get("checks").unwrap_or(&Value::Null))?,
+    }
+    anyhow::ensure!(examination.verdict != operate::Verdict::Failure, "something needs a hand; see the rows above");
+    Ok(())
+}
+
+/// `galen state`.
+///
+/// # Errors
+/// When the store cannot be opened, does not verify, or the export is damaged.
+pub(crate) fn state(output: Output, effects: &Effects, command: &cli::State) -> Result<()> {
+    match command {
+        cli::State::Verify(file) => {
+            let store = compose::open_store(&Config::read(&file.config)?, effects)?;
+            let report = block_on(async { Ok(store.verify().await?) })?;
+            output::result(output, &serde_json::to_value(&report)?)?;
+            anyhow::ensure!(report.sound(), "the store does not verify; see above");
+            Ok(())
+        }
+        cli::State::Export { config, file } => {
+            let store = compose::open_store(&Config::read(&config.config)?, effects)?;
+            if file == "-" {
+                let out = BufWriter::new(std::io::stdout());
+                let (mut out, _header) = block_on(async { Ok(store.export_facts(out).await?) })?;
+                return Ok(out.flush()?);
+            }
+            let out = BufWriter::new(fs::File::create_new(file).with_context(|| format!("could not make `{file}`"))?);
+            let (out, header) = block_on(async { Ok(store.export_facts(out).await?) })?;
+            let written = out.into_inner()?;
+            written.sync_all()?;
+            Ok(output::result(output, &serde_json::to_value(&header)?)?)
+        }
+        cli::State::Import { config, file } => {
+            let store = compose::open_store(&Config::read(&config.config)?, effects)?;
+            let header = if file == "-" {
+                let text = std::io::read_to_string(std::io::stdin())?;
+                block_on(async { Ok(store.import_facts(std::io::Cursor::new(text)).await?) })?
+            } else {
+                let input = BufReader::new(fs::File::open(file).with_context(|| format!("could not read `{file}`"))?);
+                block_on(async { Ok(store.import_facts(input).await?) })?
+            };
+            Ok(output::result(output, &serde_json::to_value(&header)?)?)
+        }
+    }
+}
+
+/// `galen ledger`.
+///
+/// # Errors
+/// When the files cannot be read or the ledger does not verify.
+pub(crate) fn ledger(output: Output, command: &cli::Ledger) -> Result<()> {
+    match command {
+        cli::Ledger::Verify { config, offline, witness } => {
+            let (folder, trust) = ledger_place(config, offline.as_deref())?;
+            let witness = witness.as_ref().map(|file| fs::read(file).with_context(|| format!("could not read {}", file.display())));
+            let report = operate::verify(&folder, &trust, witness.transpose()?.as_deref())?;
+            output::result(output, &serde_json::to_value(&report)?)?;
+            anyhow::ensure!(report.sound(), "the ledger does not verify; see above");
+            Ok(())
+        }
+        cli::Ledger::Prove { config, index, offline } => {
+            let (folder, trust) = ledger_place(config, offline.as_deref())?;
+            let proof = operate::prove(&folder, &trust, *index)?;
+            Ok(std::io::stdout().lock().write_all(&proof)?)
+        }
+    }
+}
+
+/// The folder of a ledger and the keys to trust: a copy brings its own key, an installation asks its token.
+fn ledger_place(file: &ConfigFile, offline: Option<&Path>) -> Result<(std::path::PathBuf, operate::Trust)> {
+    if let Some(folder) = offline {
+        return Ok((folder.to_owned(), operate::Trust::Folder));
+    }
+    let config = Config::read(&file.config)?;
+    Ok((Layout::new(&config.data_dir).ledger(), operate::Trust::Folder))
+}
+
+/// `galen config`.
+///
+/// # Errors
+/// When the configuration is not sound.
+pub(crate) fn config(output: Output, command: &cli::Config) -> Result<()> {
+    match command {
+        cli::Config::Check(file) => {
+            let config = Config::read(&file.config)?;
+            output::result(output, &json!({"config": file.config.display().to_string(), "data_dir": config.data_dir, "sound": true}))?;
+        }
+        cli::Config::Show(file) => match output {
+            Output::Json => output::result(output, &serde_json::to_value(Config::read(&file.config)?)?)?,
+            Output::Table => output::text(&toml::to_string_pretty(&Config::read(&file.config)?)?)?,
+        },
+    }
+    Ok(())
+}
+
+/// The times of a graceful stop.
+pub(crate) fn grace(config: &Config) -> Duration {
+    Duration::from_secs(config.limits.stop_secs_max)
+}

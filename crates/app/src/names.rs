@@ -1,0 +1,46 @@
+//! Names for evidence, joined from the parts that know them: people, groups and clients from the directory, datasets from
+//! governance, roles from access.
+
+use access::Access;
+use async_trait::async_trait;
+use base::{ClientId, DatasetId, GroupId, PersonId, RoleId, ServiceId};
+use directory::Directory;
+use evidence::{Name, Names};
+use governance::Governance;
+
+/// The parts that know names.
+pub(crate) struct KnownNames {
+    pub(crate) access: Access,
+    pub(crate) directory: Directory,
+    pub(crate) governance: Governance,
+}
+
+fn known(name: Option<String>) -> Name {
+    name.map_or(Name::Unknown, Name::Known)
+}
+
+#[async_trait]
+impl Names for KnownNames {
+    async fn person(&self, person: PersonId) -> Name {
+        match self.directory.personal_of(person).await {
+            Ok(Some(personal)) => Name::Known(personal.username.to_string()),
+            Ok(None) => Name::Erased,
+            Err(_) => Name::Unknown,
+        }
+    }
+    async fn service(&self, service: ServiceId) -> Name {
+        known(self.access.service(service).map(|service| service.name.clone()))
+    }
+    async fn group(&self, group: GroupId) -> Name {
+        known(self.directory.group(group).await.ok().flatten().map(|group| group.name.to_string()))
+    }
+    async fn role(&self, role: RoleId) -> Name {
+        known(self.access.role(role).map(|role| role.name.clone()))
+    }
+    async fn client(&self, client: ClientId) -> Name {
+        known(self.access.client(client).map(|client| client.name.clone()))
+    }
+    async fn dataset(&self, dataset: DatasetId) -> Name {
+        known(self.governance.dataset(dataset).await.ok().map(|(dataset, _)| dataset.name))
+    }
+}

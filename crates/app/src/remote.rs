@@ -1,0 +1,120 @@
+//! Commands that talk to a running Galen: signing in, tokens, why, revocations, receipts. The verbs on nouns are in `nouns`.
+
+use anyhow::{Context, Result};
+use base::{Effects, Secret};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{Login, Receipt, Token, Why},
+    http, local,
+    manage::{self, Manage},
+    nouns, output,
+    profile::Profile,
+    signin,
+};
+
+/// `galen login`.
+///
+/// # Errors
+/// When the sign-in is refused.
+pub(crate) fn login(effects: &Effects, command: &Login) -> Result<Value> {
+    let web = http::endpoint(&command.endpoint)?;
+    let agent = http::agent();
+    let tokens = match (&command.user, &command.password_file, command.no_browser) {
+        (Some(user), Some(file), _) => {
+            let password = Secret::new(nouns::secret(file)?);
+            signin::with_password(&agent, effects, &web, &signin::Password { username: user.clone(), password })?
+        }
+        (Some(_), None, _) => anyhow::bail!("--user needs --password-file; passwords are not read from arguments"),
+        (None, _, true) => signin::with_device(&agent, &web)?,
+        (None, _, false) => signin::with_browser(&agent, effects, &web)?,
+    };
+    let profile = Profile::of_user()?;
+    let _lock = profile.lock()?;
+    let signed_in = manage::sign_in(&agent, &profile, &web, tokens, command.role.clone())?;
+    Ok(json!({
+        "endpoint": signed_in.endpoint, "username": signed_in.username, "aws": signed_in.aws, "region": signed_in.region,
+        "session_expires": signed_in.session_expires.to_string(),
+    }))
+}
+
+/// `galen token`: the token alone, so that it can stand in a command substitution.
+///
+/// # Errors
+/// When nobody is signed in or the audience is not allowed.
+pub(crate) fn token(effects: &Effects, command: &Token) -> Result<()> {
+    let mut manage = Manage::open(effects, command.endpoint.endpoint.as_deref())?;
+    output::text(manage.id_token(&command.audience)?.expose())?;
+    Ok(())
+}
+
+/// `galen why`.
+///
+/// # Errors
+/// The server's problem; or a question that is not whole.
+pub(crate) fn why(effects: &Effects, command: &Why) -> Result<Value> {
+    let manage = Manage::open(effects, command.endpoint.endpoint.as_deref())?;
+    let mut query: Vec<(&str, &str)> = Vec::new();
+    match (&command.decision, &command.person, &command.resource) {
+        (Some(decision), _, _) => query.push(("decision", decision)),
+        (None, Some(person), Some(resource)) => {
+            query.extend([("person", person.as_str()), ("resource", resource), ("action", &command.action)]);
+            query.extend(command.at.as_deref().map(|at| ("at", at)));
+        }
+        _ => anyhow::bail!("ask with --person and --resource, or with --decision"),
+    }
+    manage.get("why", &query)
+}
+
+/// The sentence of a story and its chain, as a person reads it.
+pub(crate) fn told(story: &Value) -> Result<()> {
+    output::text(story.get("sentence").and_then(Value::as_str).unwrap_or_default())?;
+    for link in story.get("chain").and_then(Value::as_array).into_iter().flatten() {
+        let kind = link.get("link").and_then(Value::as_str).unwrap_or_default();
+        let fields = link.as_object().into_iter().flatten().filter(|(key, _)| *key != "link");
+        let line: Vec<String> = fields.filter_map(|(key, value)| Some(format!("{key} {}", short(value)?))).collect();
+        output::text(&format!("  {kind}: {}", line.join(", ")))?;
+    }
+    if let Some(proof) = story.get("proof").filter(|proof| !proof.is_null()) {
+        let field = |key: &str| proof.get(key).and_then(short).unwrap_or_else(|| "-".to_owned());
+        output::text(&format!("  proof: entry {} of {}, under the checkpoint of {}", field("index"), field("log"), field("checkpoint")))?;
+    }
+    Ok(())
+}
+
+/// A value on one line: names before ids, nothing for what is absent.
+fn short(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Object(map) => match (map.get("name"), map.get("id")) {
+            (Some(name), _) if name.get("known").is_some() => name.get("known").and_then(short),
+            (_, Some(id)) => short(id),
+            _ => Some(value.to_string()),
+        },
+        other => Some(other.to_string()),
+    }
+}
+
+/// `galen receipt`.
+///
+/// # Errors
+/// When the receipt is not genuine.
+pub(crate) fn receipt(effects: &Effects, command: &Receipt) -> Result<Value> {
+    match command {
+        Receipt::Key { endpoint } => Manage::open(effects, endpoint.endpoint.as_deref())?.get("receipt-key", &[]),
+        Receipt::Verify { file, key_file, endpoint } => {
+            let receipt = local::read(file)?;
+            let key = match key_file {
+                Some(file) => nouns::secret(file)?,
+                None => {
+                    let answer = Manage::open(effects, endpoint.endpoint.as_deref())?.get("receipt-key", &[])?;
+                    answer.get("key").and_then(Value::as_str).context("the endpoint gave no key")?.to_owned()
+                }
+            };
+            let key = access::receipt::parse_key(&key)?;
+            let statement = access::receipt::verify(receipt.as_bytes(), &key)?;
+            Ok(json!({"genuine": true, "statement": statement}))
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The whole program as a user runs it: the demonstration, the command line, restarts, kills. One binary, real processes.
+
+#[path = "system/support.rs"]
+mod support;
+
+use serde_json::Value;
+use support::{Demo, Galen};
+
+fn strings(value: &Value) -> Vec<&str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+// verifies: IAM-01
+#[test]
+fn the_ready_line_keeps_its_contract() {
+    let demo = Demo::start();
+    let ready = &demo.ready;
+    assert_eq!(ready["ready"], true);
+    assert_eq!(ready["issuer"], ready["web"]);
+    for key in ["web", "aws", "region"] {
+        assert!(ready[key].is_string(), "{key}");
+    }
+    assert!(ready["admin"]["password"].is_string());
+    let roles = ready["roles"].as_array().unwrap();
+    let people = ready["people"].as_array().unwrap();
+    let entitling: Vec<&str> = roles.iter().flat_map(|role| strings(&role["groups"])).collect();
+    assert!(people.iter().any(|p| !strings(&p["groups"]).iter().any(|g| entitling.contains(g))), "somebody has no role");
+    let granted: Vec<&str> = roles.iter().flat_map(|role| strings(&role["datasets"])).collect();
+    let datasets = ready["datasets"].as_array().unwrap();
+    assert!(datasets.iter().any(|d| !granted.contains(&d["id"].as_str().unwrap())), "some dataset is granted to nobody");
+    for dataset in datasets {
+        assert!(people.iter().any(|p| p["username"] == dataset["owner"]), "{dataset}");
+    }
+    demo.stop();
+}
+
+// verifies: AUD-07, IAM-03
+#[test]
+fn what_a_role_may_read_it_reads_and_nothing_else() {
+    let demo = Demo::start();
+    let anna = demo.person("anna");
+    let galen = Galen::new();
+    galen.login(&demo, anna);
+    let role = demo.role_of(anna);
+    let credentials: Value = serde_json::from_str(&galen.ok(&["creds", "--role", role["arn"].as_str().unwrap(), "--format", "json"])).unwrap();
+    assert!(credentials["access_key_id"].as_str().unwrap().starts_with("ASIA"));
+    let resource = |name: &str| {
+        let dataset = demo.dataset(name);
+        format!("arn:aws:s3:::{}/{}ae.csv", dataset["bucket"].as_str().unwrap(), dataset["prefix"].as_str().unwrap())
+    };
+    let owner = Galen::new();
+    owner.login(&demo, demo.person("olivia"));
+    let why = |name: &str| -> Value {
+        serde_json::from_str(&owner.ok(&["--output", "json", "why", "--person", "anna", "--resource", &resource(name)])).unwrap()
+    };
+    assert_eq!(why("oncology-sdtm")["verdict"]["effect"], "allowed");
+    assert_eq!(why("ophthalmology-sdtm")["verdict"]["effect"], "refused");
+    demo.stop();
+}
+
+// verifies: IAM-04
+#[test]
+fn the_story_goes_from_sign_in_to_the_refused_read() {
+    let demo = Demo::start();
+    let folder = demo.stop();
+    let told = Galen::new().ok(&["demo", "--story", "--headless", "--generated", "--data-dir", folder.path().to_str().unwrap()]);
+    for step in 1..=8 {
+        assert!(told.contains(&format!("{step}. ")), "step {step} is missing:\n{told}");
+    }
+    assert!(told.contains("signed receipt: in effect everywhere"), "{told}");
+}
+
+#[test]
+fn a_restart_keeps_the_issuer_and_the_people() {
+    let first = Demo::start();
+    let (issuer, people) = (first.ready["issuer"].clone(), first.ready["people"].clone());
+    let second = Demo::start_in(first.stop());
+    assert_eq!(second.ready["issuer"], issuer);
+    assert_eq!(second.ready["people"], people);
+    let galen = Galen::new();
+    galen.login(&second, second.person("anna"));
+    second.stop();
+}
+
+#[test]
+fn exit_codes_say_done_refused_and_bad_usage() {
+    let galen = Galen::new();
+    assert_eq!(galen.run(&["--version"]).status.code(), Some(0));
+    assert_eq!(galen.run(&["no-such-command"]).status.code(), Some(2));
+    let refused = galen.run(&["--output", "json", "person", "list"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let problem: Value = serde_json::from_slice(&refused.stderr).unwrap();
+    assert!(problem["title"].as_str().unwrap().contains("nobody is signed in"), "{problem}");
+    assert!(refused.stdout.is_empty());
+}
+
+// verifies: IAM-02
+#[test]
+fn demonstration_data_never_becomes_production() {
+    let demo = Demo::start();
+    let folder = demo.stop();
+    let config = folder.path().join("galen.toml");
+    let text = format!(
+        "data_dir = {:?}\naccount = \"999999999999\"\nregion = \"eu-north-1\"\nissuer = \"http://127.0.0.1:1\"\n\
+         [web]\nlisten = \"127.0.0.1:0\"\n[aws]\nlisten = \"127.0.0.1:0\"\n",
+        folder.path().join("installation")
+    );
+    std::fs::write(&config, text).unwrap();
+    let refused = Galen::new().run(&["serve", "--config", config.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("demonstration"));
+}
+
+#[test]
+fn an_installation_made_by_init_is_usable() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let galen = Galen::new();
+    let port = support::free_port();
+    galen.ok(&[
+        "init", "--config", &path("galen.toml"), "--data-dir", &path("data"), "--admin", "root-admin", "--admin-email",
+        "admin@example.com", "--issuer", &format!("http://127.0.0.1:{port}"),
+    ]);
+    galen.ok(&["config", "check", "--config", &path("galen.toml")]);
+    let server = galen.serve(&path("galen.toml"), port);
+    galen.ok(&[
+        "login", "--endpoint", &format!("http://127.0.0.1:{port}"), "--user", "root-admin", "--password-file",
+        &path("root-admin-password"), "--no-browser",
+    ]);
+    galen.ok(&["group", "create", "readers"]);
+    let listed: Value = serde_json::from_str(&galen.ok(&["--output", "json", "group", "list"])).unwrap();
+    assert!(listed.as_array().unwrap().iter().any(|group| group["name"] == "readers"));
+    server.stop();
+    galen.ok(&["state", "verify", "--config", &path("galen.toml")]);
+    galen.ok(&["ledger", "verify", "--config", &path("galen.toml")]);
+}

@@ -1,0 +1,162 @@
+//! Starting the program, signing in, stopping and killing it; every process has folders of its own.
+
+use serde_json::Value;
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Output, Stdio},
+};
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_galen");
+
+/// A running demonstration.
+pub(crate) struct Demo {
+    child: Child,
+    folder: Option<TempDir>,
+    pub(crate) ready: Value,
+}
+
+impl Demo {
+    /// A new one, with generated data.
+    pub(crate) fn start() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap())
+    }
+
+    /// One in a folder that may have been used before.
+    pub(crate) fn start_in(folder: TempDir) -> Self {
+        let mut child = Command::new(PROGRAM)
+            .args(["demo", "--headless", "--json", "--generated", "--data-dir"])
+            .arg(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        if line.is_empty() {
+            let mut said = String::new();
+            child.stderr.as_mut().unwrap().read_to_string(&mut said).unwrap();
+            panic!("the demonstration did not become ready: {said}");
+        }
+        // Its log must not fill the pipe and stop it.
+        let mut log = child.stderr.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Self { ready: serde_json::from_str(&line).unwrap(), child, folder: Some(folder) }
+    }
+
+    fn named<'a>(&'a self, list: &str, key: &str, name: &str) -> &'a Value {
+        let found = self.ready[list].as_array().unwrap().iter().find(|one| one[key] == name);
+        found.unwrap_or_else(|| panic!("the ready line has no {name} in {list}"))
+    }
+    pub(crate) fn person(&self, username: &str) -> &Value {
+        self.named("people", "username", username)
+    }
+    pub(crate) fn dataset(&self, name: &str) -> &Value {
+        self.named("datasets", "name", name)
+    }
+    /// The first role that a person may assume.
+    pub(crate) fn role_of(&self, person: &Value) -> &Value {
+        let groups = person["groups"].as_array().unwrap();
+        let mut roles = self.ready["roles"].as_array().unwrap().iter();
+        roles.find(|role| role["groups"].as_array().unwrap().iter().any(|g| groups.contains(g))).unwrap()
+    }
+    pub(crate) fn web(&self) -> &str {
+        self.ready["web"].as_str().unwrap()
+    }
+
+    /// Stops it as an operator would; it must end well.
+    pub(crate) fn stop(mut self) -> TempDir {
+        terminate(&mut self.child);
+        assert_eq!(self.child.wait().unwrap().code(), Some(0), "it must stop on SIGTERM with 0");
+        self.folder.take().unwrap()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _killed = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+fn terminate(child: &mut Child) {
+    let done = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(done.success());
+}
+
+/// The command line of one user.
+pub(crate) struct Galen {
+    home: TempDir,
+}
+
+impl Galen {
+    pub(crate) fn new() -> Self {
+        Self { home: tempfile::tempdir().unwrap() }
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(words).env("HOME", self.home.path()).env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME");
+        command
+    }
+
+    pub(crate) fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+
+    /// Runs it, and it must succeed; its standard output.
+    pub(crate) fn ok(&self, words: &[&str]) -> String {
+        let done = self.run(words);
+        assert!(
+            done.status.success(),
+            "galen {}: {}\n{}",
+            words.join(" "),
+            String::from_utf8_lossy(&done.stderr),
+            String::from_utf8_lossy(&done.stdout)
+        );
+        String::from_utf8(done.stdout).unwrap()
+    }
+
+    pub(crate) fn login(&self, demo: &Demo, person: &Value) {
+        let file = self.home.path().join("password");
+        std::fs::write(&file, person["password"].as_str().unwrap()).unwrap();
+        let user = person["username"].as_str().unwrap();
+        self.ok(&["login", "--endpoint", demo.web(), "--user", user, "--password-file", file.to_str().unwrap(), "--no-browser"]);
+    }
+
+    /// `galen serve`, once its web edge answers.
+    pub(crate) fn serve(&self, config: &str, port: u16) -> Server {
+        let child = self.command(&["serve", "--config", config]).stderr(Stdio::null()).spawn().unwrap();
+        let mut server = Server { child };
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(server.child.try_wait().unwrap().is_none(), "the server ended before it was ready");
+            std::thread::yield_now();
+        }
+        server
+    }
+}
+
+/// A running `galen serve`.
+pub(crate) struct Server {
+    child: Child,
+}
+
+impl Server {
+    pub(crate) fn stop(mut self) {
+        terminate(&mut self.child);
+        assert_eq!(self.child.wait().unwrap().code(), Some(0), "it must stop on SIGTERM with 0");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _killed = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}

@@ -1,0 +1,248 @@
+//! Datasets: what they are called and described as, and the location that the gate decides by, made and changed together.
+
+use access::{
+    AuditClass, Installation, Outcome, Permit,
+    action::api,
+    facts::{self, Classification, DatasetKind, DatasetLocation, Place},
+};
+use base::{DatasetId, DomainId, GroupId, Ids, Timestamp};
+use custody::Purpose;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::sync::Arc;
+use store::{ReadTxn, WriteTxn};
+
+use super::{
+    Governance,
+    domain::{self, fact, name_is_free},
+    fold::{BY_NAME, DATASET, DATASET_CHANGED, DATASET_CREATED, DATASET_ENDED},
+    name, text,
+};
+use crate::{Error, objects::BucketName};
+
+/// The business side of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dataset {
+    /// The dataset.
+    pub id: DatasetId,
+    /// Its name, unique while it lives.
+    pub name: String,
+    /// The domain that it belongs to.
+    pub domain: DomainId,
+    /// What it is.
+    pub description: String,
+    /// Who makes the data, in words.
+    #[serde(default)]
+    pub producer: String,
+    /// When it was registered.
+    pub created: Timestamp,
+}
+
+/// What a new dataset is made from.
+#[derive(Clone, Debug)]
+pub struct NewDataset {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+    /// Who makes the data.
+    pub producer: String,
+    /// Where its objects are: a bucket, and a prefix that is empty or ends in `/`.
+    pub place: Place,
+    /// The group that owns it.
+    pub owner: GroupId,
+    /// The groups that may look after it.
+    pub stewards: Vec<GroupId>,
+    /// How sensitive it is.
+    pub classification: Classification,
+    /// Whether it is GxP data.
+    pub gxp: bool,
+    /// Whether it holds personal data.
+    pub personal: bool,
+    /// How its accesses are recorded.
+    pub audit: AuditClass,
+}
+
+/// What changes; `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct ChangeDataset {
+    /// A new name.
+    pub name: Option<String>,
+    /// A new description.
+    pub description: Option<String>,
+    /// A new classification.
+    pub classification: Option<Classification>,
+    /// Another owner.
+    pub owner: Option<GroupId>,
+    /// Other stewards.
+    pub stewards: Option<Vec<GroupId>>,
+}
+
+impl Governance {
+    /// Registers a dataset in the permit's domain, with a key of its own.
+    ///
+    /// # Errors
+    /// A malformed name, text or place; [`Error::NameTaken`]; a place that meets another dataset's or already holds objects;
+    /// custody's and the store's errors.
+    pub async fn create_dataset(&self, permit: Permit<api::CreateDataset>, new: NewDataset) -> Result<Dataset, Error> {
+        let dataset = Dataset {
+            id: DatasetId::from_uuid(self.0.effects.uuid()),
+            name: name(&new.name)?,
+            domain: permit.resource().domain,
+            description: text("description", &new.description)?,
+            producer: text("producer", &new.producer)?,
+            created: permit.at(),
+        };
+        let place = place(new.place)?;
+        let key = self.0.custody.ensure(Purpose::DatasetWrap, &dataset.id.to_string())?;
+        let location = DatasetLocation {
+            dataset: dataset.id,
+            account: self.0.account,
+            places: vec![place],
+            owner: new.owner,
+            stewards: new.stewards,
+            policy: None,
+            classification: new.classification,
+            gxp: new.gxp,
+            personal: new.personal,
+            kind: DatasetKind::Dataset,
+            audit: new.audit,
+            key: key.to_string(),
+        };
+        self.0
+            .access
+            .change(permit, move |txn| {
+                domain::find(txn, dataset.domain)?;
+                name_is_free(txn, DATASET, &dataset.name, dataset.id.uuid())?;
+                put(txn, DATASET_CREATED, &dataset, None)?;
+                facts::put_location(txn, &location, None)?;
+                Ok(dataset.clone())
+            })
+            .await
+    }
+
+    /// The dataset with this id, and its location.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchDataset`]; the store's errors.
+    pub async fn dataset(&self, id: DatasetId) -> Result<(Dataset, Arc<DatasetLocation>), Error> {
+        let location = self.0.access.location(id).ok_or(Error::NoSuchDataset { dataset: id })?;
+        let dataset = self.0.store.read(move |txn| find(txn, id)).await?;
+        Ok((dataset, location))
+    }
+
+    /// The dataset with this name.
+    ///
+    /// # Errors
+    /// The store's errors.
+    pub async fn dataset_by_name(&self, name: &str) -> Result<Option<Dataset>, Error> {
+        let name = name.trim().to_owned();
+        self.0.store.read(move |txn| Ok(txn.view_lookup(DATASET, BY_NAME, &name)?.iter().find_map(dataset_of))).await
+    }
+
+    /// Datasets after `after`, in the order of their making, at most `limit`.
+    ///
+    /// # Errors
+    /// The store's errors.
+    pub async fn datasets(
+        &self,
+        permit: Permit<api::ListDatasets>,
+        after: Option<DatasetId>,
+        limit: usize,
+    ) -> Result<Vec<(Dataset, Arc<DatasetLocation>)>, Error> {
+        let Installation = *permit.resource();
+        let rows = self.0.store.read(move |txn| {
+            let now = txn.now();
+            let rows = txn.view_scan(DATASET, after.map(|id| id.to_string()).as_deref(), limit)?;
+            Ok::<Vec<Dataset>, Error>(rows.iter().filter(|row| row.valid.contains(now)).filter_map(dataset_of).collect())
+        });
+        let rows = rows.await?;
+        permit.finish(Outcome::DONE);
+        let located = |dataset: Dataset| Some((dataset.clone(), self.0.access.location(dataset.id)?));
+        Ok(rows.into_iter().filter_map(located).collect())
+    }
+
+    /// Changes a dataset.
+    ///
+    /// # Errors
+    /// As [`Governance::create_dataset`], and [`Error::NoSuchDataset`].
+    pub async fn change_dataset(&self, permit: Permit<api::ChangeDataset>, change: ChangeDataset) -> Result<Dataset, Error> {
+        let id = *permit.resource();
+        let new_name = change.name.as_deref().map(name).transpose()?;
+        let new_description = change.description.as_deref().map(|it| text("description", it)).transpose()?;
+        self.0
+            .access
+            .change(permit, move |txn| {
+                let old = find(txn, id)?;
+                let dataset = Dataset {
+                    name: new_name.clone().unwrap_or_else(|| old.name.clone()),
+                    description: new_description.clone().unwrap_or_else(|| old.description.clone()),
+                    ..old.clone()
+                };
+                if dataset != old {
+                    name_is_free(txn, DATASET, &dataset.name, id.uuid())?;
+                    put(txn, DATASET_CHANGED, &dataset, None)?;
+                }
+                let was = facts::location(txn, id)?.ok_or(Error::NoSuchDataset { dataset: id })?;
+                let location = DatasetLocation {
+                    classification: change.classification.unwrap_or(was.classification),
+                    owner: change.owner.unwrap_or(was.owner),
+                    stewards: change.stewards.clone().unwrap_or_else(|| was.stewards.clone()),
+                    ..was.clone()
+                };
+                if location != was {
+                    facts::put_location(txn, &location, None)?;
+                }
+                Ok(dataset)
+            })
+            .await
+    }
+
+    /// Ends a dataset: nothing resolves to it any more and every grant on it is without effect. Its objects are kept for retention.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchDataset`]; the store's errors.
+    pub async fn end_dataset(&self, permit: Permit<api::EndDataset>, reason: String) -> Result<(), Error> {
+        let id = *permit.resource();
+        self.0
+            .access
+            .change(permit, move |txn| {
+                find(txn, id)?;
+                txn.fact_add(fact(DATASET_ENDED, id.uuid(), json!({"id": id}), Some(reason.clone()), txn.now()))?;
+                facts::end_location(txn, id, Some(reason.clone()))?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// Characters of a refused prefix that a message repeats.
+const SHOWN_CHARS_MAX: usize = 80;
+
+/// A place whose bucket is a legal name and whose prefix is empty or ends in `/`.
+fn place(place: Place) -> Result<Place, Error> {
+    let bucket: BucketName = place.bucket.parse()?;
+    let prefix = place.prefix;
+    let sound = prefix.is_empty()
+        || (prefix.ends_with('/')
+            && !prefix.starts_with('/')
+            && !prefix.contains("//")
+            && !prefix.split('/').any(|part| part == ".." || part == ".")
+            && !prefix.chars().any(char::is_control));
+    if sound { Ok(Place { bucket: bucket.to_string(), prefix }) } else { Err(Error::BadPrefix { prefix: prefix.chars().take(SHOWN_CHARS_MAX).collect() }) }
+}
+
+fn dataset_of(row: &store::ViewedRow) -> Option<Dataset> {
+    serde_json::from_value(row.body.clone()).ok()
+}
+
+fn find(txn: &ReadTxn<'_>, id: DatasetId) -> Result<Dataset, Error> {
+    let rows = txn.view_current(DATASET, &id.to_string())?;
+    rows.iter().find_map(dataset_of).ok_or(Error::NoSuchDataset { dataset: id })
+}
+
+fn put(txn: &mut WriteTxn<'_>, kind: &'static str, dataset: &Dataset, reason: Option<String>) -> Result<(), Error> {
+    let now = txn.now();
+    txn.fact_add(fact(kind, dataset.id.uuid(), json!(dataset), reason, now))?;
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! Grants: a dataset opened to a group, for a purpose and a time, by its owner or a steward.
+
+use access::{
+    Installation, Outcome, Permit,
+    action::api,
+    facts::{self, Approver, Grant, Level, Scope, view},
+};
+use base::{Actor, DatasetId, GrantId, GroupId, Ids, Timestamp};
+use std::time::Duration;
+use store::ViewedRow;
+
+use super::{Governance, text};
+use crate::Error;
+
+/// Longest grant, in days: what is needed for longer is granted again, so that somebody looks at it.
+pub const GRANT_DAYS_MAX: u32 = 731;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a new grant is made from; the dataset is the permit's, the approver is who acts.
+#[derive(Clone, Debug)]
+pub struct NewGrant {
+    /// To which group.
+    pub group: GroupId,
+    /// How much may be done.
+    pub level: Level,
+    /// To how much of it.
+    pub scope: Scope,
+    /// For what purpose; not empty.
+    pub purpose: String,
+    /// For how many days from now: 1 to [`GRANT_DAYS_MAX`].
+    pub days: u32,
+    /// Why, for the record.
+    pub reason: Option<String>,
+}
+
+/// A grant and whether it was ended early.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantView {
+    /// The grant.
+    pub grant: Grant,
+    /// Whether it opens anything at the time of the read.
+    pub live: bool,
+}
+
+impl Governance {
+    /// Grants the permit's dataset.
+    ///
+    /// # Errors
+    /// [`Error::BadText`] without a purpose; [`Error::BadGrant`]; a malformed scope; the store's errors.
+    pub async fn create_grant(&self, permit: Permit<api::CreateGrant>, new: NewGrant) -> Result<Grant, Error> {
+        let purpose = text("purpose", new.purpose.trim())?;
+        if purpose.is_empty() {
+            return Err(Error::BadText { field: "purpose", most: super::TEXT_CHARS_MAX });
+        }
+        if !(1..=GRANT_DAYS_MAX).contains(&new.days) {
+            return Err(Error::BadGrant { rule: "it lasts 1 to 731 days" });
+        }
+        let Actor::Person(approver) = permit.actor() else { return Err(Error::BadGrant { rule: "its approver is a person" }) };
+        let start = permit.at();
+        let grant = Grant {
+            id: GrantId::from_uuid(self.0.effects.uuid()),
+            group: new.group,
+            dataset: *permit.resource(),
+            level: new.level,
+            scope: new.scope,
+            purpose,
+            start,
+            expiry: start.checked_add(DAY * new.days).unwrap_or(Timestamp::MAX),
+            approver: Approver::Person(approver),
+            request: "direct".to_owned(),
+        };
+        self.0
+            .access
+            .change(permit, move |txn| {
+                facts::create_grant(txn, &grant, new.reason.clone())?;
+                Ok(grant.clone())
+            })
+            .await
+    }
+
+    /// The grant with this id.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchGrant`]; the store's errors.
+    pub async fn grant(&self, id: GrantId) -> Result<GrantView, Error> {
+        let read = self.0.store.read(move |txn| {
+            let now = txn.now();
+            let rows = txn.view_history(view::GRANT, &id.to_string())?;
+            let newest = rows.iter().filter(|row| row.known.to.is_none()).find_map(|row| view_of(row, now));
+            newest.ok_or(Error::NoSuchGrant { grant: id })
+        });
+        read.await
+    }
+
+    /// Grants after `after`, in the order of their making, at most `limit`; of one dataset, if one is named.
+    ///
+    /// # Errors
+    /// The store's errors.
+    pub async fn grants(
+        &self,
+        permit: Permit<api::ListGrants>,
+        after: Option<GrantId>,
+        limit: usize,
+        dataset: Option<DatasetId>,
+    ) -> Result<Vec<GrantView>, Error> {
+        let Installation = *permit.resource();
+        let read = self.0.store.read(move |txn| {
+            let now = txn.now();
+            let rows = match dataset {
+                Some(dataset) => {
+                    let mut rows = txn.view_lookup(view::GRANT, view::BY_DATASET, &dataset.to_string())?;
+                    rows.sort_by(|a, b| a.aggregate.cmp(&b.aggregate));
+                    rows.retain(|row| after.is_none_or(|after| row.aggregate > after.to_string()));
+                    rows.truncate(limit);
+                    rows
+                }
+                None => txn.view_scan(view::GRANT, after.map(|id| id.to_string()).as_deref(), limit)?,
+            };
+            Ok::<_, Error>(rows.iter().filter_map(|row| view_of(row, now)).collect())
+        });
+        let rows = read.await?;
+        permit.finish(Outcome::DONE);
+        Ok(rows)
+    }
+}
+
+fn view_of(row: &ViewedRow, now: Timestamp) -> Option<GrantView> {
+    let grant: Grant = serde_json::from_value(row.body.clone()).ok()?;
+    let live = row.valid.contains(now) && grant.start <= now && now < grant.expiry;
+    Some(GrantView { grant, live })
+}

@@ -1,0 +1,128 @@
+//! `/clients`: OpenID Connect clients, which are also what roles trust.
+
+use access::{Installation, action::api};
+use axum::{
+    Json,
+    extract::{Path, State as Shared},
+    http::StatusCode,
+};
+use directory::{Client, ClientKind, GroupClaim, NewClient};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Problem, State,
+    extract::{Body, Caller, End, Page, PageQuery, PageRequest},
+    resolve,
+};
+
+pub(super) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show)).routes(routes!(end))
+}
+
+/// A client.
+#[derive(Serialize, ToSchema)]
+struct ClientRow {
+    /// Its id.
+    id: String,
+    /// Its client id, which is the audience of its tokens.
+    client_id: String,
+    /// What people call it.
+    name: String,
+    /// Whether it has a secret.
+    confidential: bool,
+    /// Where it may be redirected to.
+    redirect_uris: Vec<String>,
+    /// The secret; shown once, when the client is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+impl From<Client> for ClientRow {
+    fn from(client: Client) -> Self {
+        let it = client.registered;
+        Self {
+            id: client.id.to_string(),
+            client_id: it.client_id,
+            name: it.name,
+            confidential: it.kind == ClientKind::Confidential,
+            redirect_uris: it.redirect_uris,
+            secret: None,
+        }
+    }
+}
+
+/// A client to register.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateClient {
+    /// Its name, which is also its client id: 2 to 128 letters, digits and `._~:/-`.
+    name: String,
+    /// Where it may be redirected to.
+    #[serde(default)]
+    redirect_uris: Vec<String>,
+    /// Give it a secret.
+    #[serde(default)]
+    confidential: bool,
+    /// Client ids for which it may ask tokens too.
+    #[serde(default)]
+    audiences: Vec<String>,
+}
+
+/// Register a client
+#[utoipa::path(post, path = "/clients", tag = "client", request_body = CreateClient, responses((status = 201, body = ClientRow)))]
+async fn create(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Body(body): Body<CreateClient>,
+) -> Result<(StatusCode, Json<ClientRow>), Problem> {
+    let new = NewClient {
+        client_id: body.name.clone(),
+        name: body.name,
+        kind: if body.confidential { ClientKind::Confidential } else { ClientKind::Public },
+        redirect_uris: body.redirect_uris,
+        post_logout_uris: Vec::new(),
+        audiences: body.audiences,
+        es256: false,
+        groups: GroupClaim::Ids,
+        aws: true,
+        device: false,
+    };
+    let permit = state.access.authorize(&caller.op, api::CreateClient, Installation).await?;
+    let (id, secret) = state.directory.register_client(permit, new).await?;
+    let made = state.directory.resolve_client(&id.to_string()).await?;
+    let row = ClientRow { secret: secret.map(|secret| secret.expose().clone()), ..made.into() };
+    Ok((StatusCode::CREATED, Json(row)))
+}
+
+/// List clients
+#[utoipa::path(get, path = "/clients", tag = "client", params(PageQuery), responses((status = 200, body = Page<ClientRow>)))]
+async fn list(Shared(state): Shared<State>, caller: Caller, page: PageRequest) -> Result<Json<Page<ClientRow>>, Problem> {
+    let permit = state.access.authorize(&caller.op, api::ListClients, Installation).await?;
+    let clients = state.directory.list_clients(permit, page.after_id()?, page.limit + 1).await?;
+    let rows = clients.into_iter().map(ClientRow::from).collect();
+    Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
+}
+
+/// Show one client
+#[utoipa::path(get, path = "/clients/{id}", tag = "client", params(("id" = String, Path)), responses((status = 200, body = ClientRow)))]
+async fn show(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<Json<ClientRow>, Problem> {
+    let id = resolve::client(&state, &id).await?;
+    let permit = state.access.authorize(&caller.op, api::ShowClient, id).await?;
+    Ok(Json(state.directory.show_client(permit).await?.into()))
+}
+
+/// End a client: no tokens for it, and no role trusts it any more
+#[utoipa::path(post, path = "/clients/{id}/end", tag = "client", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
+async fn end(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<End>,
+) -> Result<StatusCode, Problem> {
+    let id = resolve::client(&state, &id).await?;
+    let permit = state.access.authorize(&caller.op, api::EndClient, id).await?;
+    state.directory.end_client(permit, Some(body.reason()?)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,170 @@
+//! `/grants`: a dataset opened to a group, by its owner or a steward.
+
+use access::{
+    GrantTarget, Installation, Outcome,
+    action::api,
+    facts::{Approver, Scope},
+};
+use axum::{
+    Json,
+    extract::{Path, Query, State as Shared},
+    http::StatusCode,
+};
+use base::GrantId;
+use governance::{GrantView, NewGrant};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Problem, State,
+    extract::{Body, Caller, End, Page, PageQuery, PageRequest, parse},
+    resolve,
+    revocation::{ReceiptRow, revoke_grant},
+};
+
+pub(super) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show)).routes(routes!(end))
+}
+
+/// A grant.
+#[derive(Serialize, ToSchema)]
+struct GrantRow {
+    /// Its id.
+    id: String,
+    /// Id of the dataset.
+    dataset: String,
+    /// Id of the group.
+    group: String,
+    /// discover, read or write.
+    level: String,
+    /// Prefixes inside the dataset; none means all of it.
+    prefixes: Vec<String>,
+    /// For what purpose.
+    purpose: String,
+    /// From when.
+    start: String,
+    /// Until when.
+    expiry: String,
+    /// Who approved it: `person/ID`, or `policy/ACCOUNT` for a workspace.
+    approver: String,
+    /// Whether it opens anything now.
+    live: bool,
+}
+
+impl From<GrantView> for GrantRow {
+    fn from(view: GrantView) -> Self {
+        let GrantView { grant, live } = view;
+        Self {
+            id: grant.id.to_string(),
+            dataset: grant.dataset.to_string(),
+            group: grant.group.to_string(),
+            level: grant.level.as_str().to_owned(),
+            prefixes: grant.scope.prefixes,
+            purpose: grant.purpose,
+            start: grant.start.to_string(),
+            expiry: grant.expiry.to_string(),
+            approver: match grant.approver {
+                Approver::Person(person) => format!("person/{person}"),
+                Approver::AccountPolicy(account) => format!("policy/{account}"),
+            },
+            live,
+        }
+    }
+}
+
+/// A grant to make: request and approval in one, by an owner or steward of the dataset.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateGrant {
+    /// Id or name of the dataset.
+    dataset: String,
+    /// Id or name of the group.
+    group: String,
+    /// discover, read or write; by default read.
+    #[serde(default)]
+    level: Option<String>,
+    /// Prefixes inside the dataset, each ending in `/`; none means all of it.
+    #[serde(default)]
+    prefixes: Vec<String>,
+    /// For what purpose.
+    purpose: String,
+    /// For how many days: 1 to 731, by default 90.
+    #[serde(default)]
+    days: Option<u32>,
+    /// Why, for the record.
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+/// Which grants.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Of {
+    /// Only those of this dataset (id or name).
+    #[serde(default)]
+    dataset: Option<String>,
+}
+
+/// Days of a grant when none are named: a quarter, so that somebody looks again.
+const DAYS_DEFAULT: u32 = 90;
+
+/// Grant a dataset to a group
+#[utoipa::path(post, path = "/grants", tag = "grant", request_body = CreateGrant, responses((status = 201, body = GrantRow)))]
+async fn create(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Body(body): Body<CreateGrant>,
+) -> Result<(StatusCode, Json<GrantRow>), Problem> {
+    let dataset = resolve::dataset(&state, &body.dataset).await?.id;
+    let new = NewGrant {
+        group: resolve::group(&state, &body.group).await?,
+        level: parse(body.level.as_deref().unwrap_or("read"))?,
+        scope: Scope { prefixes: body.prefixes, ..Scope::default() },
+        purpose: body.purpose,
+        days: body.days.unwrap_or(DAYS_DEFAULT),
+        reason: body.reason,
+    };
+    let permit = state.access.authorize(&caller.op, api::CreateGrant, dataset).await?;
+    let grant = state.governance.create_grant(permit, new).await?;
+    Ok((StatusCode::CREATED, Json(GrantView { grant, live: true }.into())))
+}
+
+/// List grants
+#[utoipa::path(get, path = "/grants", tag = "grant", params(PageQuery, Of), responses((status = 200, body = Page<GrantRow>)))]
+async fn list(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    page: PageRequest,
+    Query(of): Query<Of>,
+) -> Result<Json<Page<GrantRow>>, Problem> {
+    let dataset = match &of.dataset {
+        Some(dataset) => Some(resolve::dataset(&state, dataset).await?.id),
+        None => None,
+    };
+    let permit = state.access.authorize(&caller.op, api::ListGrants, Installation).await?;
+    let grants = state.governance.grants(permit, page.after_id()?, page.limit + 1, dataset).await?;
+    let rows = grants.into_iter().map(GrantRow::from).collect();
+    Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
+}
+
+/// Show one grant
+#[utoipa::path(get, path = "/grants/{id}", tag = "grant", params(("id" = String, Path)), responses((status = 200, body = GrantRow)))]
+async fn show(Shared(state): Shared<State>, caller: Caller, Path(text): Path<String>) -> Result<Json<GrantRow>, Problem> {
+    let view = state.governance.grant(parse::<GrantId>(&text)?).await?;
+    let target = GrantTarget { grant: view.grant.id, dataset: view.grant.dataset };
+    let permit = state.access.authorize(&caller.op, api::ShowGrant, target).await?;
+    permit.finish(Outcome::DONE);
+    Ok(Json(view.into()))
+}
+
+/// End a grant: open streams close at once; the answer is the signed receipt
+#[utoipa::path(post, path = "/grants/{id}/end", tag = "grant", params(("id" = String, Path)), request_body = End, responses((status = 200, body = ReceiptRow)))]
+async fn end(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<End>,
+) -> Result<Json<ReceiptRow>, Problem> {
+    revoke_grant(&state, &caller, &id, body.reason()?).await.map(Json)
+}

@@ -1,0 +1,209 @@
+//! `/groups` and `/memberships`: groups, and who is in them.
+
+use access::{Installation, Member, MembershipEdge, Outcome, action::api};
+use axum::{
+    Json,
+    extract::{Path, State as Shared},
+    http::StatusCode,
+};
+use base::{GroupId, MembershipId};
+use directory::{Group, MembershipRow as Row};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Problem, State,
+    extract::{Body, Caller, End, Page, PageQuery, PageRequest, parse},
+    resolve,
+    revocation::{ReceiptRow, revoke_membership},
+};
+
+pub(super) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(show, change))
+        .routes(routes!(end))
+        .routes(routes!(add_member, list_memberships))
+        .routes(routes!(show_membership))
+        .routes(routes!(end_membership))
+}
+
+/// A group.
+#[derive(Serialize, ToSchema)]
+struct GroupRow {
+    /// Its id, for ever.
+    id: String,
+    /// Its name.
+    name: String,
+    /// When it was made.
+    created: String,
+}
+
+impl From<Group> for GroupRow {
+    fn from(group: Group) -> Self {
+        Self { id: group.id.to_string(), name: group.name.to_string(), created: group.created.to_string() }
+    }
+}
+
+/// A group's name.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    /// The name, unique among live groups.
+    name: String,
+}
+
+/// Make a group
+#[utoipa::path(post, path = "/groups", tag = "group", request_body = Named, responses((status = 201, body = GroupRow)))]
+async fn create(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Body(body): Body<Named>,
+) -> Result<(StatusCode, Json<GroupRow>), Problem> {
+    let name = parse(&body.name)?;
+    let permit = state.access.authorize(&caller.op, api::CreateGroup, Installation).await?;
+    let id = state.directory.create_group(permit, name, None).await?;
+    Ok((StatusCode::CREATED, Json(shown(&state, &caller, id).await?)))
+}
+
+/// List groups
+#[utoipa::path(get, path = "/groups", tag = "group", params(PageQuery), responses((status = 200, body = Page<GroupRow>)))]
+async fn list(Shared(state): Shared<State>, caller: Caller, page: PageRequest) -> Result<Json<Page<GroupRow>>, Problem> {
+    let permit = state.access.authorize(&caller.op, api::ListGroups, Installation).await?;
+    let groups = state.directory.list_groups(permit, page.after_id()?, page.limit + 1).await?;
+    let rows = groups.into_iter().map(GroupRow::from).collect();
+    Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
+}
+
+/// Show one group
+#[utoipa::path(get, path = "/groups/{id}", tag = "group", params(("id" = String, Path)), responses((status = 200, body = GroupRow)))]
+async fn show(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<Json<GroupRow>, Problem> {
+    let id = resolve::group(&state, &id).await?;
+    Ok(Json(shown(&state, &caller, id).await?))
+}
+
+/// Rename a group
+#[utoipa::path(patch, path = "/groups/{id}", tag = "group", params(("id" = String, Path)), request_body = Named, responses((status = 200, body = GroupRow)))]
+async fn change(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<Named>,
+) -> Result<Json<GroupRow>, Problem> {
+    let id = resolve::group(&state, &id).await?;
+    let name = parse(&body.name)?;
+    let permit = state.access.authorize(&caller.op, api::ChangeGroup, id).await?;
+    state.directory.rename_group(permit, name, None).await?;
+    Ok(Json(shown(&state, &caller, id).await?))
+}
+
+/// End a group: every membership in it ends
+#[utoipa::path(post, path = "/groups/{id}/end", tag = "group", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
+async fn end(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<End>,
+) -> Result<StatusCode, Problem> {
+    let id = resolve::group(&state, &id).await?;
+    let permit = state.access.authorize(&caller.op, api::EndGroup, id).await?;
+    state.directory.end_group(permit, Some(body.reason()?)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn shown(state: &State, caller: &Caller, id: GroupId) -> Result<GroupRow, Problem> {
+    let permit = state.access.authorize(&caller.op, api::ShowGroup, id).await?;
+    Ok(state.directory.show_group(permit).await?.into())
+}
+
+/// A membership.
+#[derive(Serialize, ToSchema)]
+struct MembershipRow {
+    /// Its id.
+    id: String,
+    /// Id of the group.
+    group: String,
+    /// Id of the person; absent for a machine.
+    person: Option<String>,
+    /// Id of the service, for a machine.
+    service: Option<String>,
+    /// Since when.
+    since: String,
+}
+
+impl From<Row> for MembershipRow {
+    fn from(row: Row) -> Self {
+        let (person, service) = match row.member {
+            Member::Person(id) => (Some(id.to_string()), None),
+            Member::Service(id) => (None, Some(id.to_string())),
+        };
+        Self { id: row.id.to_string(), group: row.group.to_string(), person, service, since: row.since.to_string() }
+    }
+}
+
+/// A membership to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AddMember {
+    /// Id or name of the group.
+    group: String,
+    /// Id or user name of the person.
+    person: String,
+    /// Why, for the record.
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+/// Put a person into a group
+#[utoipa::path(post, path = "/memberships", tag = "membership", request_body = AddMember, responses((status = 201, body = MembershipRow)))]
+async fn add_member(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Body(body): Body<AddMember>,
+) -> Result<(StatusCode, Json<MembershipRow>), Problem> {
+    let group = resolve::group(&state, &body.group).await?;
+    let member = Member::Person(resolve::person(&state, &body.person).await?);
+    let permit = state.access.authorize(&caller.op, api::AddMember, MembershipEdge { member, group }).await?;
+    let since = permit.at();
+    let id = state.directory.add_member(permit, body.reason).await?;
+    Ok((StatusCode::CREATED, Json(Row { id, member, group, since }.into())))
+}
+
+/// List memberships
+#[utoipa::path(get, path = "/memberships", tag = "membership", params(PageQuery), responses((status = 200, body = Page<MembershipRow>)))]
+async fn list_memberships(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    page: PageRequest,
+) -> Result<Json<Page<MembershipRow>>, Problem> {
+    let permit = state.access.authorize(&caller.op, api::ListGroups, Installation).await?;
+    let found = state.directory.list_memberships(permit, page.after.clone(), page.limit + 1).await?;
+    let page = Page::of(found, page.limit, |row| format!("{}/{}", row.member.uuid().hyphenated(), row.group));
+    Ok(Json(Page { items: page.items.into_iter().map(MembershipRow::from).collect(), next_page_token: page.next_page_token }))
+}
+
+/// Show one membership
+#[utoipa::path(get, path = "/memberships/{id}", tag = "membership", params(("id" = String, Path)), responses((status = 200, body = MembershipRow)))]
+async fn show_membership(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<MembershipRow>, Problem> {
+    let found = state.directory.membership(parse::<MembershipId>(&id)?).await?;
+    let row = found.ok_or_else(|| Problem::not_found("live membership", &id))?;
+    let permit = state.access.authorize(&caller.op, api::ShowGroup, row.group).await?;
+    permit.finish(Outcome::DONE);
+    Ok(Json(row.into()))
+}
+
+/// Take a person out of a group: open streams close at once; the answer is the signed receipt
+#[utoipa::path(post, path = "/memberships/{id}/end", tag = "membership", params(("id" = String, Path)), request_body = End, responses((status = 200, body = ReceiptRow)))]
+async fn end_membership(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<End>,
+) -> Result<Json<ReceiptRow>, Problem> {
+    revoke_membership(&state, &caller, &id, body.reason()?).await.map(Json)
+}

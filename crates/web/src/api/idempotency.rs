@@ -1,0 +1,125 @@
+//! `Idempotency-Key` on POST: the same key with the same request is answered once and replayed for a day; with another request it
+//! is refused. The answer of a failure of ours (5xx) is not kept, so that it can be tried again. Routes whose answers hold
+//! secrets take no part, because a kept answer is stored.
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{Request, State as Shared},
+    http::{HeaderMap, HeaderValue, Method, StatusCode},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use base::{Actor, ErrorKind, Timestamp};
+use crypto::{Sha256Digest, sha256};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+use super::{BODY_BYTES_MAX, Problem, State, extract};
+
+const CLASS: &str = "idempotency";
+/// Routes whose answers hold a secret that is shown once.
+const SECRET_ANSWERS: &[&str] = &["/api/v1/session", "/api/v1/clients"];
+/// How long an answer is replayed: longer than any client retries.
+const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a key stays taken by a request that never ended (a crash); then the key is free again.
+const CLAIMED: Duration = Duration::from_secs(120);
+/// Longest key, in bytes: a UUID with room.
+const KEY_BYTES_MAX: usize = 255;
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    request: Sha256Digest,
+    /// Absent while the first request is under way.
+    answer: Option<Answer>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    status: u16,
+    body: String,
+}
+
+/// Replays or keeps the answer of a POST that carries a key; lets everything else through.
+pub(super) async fn replay(Shared(state): Shared<State>, request: Request, next: Next) -> Response {
+    let key = request.headers().get("idempotency-key").cloned();
+    match key {
+        Some(_) if SECRET_ANSWERS.contains(&request.uri().path()) => {
+            Problem::invalid("this resource takes no Idempotency-Key, because its answer holds a secret").into_response()
+        }
+        Some(key) if request.method() == Method::POST => {
+            keyed(&state, &key, request, next).await.unwrap_or_else(IntoResponse::into_response)
+        }
+        _ => next.run(request).await,
+    }
+}
+
+async fn keyed(state: &State, key: &HeaderValue, request: Request, next: Next) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = axum::body::to_bytes(body, BODY_BYTES_MAX)
+        .await
+        .map_err(|_| Problem::new(ErrorKind::TooLarge, format!("a body has at most {BODY_BYTES_MAX} bytes")))?;
+    let name = record_key(state, key, &parts.headers).await?;
+    let digest = sha256(&[parts.uri.path().as_bytes(), b"\0", &bytes].concat());
+    if let Some(answer) = claim(state, &name, digest).await? {
+        return Ok(answer);
+    }
+    let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
+    keep(state, name, digest, response).await
+}
+
+/// The record of a key: it belongs to the actor whose session sent it, so that two callers never share one.
+async fn record_key(state: &State, key: &HeaderValue, headers: &HeaderMap) -> Result<Vec<u8>, Problem> {
+    if key.len() > KEY_BYTES_MAX || key.is_empty() {
+        return Err(Problem::invalid(format!("Idempotency-Key has 1 to {KEY_BYTES_MAX} characters")));
+    }
+    let session = extract::open(state, headers).await?;
+    Ok([session.actor().to_string().as_bytes(), b"\0", key.as_bytes()].concat())
+}
+
+async fn claim(state: &State, name: &[u8], digest: Sha256Digest) -> Result<Option<Response>, Problem> {
+    let name = name.to_vec();
+    let claimed = state.store.write(Actor::System, move |txn| {
+        let now = txn.now();
+        let found = txn.record_get(CLASS, &name)?.filter(|record| record.expires.is_none_or(|at| at > now));
+        if let Some(record) = found {
+            return Ok::<_, store::Error>(serde_json::from_slice::<Kept>(&record.value).ok());
+        }
+        let kept = serde_json::to_vec(&Kept { request: digest, answer: None }).unwrap_or_default();
+        txn.record_put(CLASS, &name, &kept, Some(later(now, CLAIMED)))?;
+        Ok(None)
+    });
+    let Some(kept) = claimed.await?.value else { return Ok(None) };
+    if kept.request != digest {
+        return Err(Problem::new(ErrorKind::Conflict, "this Idempotency-Key was used with another request"));
+    }
+    match kept.answer {
+        None => Err(Problem::new(ErrorKind::Conflict, "the first request with this Idempotency-Key is still under way")),
+        Some(answer) => {
+            let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+            Ok(Some((status, [("content-type", "application/json"), ("idempotency-replayed", "true")], answer.body).into_response()))
+        }
+    }
+}
+
+async fn keep(state: &State, name: Vec<u8>, digest: Sha256Digest, response: Response) -> Result<Response, Problem> {
+    let (parts, body) = response.into_parts();
+    let bytes: Bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let text = String::from_utf8(bytes.to_vec()).ok().filter(|_| !parts.status.is_server_error());
+    let answer = text.map(|body| Answer { status: parts.status.as_u16(), body });
+    let kept = answer.map(|answer| serde_json::to_vec(&Kept { request: digest, answer: Some(answer) }).unwrap_or_default());
+    let written = state.store.write(Actor::System, move |txn| {
+        match &kept {
+            Some(kept) => txn.record_put(CLASS, &name, kept, Some(later(txn.now(), KEPT)))?,
+            None => {
+                txn.record_delete(CLASS, &name)?;
+            }
+        }
+        Ok::<_, store::Error>(())
+    });
+    written.await?;
+    Ok(Response::from_parts(parts, Body::from(bytes)))
+}
+
+fn later(now: Timestamp, by: Duration) -> Timestamp {
+    now.checked_add(by).unwrap_or(Timestamp::MAX)
+}

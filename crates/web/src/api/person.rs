@@ -1,0 +1,198 @@
+//! `/persons`: people, their attributes, and the erasure of them by two approvals.
+
+use access::{Erasure, Installation, action::api};
+use axum::{
+    Json,
+    extract::{Path, State as Shared},
+    http::StatusCode,
+};
+use base::{PersonId, Secret};
+use directory::{NewPerson, Person, PersonChange};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Problem, State,
+    extract::{Body, Caller, End, Page, PageQuery, PageRequest, parse},
+    resolve,
+};
+
+pub(super) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(show, change))
+        .routes(routes!(end))
+        .routes(routes!(erase))
+}
+
+/// A person.
+#[derive(Serialize, ToSchema)]
+struct PersonRow {
+    /// Their id, for ever.
+    id: String,
+    /// User name; absent after an erasure.
+    username: Option<String>,
+    /// Name to show; absent after an erasure.
+    name: Option<String>,
+    /// E-mail address; absent after an erasure.
+    email: Option<String>,
+    /// The source identity of all their sessions; absent after an erasure.
+    source_identity: Option<String>,
+    /// active, deactivated or erased.
+    status: String,
+    /// When they were enrolled.
+    created: String,
+}
+
+impl From<Person> for PersonRow {
+    fn from(person: Person) -> Self {
+        let personal = person.personal.as_ref();
+        Self {
+            id: person.id.to_string(),
+            username: personal.map(|it| it.username.to_string()),
+            name: personal.map(|it| it.display_name.to_string()),
+            email: personal.map(|it| it.email.to_string()),
+            source_identity: personal.map(|it| it.handle.to_string()),
+            status: person.status.as_str().to_owned(),
+            created: person.created.to_string(),
+        }
+    }
+}
+
+/// A person to enrol.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreatePerson {
+    /// User name to sign in with.
+    username: String,
+    /// Name to show.
+    name: String,
+    /// E-mail address.
+    email: String,
+    /// The first password; without one the person cannot sign in until one is set.
+    #[serde(default)]
+    password: Option<String>,
+}
+
+/// What changes; what is absent stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangedPerson {
+    /// The new name to show.
+    #[serde(default)]
+    name: Option<String>,
+    /// The new e-mail address.
+    #[serde(default)]
+    email: Option<String>,
+    /// The new password; everything that the person has open is cut.
+    #[serde(default)]
+    password: Option<String>,
+}
+
+/// Enrol a person
+#[utoipa::path(post, path = "/persons", tag = "person", request_body = CreatePerson, responses((status = 201, body = PersonRow)))]
+async fn create(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Body(body): Body<CreatePerson>,
+) -> Result<(StatusCode, Json<PersonRow>), Problem> {
+    let new = NewPerson {
+        username: parse(&body.username)?,
+        display_name: parse(&body.name)?,
+        email: parse(&body.email)?,
+        handle: None,
+        password: body.password.map(Secret::new),
+    };
+    let permit = state.access.authorize(&caller.op, api::CreatePerson, Installation).await?;
+    let id = state.directory.create_person(permit, new).await?;
+    Ok((StatusCode::CREATED, Json(shown(&state, &caller, id).await?)))
+}
+
+/// List people
+#[utoipa::path(get, path = "/persons", tag = "person", params(PageQuery), responses((status = 200, body = Page<PersonRow>)))]
+async fn list(Shared(state): Shared<State>, caller: Caller, page: PageRequest) -> Result<Json<Page<PersonRow>>, Problem> {
+    let permit = state.access.authorize(&caller.op, api::ListPeople, Installation).await?;
+    let people = state.directory.list_people(permit, page.after_id()?, page.limit + 1).await?;
+    let rows = people.into_iter().map(PersonRow::from).collect();
+    Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
+}
+
+/// Show one person
+#[utoipa::path(get, path = "/persons/{id}", tag = "person", params(("id" = String, Path)), responses((status = 200, body = PersonRow)))]
+async fn show(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<Json<PersonRow>, Problem> {
+    let id = resolve::person(&state, &id).await?;
+    Ok(Json(shown(&state, &caller, id).await?))
+}
+
+/// Change a person
+#[utoipa::path(patch, path = "/persons/{id}", tag = "person", params(("id" = String, Path)), request_body = ChangedPerson, responses((status = 200, body = PersonRow)))]
+async fn change(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<ChangedPerson>,
+) -> Result<Json<PersonRow>, Problem> {
+    let id = resolve::person(&state, &id).await?;
+    if body.name.is_some() || body.email.is_some() {
+        let change = PersonChange {
+            username: None,
+            display_name: body.name.as_deref().map(parse).transpose()?,
+            email: body.email.as_deref().map(parse).transpose()?,
+        };
+        let permit = state.access.authorize(&caller.op, api::ChangePerson, id).await?;
+        state.directory.change_person(permit, change, None).await?;
+    }
+    if let Some(password) = body.password {
+        let permit = state.access.authorize(&caller.op, api::SetPassword, id).await?;
+        state.directory.set_password(permit, &Secret::new(password), None).await?;
+    }
+    Ok(Json(shown(&state, &caller, id).await?))
+}
+
+/// Deactivate a person: everything that they have open is cut
+#[utoipa::path(post, path = "/persons/{id}/end", tag = "person", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
+async fn end(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<End>,
+) -> Result<StatusCode, Problem> {
+    let id = resolve::person(&state, &id).await?;
+    let permit = state.access.authorize(&caller.op, api::DeactivatePerson, id).await?;
+    state.directory.set_active(permit, false, Some(body.reason()?)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// How far an erasure is.
+#[derive(Serialize, ToSchema)]
+struct Erased {
+    /// `waiting`: a second person must approve; `erased`: the attributes are destroyed.
+    state: &'static str,
+}
+
+/// Approve the erasure of a person's attributes; the second approval, by another signed-in person, performs it
+#[utoipa::path(post, path = "/persons/{id}/erase", tag = "person", params(("id" = String, Path)), request_body = End, responses((status = 200, body = Erased)))]
+async fn erase(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<End>,
+) -> Result<Json<Erased>, Problem> {
+    let person = resolve::person(&state, &id).await?;
+    let reason = body.reason()?;
+    let Some(asked) = state.directory.erasure_request(person).await? else {
+        let permit = state.access.authorize(&caller.op, api::RequestErasure, person).await?;
+        state.directory.request_erasure(&caller.op, permit, reason).await?;
+        return Ok(Json(Erased { state: "waiting" }));
+    };
+    let erasure = Erasure { person, requested_by: asked.requested_by };
+    let permit = state.access.authorize(&caller.op, api::ApproveErasure, erasure).await?;
+    state.directory.approve_erasure(&caller.op, permit, reason).await?;
+    Ok(Json(Erased { state: "erased" }))
+}
+
+async fn shown(state: &State, caller: &Caller, id: PersonId) -> Result<PersonRow, Problem> {
+    let permit = state.access.authorize(&caller.op, api::ShowPerson, id).await?;
+    Ok(state.directory.show_person(permit).await?.into())
+}

@@ -1,0 +1,120 @@
+//! `/revocations`: access ends now, and the answer is the signed receipt that says when it had ended everywhere.
+
+use access::{GrantTarget, MembershipEdge, SessionTarget, action::api, receipt::Receipt, revoke};
+use axum::{
+    Json,
+    extract::{Path, State as Shared},
+    http::StatusCode,
+};
+use base::{GrantId, ReceiptId, SessionId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Problem, State,
+    extract::{Body, Caller, End, parse},
+    resolve,
+};
+
+pub(super) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::new().routes(routes!(create)).routes(routes!(key)).routes(routes!(show))
+}
+
+/// A signed receipt, as `galen receipt verify` reads it.
+#[derive(Serialize, ToSchema)]
+#[serde(transparent)]
+pub(super) struct ReceiptRow(#[schema(value_type = Object)] Receipt);
+
+/// What to revoke.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum What {
+    /// End a grant.
+    Grant,
+    /// Take a person out of a group.
+    Membership,
+    /// Cut everything that a person has open.
+    Person,
+    /// Cut one session.
+    Session,
+}
+
+/// A revocation.
+#[derive(Deserialize, ToSchema)]
+struct Revocation {
+    /// What kind of thing.
+    what: What,
+    /// Its id; for a person also the user name.
+    id: String,
+    /// The reason, in a sentence.
+    reason: String,
+}
+
+/// Revoke a grant, a membership, a person or a session
+#[utoipa::path(post, path = "/revocations", tag = "revocation", request_body = Revocation, responses((status = 201, body = ReceiptRow)))]
+async fn create(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Body(body): Body<Revocation>,
+) -> Result<(StatusCode, Json<ReceiptRow>), Problem> {
+    let reason = End::of(body.reason).reason()?;
+    let receipt = match body.what {
+        What::Grant => revoke_grant(&state, &caller, &body.id, reason).await?,
+        What::Membership => revoke_membership(&state, &caller, &body.id, reason).await?,
+        What::Person => {
+            let person = resolve::person(&state, &body.id).await?;
+            let permit = state.access.authorize(&caller.op, api::RevokePerson, person).await?;
+            ReceiptRow(revoke::person(&state.access, permit, reason).await?)
+        }
+        What::Session => revoke_session(&state, &caller, &body.id, reason).await?,
+    };
+    Ok((StatusCode::CREATED, Json(receipt)))
+}
+
+/// Show a receipt
+#[utoipa::path(get, path = "/revocations/{id}", tag = "revocation", params(("id" = String, Path)), responses((status = 200, body = ReceiptRow)))]
+async fn show(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<Json<ReceiptRow>, Problem> {
+    let permit = state.access.authorize(&caller.op, api::ListReceipts, access::Installation).await?;
+    let found = revoke::find(&state.access, parse::<ReceiptId>(&id)?).await?;
+    permit.finish(access::Outcome::DONE);
+    found.map(|receipt| Json(ReceiptRow(receipt))).ok_or_else(|| Problem::not_found("receipt", &id))
+}
+
+/// The public key that receipts are signed with.
+#[derive(Serialize, ToSchema)]
+struct Key {
+    /// The key as text, for `galen receipt verify --key-file`.
+    key: String,
+}
+
+/// Show the public key that receipts are signed with
+#[utoipa::path(get, path = "/receipt-key", tag = "revocation", responses((status = 200, body = Key)))]
+async fn key(Shared(state): Shared<State>) -> Result<Json<Key>, Problem> {
+    Ok(Json(Key { key: revoke::key(&state.access)? }))
+}
+
+/// Ends a grant.
+pub(super) async fn revoke_grant(state: &State, caller: &Caller, id: &str, reason: String) -> Result<ReceiptRow, Problem> {
+    let grant = state.governance.grant(parse::<GrantId>(id)?).await?.grant;
+    let target = GrantTarget { grant: grant.id, dataset: grant.dataset };
+    let permit = state.access.authorize(&caller.op, api::EndGrant, target).await?;
+    Ok(ReceiptRow(revoke::grant(&state.access, permit, reason).await?))
+}
+
+/// Ends a membership.
+pub(super) async fn revoke_membership(state: &State, caller: &Caller, id: &str, reason: String) -> Result<ReceiptRow, Problem> {
+    let membership = state.directory.membership(parse(id)?).await?;
+    let membership = membership.ok_or_else(|| Problem::not_found("membership", id))?;
+    let edge = MembershipEdge { member: membership.member, group: membership.group };
+    let permit = state.access.authorize(&caller.op, api::RemoveMember, edge).await?;
+    Ok(ReceiptRow(revoke::membership(&state.access, permit, reason).await?))
+}
+
+/// Cuts a session.
+pub(super) async fn revoke_session(state: &State, caller: &Caller, id: &str, reason: String) -> Result<ReceiptRow, Problem> {
+    let session = parse::<SessionId>(id)?;
+    let person = state.access.sessions().find(session).await?.and_then(|row| row.person);
+    let permit = state.access.authorize(&caller.op, api::EndSession, SessionTarget { session, person }).await?;
+    Ok(ReceiptRow(revoke::session(&state.access, permit, reason).await?))
+}

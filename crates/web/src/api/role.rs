@@ -1,0 +1,218 @@
+//! `/roles`: what sessions are made from, and who may.
+
+use access::{
+    Carry, Installation, Outcome,
+    action::api,
+    documents,
+    roles::{Management, NewRole, RolePolicy, RoleView},
+};
+use axum::{
+    Json,
+    extract::{Path, State as Shared},
+    http::StatusCode,
+};
+use base::RoleId;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Problem, State,
+    extract::{Body, Caller, End, Page, PageQuery, PageRequest, parse},
+    resolve,
+};
+
+pub(super) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(mine))
+        .routes(routes!(show, change))
+        .routes(routes!(end))
+}
+
+/// A role.
+#[derive(Serialize, ToSchema)]
+struct RoleRow {
+    /// Its id.
+    id: String,
+    /// Its ARN.
+    arn: String,
+    /// Its name.
+    name: String,
+    /// `entitling`: its sessions carry the groups that entitle to it; `all`: every group of the person.
+    carries: String,
+    /// Whether it is for the portal and the command line.
+    management: bool,
+    /// Longest session, in seconds.
+    max_session_secs: u32,
+    /// Names of its policies.
+    policies: Vec<String>,
+    /// Ids of the groups that may assume it.
+    groups: Vec<String>,
+}
+
+impl From<RoleView> for RoleRow {
+    fn from(view: RoleView) -> Self {
+        let role = view.role;
+        Self {
+            id: role.id.to_string(),
+            arn: role.arn(),
+            name: role.name.clone(),
+            carries: carries(role.carry).to_owned(),
+            management: role.management,
+            max_session_secs: role.session_secs_max,
+            policies: role.policies.iter().map(|policy| policy.name.clone()).collect(),
+            groups: view.entitlements.iter().map(|entitlement| entitlement.group.to_string()).collect(),
+        }
+    }
+}
+
+const fn carries(carry: Carry) -> &'static str {
+    match carry {
+        Carry::Entitling => "entitling",
+        Carry::All => "all",
+    }
+}
+
+/// A role to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateRole {
+    /// Its name: 1 to 64 letters, digits and `_+=,.@-`.
+    name: String,
+    /// Ids or names of the groups that may assume it.
+    groups: Vec<String>,
+    /// Id or audience of the client that its people sign in with; absent: any.
+    #[serde(default)]
+    client: Option<String>,
+    /// `entitling` (the default) or `all`.
+    #[serde(default)]
+    carries: Option<String>,
+    /// Policies: names of managed ones, or documents; without one, the managed policy `GalenDataAccess`.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    policies: Vec<Value>,
+    /// Longest session, in seconds: 3,600 (the default) to 43,200.
+    #[serde(default)]
+    max_session_secs: Option<u32>,
+}
+
+/// What changes; what is absent stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangedRole {
+    /// The new policies: names of managed ones, or documents.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<Object>>)]
+    policies: Option<Vec<Value>>,
+    /// Longest session, in seconds.
+    #[serde(default)]
+    max_session_secs: Option<u32>,
+}
+
+/// A session lasts an hour unless the role says otherwise (AWS IAM's default).
+const SESSION_SECS_DEFAULT: u32 = 3_600;
+
+/// A string names a managed policy; anything else is a document.
+fn role_policies(policies: &[Value]) -> Vec<RolePolicy> {
+    let named = |(number, policy): (usize, &Value)| match policy {
+        Value::String(name) => RolePolicy::Managed(name.clone()),
+        document => RolePolicy::Inline(format!("policy-{}", number + 1), document.to_string()),
+    };
+    policies.iter().enumerate().map(named).collect()
+}
+
+/// Make a tool role
+#[utoipa::path(post, path = "/roles", tag = "role", request_body = CreateRole, responses((status = 201, body = RoleRow)))]
+async fn create(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Body(body): Body<CreateRole>,
+) -> Result<(StatusCode, Json<RoleRow>), Problem> {
+    let carry = match body.carries.as_deref() {
+        None | Some("entitling") => Carry::Entitling,
+        Some("all") => Carry::All,
+        Some(_) => return Err(Problem::invalid("`carries` is `entitling` or `all`")),
+    };
+    let policies = match body.policies.as_slice() {
+        [] => vec![RolePolicy::Managed(documents::DATA_ACCESS.to_owned())],
+        policies => role_policies(policies),
+    };
+    let new = NewRole {
+        account: state.about.account,
+        name: body.name,
+        carry,
+        session_secs_max: body.max_session_secs.unwrap_or(SESSION_SECS_DEFAULT),
+        policies,
+        groups: resolve::groups(&state, &body.groups).await?,
+        client: match &body.client {
+            Some(client) => Some(resolve::client(&state, client).await?),
+            None => None,
+        },
+        management: Management::No,
+    };
+    let permit = state.access.authorize(&caller.op, api::CreateRole, Installation).await?;
+    let role = state.access.create_role(permit, new).await?;
+    Ok((StatusCode::CREATED, Json(view(&state, role.id)?.into())))
+}
+
+/// List roles
+#[utoipa::path(get, path = "/roles", tag = "role", params(PageQuery), responses((status = 200, body = Page<RoleRow>)))]
+async fn list(Shared(state): Shared<State>, caller: Caller, page: PageRequest) -> Result<Json<Page<RoleRow>>, Problem> {
+    let permit = state.access.authorize(&caller.op, api::ListRoles, Installation).await?;
+    let roles = state.access.list_roles(permit, page.after_id()?, page.limit + 1);
+    let rows = roles.into_iter().map(RoleRow::from).collect();
+    Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
+}
+
+/// List the tool roles that the caller may assume
+#[utoipa::path(get, path = "/roles/mine", tag = "role", responses((status = 200, body = Page<RoleRow>)))]
+async fn mine(Shared(state): Shared<State>, caller: Caller) -> Json<Page<RoleRow>> {
+    let person = caller.session.actor().person();
+    let roles = person.map(|person| state.access.entitled_roles(person, None)).unwrap_or_default();
+    let tools = roles.into_iter().filter(|role| !role.management);
+    let views = tools.map(|role| RoleView { entitlements: state.access.entitlements_of(role.id), role });
+    Json(Page { items: views.map(RoleRow::from).collect(), next_page_token: None })
+}
+
+/// Show one role
+#[utoipa::path(get, path = "/roles/{id}", tag = "role", params(("id" = String, Path)), responses((status = 200, body = RoleRow)))]
+async fn show(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<Json<RoleRow>, Problem> {
+    let role = parse::<RoleId>(&id)?;
+    let permit = state.access.authorize(&caller.op, api::ShowRole, role).await?;
+    permit.finish(Outcome::DONE);
+    Ok(Json(view(&state, role)?.into()))
+}
+
+/// Change a role
+#[utoipa::path(patch, path = "/roles/{id}", tag = "role", params(("id" = String, Path)), request_body = ChangedRole, responses((status = 200, body = RoleRow)))]
+async fn change(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<ChangedRole>,
+) -> Result<Json<RoleRow>, Problem> {
+    let role = parse::<RoleId>(&id)?;
+    let permit = state.access.authorize(&caller.op, api::ChangeRole, role).await?;
+    state.access.change_role(permit, body.policies.as_deref().map(role_policies), body.max_session_secs).await?;
+    Ok(Json(view(&state, role)?.into()))
+}
+
+/// End a role: its sessions stop working at once
+#[utoipa::path(post, path = "/roles/{id}/end", tag = "role", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
+async fn end(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<End>,
+) -> Result<StatusCode, Problem> {
+    let permit = state.access.authorize(&caller.op, api::EndRole, parse::<RoleId>(&id)?).await?;
+    state.access.end_role(permit, body.reason()?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn view(state: &State, id: RoleId) -> Result<RoleView, Problem> {
+    let role = state.access.role(id).ok_or_else(|| Problem::not_found("role", &id.to_string()))?;
+    Ok(RoleView { entitlements: state.access.entitlements_of(id), role })
+}

@@ -1,0 +1,137 @@
+//! Management sessions: an ID token of the command line's client becomes a session of a management role; live sessions are listed and cut.
+
+use access::{Installation, Outcome, SessionTarget, action::api, assume, sessions::SessionRow as Row};
+use axum::{
+    Json,
+    extract::{Path, State as Shared},
+    http::{StatusCode, request::Parts},
+};
+use base::{ErrorKind, SessionId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Problem, State,
+    extract::{Body, Caller, End, Page, PageQuery, PageRequest, anonymous, parse},
+    revocation::{ReceiptRow, revoke_session},
+};
+
+pub(super) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::new().routes(routes!(open)).routes(routes!(list)).routes(routes!(show)).routes(routes!(end))
+}
+
+/// What a management session is opened with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Open {
+    /// An ID token of the built-in provider for the client `galen-cli`.
+    id_token: String,
+    /// Name or ARN of the management role, when there are several.
+    #[serde(default)]
+    role: Option<String>,
+}
+
+/// A management session.
+#[derive(Serialize, ToSchema)]
+struct Opened {
+    /// The bearer token of the session.
+    token: String,
+    /// When it ends.
+    expires: String,
+    /// The session's ARN.
+    arn: String,
+    /// The handle of who signed in.
+    username: String,
+    /// URL of the AWS edge.
+    aws: String,
+    /// Region for AWS tools.
+    region: String,
+}
+
+/// Open a management session
+#[utoipa::path(post, path = "/session", tag = "session", request_body = Open, responses((status = 201, body = Opened)))]
+async fn open(
+    Shared(state): Shared<State>,
+    parts: Parts,
+    Body(body): Body<Open>,
+) -> Result<(StatusCode, Json<Opened>), Problem> {
+    let op = anonymous(&state, &parts);
+    let issued =
+        assume::management_session(&state.access, state.tokens.as_ref(), &op, &body.id_token, body.role.as_deref()).await;
+    let issued = issued.map_err(|fault| Problem::new(ErrorKind::Unauthenticated, fault.message))?;
+    let opened = Opened {
+        token: issued.session_token.expose().clone(),
+        expires: issued.session.expires.to_string(),
+        arn: issued.session.arn.to_string(),
+        username: issued.session.source_identity.to_string(),
+        aws: state.about.aws.clone(),
+        region: state.about.region.to_string(),
+    };
+    Ok((StatusCode::CREATED, Json(opened)))
+}
+
+/// A live session.
+#[derive(Serialize, ToSchema)]
+struct SessionRow {
+    /// Its id.
+    id: String,
+    /// Id of the person; absent for a machine's.
+    person: Option<String>,
+    /// Id of the service, for a machine's.
+    service: Option<String>,
+    /// Id of its role.
+    role: String,
+    /// The session from which it was chained.
+    parent: Option<String>,
+    /// When it was made.
+    issued: String,
+    /// When it ends.
+    expires: String,
+}
+
+impl From<Row> for SessionRow {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id.to_string(),
+            person: row.person.map(|id| id.to_string()),
+            service: row.service.map(|id| id.to_string()),
+            role: row.role.to_string(),
+            parent: row.parent.map(|id| id.to_string()),
+            issued: row.issued.to_string(),
+            expires: row.expires.to_string(),
+        }
+    }
+}
+
+/// List live sessions
+#[utoipa::path(get, path = "/sessions", tag = "session", params(PageQuery), responses((status = 200, body = Page<SessionRow>)))]
+async fn list(Shared(state): Shared<State>, caller: Caller, page: PageRequest) -> Result<Json<Page<SessionRow>>, Problem> {
+    let permit = state.access.authorize(&caller.op, api::ListSessions, Installation).await?;
+    let rows = state.access.sessions().live(None, page.after_id()?, page.limit + 1).await?;
+    permit.finish(Outcome::DONE);
+    let rows = rows.into_iter().map(SessionRow::from).collect();
+    Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
+}
+
+/// Show one live session
+#[utoipa::path(get, path = "/sessions/{id}", tag = "session", params(("id" = String, Path)), responses((status = 200, body = SessionRow)))]
+async fn show(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<Json<SessionRow>, Problem> {
+    let session = parse::<SessionId>(&id)?;
+    let found = state.access.sessions().find(session).await?;
+    let person = found.as_ref().and_then(|row| row.person);
+    let permit = state.access.authorize(&caller.op, api::ShowSession, SessionTarget { session, person }).await?;
+    permit.finish(Outcome::DONE);
+    found.map(|row| Json(row.into())).ok_or_else(|| Problem::not_found("live session", &id))
+}
+
+/// Cut one session: its open streams close at once; the answer is the signed receipt
+#[utoipa::path(post, path = "/sessions/{id}/end", tag = "session", params(("id" = String, Path)), request_body = End, responses((status = 200, body = ReceiptRow)))]
+async fn end(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<End>,
+) -> Result<Json<ReceiptRow>, Problem> {
+    revoke_session(&state, &caller, &id, body.reason()?).await.map(Json)
+}

@@ -1,0 +1,1 @@
+//! `/why`: why somebody may or may not do something, and why a recorded decision was made.
