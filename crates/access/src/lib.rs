@@ -15,6 +15,7 @@ mod op;
 pub mod permit;
 mod recorder;
 pub mod resource;
+pub mod roles;
 mod visible;
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 //!
 //! It writes facts and reads views of this crate. It must not know HTTP, or how a decision is made.
 
-use base::{AccountId, BadName, ClientId, EntitlementId, GroupId, Ids, RoleId};
+use base::{AccountId, ClientId, EntitlementId, GroupId, Ids, PersonId, RoleId};
 use policy::DocumentKind;
+use std::sync::Arc;
 use store::WriteTxn;
 
 use crate::{
@@ -16,8 +17,6 @@ use crate::{
 
 /// Shortest and longest bound of a session, in seconds (AWS IAM: `MaxSessionDuration`).
 pub const SESSION_SECS: std::ops::RangeInclusive<u32> = 3_600..=43_200;
-/// Most policies of one role (AWS IAM: 10 managed policies by default).
-pub const POLICIES_MAX: usize = 10;
 /// Most groups that one role is given to at its making.
 pub const GROUPS_MAX: usize = 100;
 
@@ -62,13 +61,13 @@ pub enum Management {
     Bears(Duty),
 }
 
-/// A role with its entitlements.
+/// A role with who may assume it.
 #[derive(Clone, Debug)]
 pub struct RoleView {
     /// The role.
-    pub role: std::sync::Arc<Role>,
-    /// Who may assume it.
-    pub entitlements: Vec<Entitlement>,
+    pub role: Arc<Role>,
+    /// The groups that may assume it.
+    pub groups: Vec<GroupId>,
 }
 
 impl Access {
@@ -77,7 +76,6 @@ impl Access {
     /// # Errors
     /// A malformed name, bound or policy; a name that is taken; the store's errors.
     pub async fn create_role(&self, permit: Permit<api::CreateRole>, new: NewRole) -> Result<Role, Error> {
-        role_name(&new.name)?;
         let id = RoleId::from_uuid(self.effects().uuid());
         let role = Role {
             id,
@@ -95,7 +93,9 @@ impl Access {
             },
             tags: Vec::new(),
         };
-        bounded("groups of a role", new.groups.len(), GROUPS_MAX)?;
+        if new.groups.len() > GROUPS_MAX {
+            return Err(Error::Value { what: "a new role", expected: "at most 100 groups; add others as entitlements" });
+        }
         let entitle = |group: &GroupId| Entitlement {
             id: EntitlementId::from_uuid(self.effects().uuid()),
             group: *group,
@@ -105,9 +105,9 @@ impl Access {
         let entitlements: Vec<Entitlement> = new.groups.iter().map(entitle).collect();
         self.change(permit, move |txn| {
             let role = Role { policies: put_policies(txn, &new.policies)?, ..role.clone() };
-            facts::create_role(txn, &role, None)?;
+            facts::put_role(txn, &role, None)?;
             for entitlement in &entitlements {
-                facts::create_entitlement(txn, entitlement, None)?;
+                facts::add_entitlement(txn, entitlement, None)?;
             }
             Ok(role)
         })
@@ -117,7 +117,7 @@ impl Access {
     /// Changes the permit's role; `None` stays.
     ///
     /// # Errors
-    /// As [`Access::create_role`]; [`Error::NoSuchRole`].
+    /// As [`Access::create_role`]; [`Error::NoRole`].
     pub async fn change_role(
         &self,
         permit: Permit<api::ChangeRole>,
@@ -127,12 +127,12 @@ impl Access {
         let id = *permit.resource();
         let session_secs_max = session_secs_max.map(session_secs).transpose()?;
         self.change(permit, move |txn| {
-            let mut role = facts::role(txn, id)?.ok_or(Error::NoSuchRole { role: id })?;
+            let mut role = facts::role(txn, id)?.ok_or(Error::NoRole { role: id })?;
             if let Some(policies) = &new_policies {
                 role.policies = put_policies(txn, policies)?;
             }
             role.session_secs_max = session_secs_max.unwrap_or(role.session_secs_max);
-            facts::change_role(txn, &role, None)?;
+            facts::put_role(txn, &role, None)?;
             Ok(role)
         })
         .await
@@ -141,11 +141,11 @@ impl Access {
     /// Ends the permit's role; its sessions stop working at once.
     ///
     /// # Errors
-    /// [`Error::NoSuchRole`]; the store's errors.
+    /// [`Error::NoRole`]; the store's errors.
     pub async fn end_role(&self, permit: Permit<api::EndRole>, reason: String) -> Result<(), Error> {
         let id = *permit.resource();
         self.change(permit, move |txn| {
-            facts::end_role(txn, id, Some(reason.clone()))?;
+            facts::end_role(txn, id, Some(&reason))?;
             Ok(())
         })
         .await
@@ -154,7 +154,7 @@ impl Access {
     /// Entitles a group to the permit's role.
     ///
     /// # Errors
-    /// [`Error::NoSuchRole`]; the store's errors.
+    /// [`Error::NoRole`]; the store's errors.
     pub async fn create_entitlement(
         &self,
         permit: Permit<api::CreateEntitlement>,
@@ -164,7 +164,7 @@ impl Access {
         let role = *permit.resource();
         let entitlement = Entitlement { id: EntitlementId::from_uuid(self.effects().uuid()), group, role, client };
         self.change(permit, move |txn| {
-            facts::create_entitlement(txn, &entitlement, None)?;
+            facts::add_entitlement(txn, &entitlement, None)?;
             Ok(entitlement.clone())
         })
         .await
@@ -181,10 +181,22 @@ impl Access {
         reason: String,
     ) -> Result<(), Error> {
         self.change(permit, move |txn| {
-            facts::end_entitlement(txn, entitlement, Some(reason.clone()))?;
+            facts::end_entitlement(txn, entitlement, Some(&reason))?;
             Ok(())
         })
         .await
+    }
+
+    /// A role with who may assume it.
+    pub fn viewed(&self, role: Arc<Role>) -> RoleView {
+        RoleView { groups: self.entitled_groups(role.id), role }
+    }
+
+    /// The tool roles that a person may assume now, through whatever client.
+    pub fn roles_of(&self, person: PersonId) -> Vec<RoleView> {
+        let own = self.groups_of(person);
+        let tools = self.roles().into_iter().filter(|role| !role.management).map(|role| self.viewed(role));
+        tools.filter(|view| view.groups.iter().any(|group| own.contains(group))).collect()
     }
 
     /// Roles after `after`, in the order of their making, at most `limit`.
@@ -193,28 +205,18 @@ impl Access {
         roles.sort_by_key(|role| role.id);
         permit.finish(Outcome::DONE);
         let rest = roles.into_iter().filter(|role| after.is_none_or(|after| role.id > after));
-        rest.take(limit).map(|role| RoleView { entitlements: self.entitlements_of(role.id), role }).collect()
+        rest.take(limit).map(|role| self.viewed(role)).collect()
     }
 }
 
-/// IAM's rule for role names.
-fn role_name(name: &str) -> Result<(), BadName> {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
-    let sound = (1..=64).contains(&name.len()) && name.bytes().all(allowed);
-    if sound { Ok(()) } else { Err(BadName::new("a role name", name, "1 to 64 letters, digits and _+=,.@-")) }
-}
-
 fn session_secs(secs: u32) -> Result<u32, Error> {
-    if SESSION_SECS.contains(&secs) { Ok(secs) } else { Err(Error::SessionSecs { got: secs }) }
+    if SESSION_SECS.contains(&secs) { Ok(secs) } else { Err(Error::Value { what: "the longest session", expected: "3,600 to 43,200 seconds" }) }
 }
 
-fn bounded(what: &'static str, got: usize, most: usize) -> Result<(), Error> {
-    if got <= most { Ok(()) } else { Err(Error::TooMany { what, got, most }) }
-}
+
 
 /// Keeps the documents of a role's policies.
 fn put_policies(txn: &mut WriteTxn<'_>, policies: &[RolePolicy]) -> Result<Vec<NamedDocument>, Error> {
-    bounded("policies of a role", policies.len(), POLICIES_MAX)?;
     let put = |policy: &RolePolicy| match policy {
         RolePolicy::Managed(name) => documents::put_managed(txn, name),
         RolePolicy::Inline(name, text) => {

@@ -20,9 +20,9 @@ use std::sync::Arc;
 use store::Store;
 
 /// Most characters of a name of a domain or dataset: what fits a table column.
-pub const NAME_CHARS_MAX: usize = 100;
+pub(crate) const NAME_CHARS_MAX: usize = 100;
 /// Most characters of a description or purpose: a paragraph, not a document.
-pub const TEXT_CHARS_MAX: usize = 2_000;
+pub(crate) const TEXT_CHARS_MAX: usize = 2_000;
 
 /// Domains, datasets and grants of one installation. Cheap to clone.
 #[derive(Clone)]

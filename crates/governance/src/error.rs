@@ -281,6 +281,9 @@ pub enum Error {
     /// The state cannot be read or written.
     #[error("the state could not be read or written")]
     Store(#[source] store::Error),
+    /// A fact breaks a rule of access.
+    #[error(transparent)]
+    Access(#[from] access::Error),
     /// Custody refused.
     #[error("custody could not give the key")]
     Custody(#[source] custody::Error),
@@ -341,6 +344,7 @@ impl Error {
             Self::ManyRanges => ErrorKind::NotImplemented,
             Self::Damaged { .. } => ErrorKind::Corrupt,
             Self::Store(error) => error.kind(),
+            Self::Access(error) => error.kind(),
             Self::Custody(error) => error.kind(),
             Self::Backend(error) => error.kind(),
             Self::Crypto(error) => error.kind(),

@@ -159,6 +159,15 @@ impl Access {
         groups
     }
 
+    /// The groups that entitle to `role`, through whatever client, sorted.
+    pub fn entitled_groups(&self, role: RoleId) -> Vec<GroupId> {
+        let world = self.0.index.world();
+        let mut groups: Vec<GroupId> = world.entitlements(role).iter().filter_map(|row| world.group(row.group)).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups
+    }
+
     /// The roles that `member` is entitled to through `client` now, by name.
     pub fn entitled_roles(&self, member: Member, client: Option<ClientId>) -> Vec<Arc<Role>> {
         let mut roles = self.roles();

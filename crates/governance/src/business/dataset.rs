@@ -3,7 +3,7 @@
 use access::{
     AuditClass, Installation, Outcome, Permit,
     action::api,
-    facts::{self, Classification, DatasetKind, DatasetLocation, Place},
+    facts::{self, Classification, DatasetKind, DatasetLocation, Occupied, Place},
 };
 use base::{DatasetId, DomainId, GroupId, Ids, Timestamp};
 use custody::Purpose;
@@ -115,7 +115,7 @@ impl Governance {
                 domain::find(txn, dataset.domain)?;
                 name_is_free(txn, DATASET, &dataset.name, dataset.id.uuid())?;
                 put(txn, DATASET_CREATED, &dataset, None)?;
-                facts::put_location(txn, &location, None)?;
+                facts::put_location(txn, &location, occupied, None)?;
                 Ok(dataset.clone())
             })
             .await
@@ -191,7 +191,7 @@ impl Governance {
                     ..was.clone()
                 };
                 if location != was {
-                    facts::put_location(txn, &location, None)?;
+                    facts::put_location(txn, &location, occupied, None)?;
                 }
                 Ok(dataset)
             })
@@ -209,11 +209,16 @@ impl Governance {
             .change(permit, move |txn| {
                 find(txn, id)?;
                 txn.fact_add(fact(DATASET_ENDED, id.uuid(), json!({"id": id}), Some(reason.clone()), txn.now()))?;
-                facts::end_location(txn, id, Some(reason.clone()))?;
+                facts::end_location(txn, id, Some(&reason))?;
                 Ok(())
             })
             .await
     }
+}
+
+/// Whether objects or uploads lie under a place now.
+fn occupied(txn: &ReadTxn<'_>, place: &Place) -> Result<Occupied, access::Error> {
+    Ok(crate::objects::occupied(txn, place)?)
 }
 
 /// Characters of a refused prefix that a message repeats.

@@ -13,7 +13,7 @@ use super::{Governance, text};
 use crate::Error;
 
 /// Longest grant, in days: what is needed for longer is granted again, so that somebody looks at it.
-pub const GRANT_DAYS_MAX: u32 = 731;
+pub const GRANT_DAYS_MAX: u32 = 366;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a new grant is made from; the dataset is the permit's, the approver is who acts.
@@ -53,7 +53,7 @@ impl Governance {
             return Err(Error::BadText { field: "purpose", most: super::TEXT_CHARS_MAX });
         }
         if !(1..=GRANT_DAYS_MAX).contains(&new.days) {
-            return Err(Error::BadGrant { rule: "it lasts 1 to 731 days" });
+            return Err(Error::BadGrant { rule: "it lasts 1 to 366 days" });
         }
         let Actor::Person(approver) = permit.actor() else { return Err(Error::BadGrant { rule: "its approver is a person" }) };
         let start = permit.at();
@@ -72,7 +72,7 @@ impl Governance {
         self.0
             .access
             .change(permit, move |txn| {
-                facts::create_grant(txn, &grant, new.reason.clone())?;
+                facts::add_grant(txn, &grant, new.reason.as_deref())?;
                 Ok(grant.clone())
             })
             .await

@@ -6,7 +6,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Query, Request},
     http::{HeaderMap, header, request::Parts},
 };
-use base::{ErrorKind, Ids, RequestId};
+use base::{ErrorKind, RequestId};
 use protocols::peer::Peer;
 use serde::{Deserialize, de::DeserializeOwned};
 use std::sync::Arc;

@@ -89,7 +89,7 @@ struct CreateGrant {
     prefixes: Vec<String>,
     /// For what purpose.
     purpose: String,
-    /// For how many days: 1 to 731, by default 90.
+    /// For how many days: 1 to 366, by default 90.
     #[serde(default)]
     days: Option<u32>,
     /// Why, for the record.

@@ -109,12 +109,9 @@ async fn keep(state: &State, name: Vec<u8>, digest: Sha256Digest, response: Resp
     let kept = answer.map(|answer| serde_json::to_vec(&Kept { request: digest, answer: Some(answer) }).unwrap_or_default());
     let written = state.store.write(Actor::System, move |txn| {
         match &kept {
-            Some(kept) => txn.record_put(CLASS, &name, kept, Some(later(txn.now(), KEPT)))?,
-            None => {
-                txn.record_delete(CLASS, &name)?;
-            }
+            Some(kept) => txn.record_put(CLASS, &name, kept, Some(later(txn.now(), KEPT))).map(drop),
+            None => txn.record_delete(CLASS, &name).map(drop),
         }
-        Ok::<_, store::Error>(())
     });
     written.await?;
     Ok(Response::from_parts(parts, Body::from(bytes)))

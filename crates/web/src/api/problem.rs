@@ -120,7 +120,7 @@ macro_rules! problems {
     )*};
 }
 
-problems! { store::Error, access::Error, directory::Error, governance::Error, evidence::Error }
+problems! { store::Error, access::Error, access::revoke::Error, directory::Error, governance::Error, evidence::Error }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {

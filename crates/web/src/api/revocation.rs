@@ -6,8 +6,10 @@ use axum::{
     extract::{Path, State as Shared},
     http::StatusCode,
 };
-use base::{GrantId, ReceiptId, SessionId};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use base::{ErrorKind, GrantId, ReceiptId, SessionId};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -23,8 +25,24 @@ pub(super) fn routes() -> OpenApiRouter<State> {
 
 /// A signed receipt, as `galen receipt verify` reads it.
 #[derive(Serialize, ToSchema)]
-#[serde(transparent)]
-pub(super) struct ReceiptRow(#[schema(value_type = Object)] Receipt);
+pub(super) struct ReceiptRow {
+    /// What was signed: what was revoked, by whom, why, the facts, and the time to effect on each node.
+    #[schema(value_type = Object)]
+    statement: Value,
+    /// Which key signed it.
+    key: String,
+    /// Ed25519 over the canonical JSON (RFC 8785) of the statement, in Base64.
+    signature: String,
+}
+
+impl TryFrom<Receipt> for ReceiptRow {
+    type Error = Problem;
+    fn try_from(receipt: Receipt) -> Result<Self, Problem> {
+        let statement = serde_json::to_value(&receipt.statement);
+        let statement = statement.map_err(|error| Problem::of(ErrorKind::Internal, &error))?;
+        Ok(Self { statement, key: receipt.key.to_string(), signature: receipt.signature })
+    }
+}
 
 /// What to revoke.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
@@ -65,7 +83,7 @@ async fn create(
         What::Person => {
             let person = resolve::person(&state, &body.id).await?;
             let permit = state.access.authorize(&caller.op, api::RevokePerson, person).await?;
-            ReceiptRow(revoke::person(&state.access, permit, reason).await?)
+            revoke::person(&state.access, permit, reason).await?.try_into()?
         }
         What::Session => revoke_session(&state, &caller, &body.id, reason).await?,
     };
@@ -78,7 +96,9 @@ async fn show(Shared(state): Shared<State>, caller: Caller, Path(id): Path<Strin
     let permit = state.access.authorize(&caller.op, api::ListReceipts, access::Installation).await?;
     let found = revoke::find(&state.access, parse::<ReceiptId>(&id)?).await?;
     permit.finish(access::Outcome::DONE);
-    found.map(|receipt| Json(ReceiptRow(receipt))).ok_or_else(|| Problem::not_found("receipt", &id))
+    let found = found.ok_or_else(|| Problem::not_found("receipt", &id))?;
+    let receipt: Receipt = serde_json::from_slice(&found).map_err(|error| Problem::of(ErrorKind::Corrupt, &error))?;
+    Ok(Json(receipt.try_into()?))
 }
 
 /// The public key that receipts are signed with.
@@ -91,7 +111,8 @@ struct Key {
 /// Show the public key that receipts are signed with
 #[utoipa::path(get, path = "/receipt-key", tag = "revocation", responses((status = 200, body = Key)))]
 async fn key(Shared(state): Shared<State>) -> Result<Json<Key>, Problem> {
-    Ok(Json(Key { key: revoke::key(&state.access)? }))
+        let (_, public) = access::receipt::key(state.access.custody()).map_err(|error| Problem::of(error.kind(), &error))?;
+    Ok(Json(Key { key: BASE64_STANDARD.encode(public.raw()) }))
 }
 
 /// Ends a grant.
@@ -99,7 +120,7 @@ pub(super) async fn revoke_grant(state: &State, caller: &Caller, id: &str, reaso
     let grant = state.governance.grant(parse::<GrantId>(id)?).await?.grant;
     let target = GrantTarget { grant: grant.id, dataset: grant.dataset };
     let permit = state.access.authorize(&caller.op, api::EndGrant, target).await?;
-    Ok(ReceiptRow(revoke::grant(&state.access, permit, reason).await?))
+    revoke::grant(&state.access, permit, reason).await?.try_into()
 }
 
 /// Ends a membership.
@@ -108,7 +129,7 @@ pub(super) async fn revoke_membership(state: &State, caller: &Caller, id: &str, 
     let membership = membership.ok_or_else(|| Problem::not_found("membership", id))?;
     let edge = MembershipEdge { member: membership.member, group: membership.group };
     let permit = state.access.authorize(&caller.op, api::RemoveMember, edge).await?;
-    Ok(ReceiptRow(revoke::membership(&state.access, permit, reason).await?))
+    revoke::membership(&state.access, permit, reason).await?.try_into()
 }
 
 /// Cuts a session.
@@ -116,5 +137,5 @@ pub(super) async fn revoke_session(state: &State, caller: &Caller, id: &str, rea
     let session = parse::<SessionId>(id)?;
     let person = state.access.sessions().find(session).await?.and_then(|row| row.person);
     let permit = state.access.authorize(&caller.op, api::EndSession, SessionTarget { session, person }).await?;
-    Ok(ReceiptRow(revoke::session(&state.access, permit, reason).await?))
+    revoke::session(&state.access, permit, reason).await?.try_into()
 }

@@ -63,7 +63,7 @@ impl From<RoleView> for RoleRow {
             management: role.management,
             max_session_secs: role.session_secs_max,
             policies: role.policies.iter().map(|policy| policy.name.clone()).collect(),
-            groups: view.entitlements.iter().map(|entitlement| entitlement.group.to_string()).collect(),
+            groups: view.groups.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -169,11 +169,8 @@ async fn list(Shared(state): Shared<State>, caller: Caller, page: PageRequest) -
 /// List the tool roles that the caller may assume
 #[utoipa::path(get, path = "/roles/mine", tag = "role", responses((status = 200, body = Page<RoleRow>)))]
 async fn mine(Shared(state): Shared<State>, caller: Caller) -> Json<Page<RoleRow>> {
-    let person = caller.session.actor().person();
-    let roles = person.map(|person| state.access.entitled_roles(person, None)).unwrap_or_default();
-    let tools = roles.into_iter().filter(|role| !role.management);
-    let views = tools.map(|role| RoleView { entitlements: state.access.entitlements_of(role.id), role });
-    Json(Page { items: views.map(RoleRow::from).collect(), next_page_token: None })
+    let roles = caller.session.actor().person().map(|person| state.access.roles_of(person)).unwrap_or_default();
+    Json(Page { items: roles.into_iter().map(RoleRow::from).collect(), next_page_token: None })
 }
 
 /// Show one role
@@ -214,5 +211,5 @@ async fn end(
 
 fn view(state: &State, id: RoleId) -> Result<RoleView, Problem> {
     let role = state.access.role(id).ok_or_else(|| Problem::not_found("role", &id.to_string()))?;
-    Ok(RoleView { entitlements: state.access.entitlements_of(id), role })
+    Ok(state.access.viewed(role))
 }
