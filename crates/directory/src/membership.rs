@@ -120,4 +120,33 @@ impl Directory {
         let value = member.uuid().hyphenated().to_string();
         self.0.store.read(move |txn| found_in(txn, view::BY_MEMBER, &value)).await
     }
+
+    /// The live membership with this id.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn membership(&self, id: MembershipId) -> Result<Option<MembershipRow>, Error> {
+        let found = self.0.store.read(move |txn| found_in(txn, view::BY_ID, &id.to_string())).await?;
+        Ok(found.into_iter().find(|row| row.id == id))
+    }
+
+    /// Live memberships after a page token, at most `limit` edges, in the order of their members.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn list_memberships(
+        &self,
+        permit: Permit<api::ListGroups>,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<MembershipRow>, Error> {
+        let read = self.0.store.read(move |txn| {
+            let rows = txn.view_scan(view::MEMBERSHIP, after.as_deref(), limit)?;
+            let now = txn.now();
+            rows.iter().filter(|row| row.valid.contains(now)).map(row_of).collect()
+        });
+        let listed: Result<Vec<MembershipRow>, Error> = read.await;
+        permit.finish(crate::outcome(listed.is_ok()));
+        listed
+    }
 }

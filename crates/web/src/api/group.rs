@@ -179,8 +179,11 @@ async fn list_memberships(
 ) -> Result<Json<Page<MembershipRow>>, Problem> {
     let permit = state.access.authorize(&caller.op, api::ListGroups, Installation).await?;
     let found = state.directory.list_memberships(permit, page.after.clone(), page.limit + 1).await?;
-    let page = Page::of(found, page.limit, |row| format!("{}/{}", row.member.uuid().hyphenated(), row.group));
-    Ok(Json(Page { items: page.items.into_iter().map(MembershipRow::from).collect(), next_page_token: page.next_page_token }))
+    let key = |row: &MembershipRow| {
+        let member = row.person.as_deref().or(row.service.as_deref()).unwrap_or_default();
+        format!("{member}/{}", row.group)
+    };
+    Ok(Json(Page::of(found.into_iter().map(MembershipRow::from).collect(), page.limit, key)))
 }
 
 /// Show one membership

@@ -50,9 +50,9 @@ impl From<Person> for PersonRow {
         let personal = person.personal.as_ref();
         Self {
             id: person.id.to_string(),
-            username: personal.map(|it| it.username.to_string()),
-            name: personal.map(|it| it.display_name.to_string()),
-            email: personal.map(|it| it.email.to_string()),
+            username: personal.map(|it| it.username.as_str().to_owned()),
+            name: personal.map(|it| it.display_name.as_str().to_owned()),
+            email: personal.map(|it| it.email.as_str().to_owned()),
             source_identity: personal.map(|it| it.handle.to_string()),
             status: person.status.as_str().to_owned(),
             created: person.created.to_string(),

@@ -112,7 +112,10 @@ struct Key {
 #[utoipa::path(get, path = "/receipt-key", tag = "revocation", responses((status = 200, body = Key)))]
 async fn key(Shared(state): Shared<State>) -> Result<Json<Key>, Problem> {
         let (_, public) = access::receipt::key(state.access.custody()).map_err(|error| Problem::of(error.kind(), &error))?;
-    Ok(Json(Key { key: BASE64_STANDARD.encode(public.raw()) }))
+    let crypto::PublicKey::Ed25519 { x } = public else {
+        return Err(Problem::new(ErrorKind::Internal, "receipts are signed with a key that is not Ed25519"));
+    };
+    Ok(Json(Key { key: BASE64_STANDARD.encode(x) }))
 }
 
 /// Ends a grant.
