@@ -15,8 +15,9 @@ use crate::{
 /// down to a stretch of this length.
 pub const KEEP_CHECKPOINT_EVERY: u64 = 4096;
 
-/// What must be written for one checkpoint: `files`, durable, then `checkpoint` in one atomic replacement, then
-/// `obsolete` may go. Writing any part again is harmless.
+/// What must be written for one checkpoint: `files`, durable, then `checkpoint` in one atomic replacement, then the
+/// `kept` copy of it; then `obsolete` may go. Writing any part again is harmless. A kept checkpoint never comes before
+/// the newest one, or a log that stopped in between would look rolled back.
 #[derive(Clone, Debug)]
 pub struct Publication {
     /// The head that is signed.
@@ -25,6 +26,8 @@ pub struct Publication {
     pub files: Vec<(String, Vec<u8>)>,
     /// The signed note for [`layout::CHECKPOINT`].
     pub checkpoint: Vec<u8>,
+    /// Name under which the checkpoint is kept for good, when this one is.
+    pub kept: Option<String>,
     /// Partial tiles that the new ones replace.
     pub obsolete: Vec<String>,
 }
@@ -119,11 +122,12 @@ impl LogBuilder {
         // touched again.
         files.extend(partials.into_iter().filter(|(name, _)| !self.partials.contains(name)));
         self.partials = names;
-        if head.size / KEEP_CHECKPOINT_EVERY > self.kept / KEEP_CHECKPOINT_EVERY {
-            files.push((layout::kept_checkpoint(head.size), checkpoint.clone()));
+        let keeps = head.size / KEEP_CHECKPOINT_EVERY > self.kept / KEEP_CHECKPOINT_EVERY;
+        let kept = keeps.then(|| layout::kept_checkpoint(head.size));
+        if keeps {
             self.kept = head.size;
         }
-        Ok(Publication { head, files, checkpoint, obsolete })
+        Ok(Publication { head, files, checkpoint, kept, obsolete })
     }
 }
 

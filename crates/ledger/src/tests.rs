@@ -45,6 +45,7 @@ pub(crate) fn key() -> LogKey {
 
 pub(crate) fn write(files: &mut MemoryFiles, publication: Publication) {
     files.0.extend(publication.files);
+    files.0.extend(publication.kept.map(|name| (name, publication.checkpoint.clone())));
     files.0.insert(layout::CHECKPOINT.to_owned(), publication.checkpoint);
     for name in publication.obsolete {
         files.0.remove(&name);

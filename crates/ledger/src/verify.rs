@@ -22,6 +22,10 @@ use crate::{
 use report::Findings;
 use semantics::Semantics;
 
+/// How often something that a running writer may just have replaced is looked at again. Each look sees a newer state;
+/// what stays the same is a finding.
+const LOOKS_MAX: usize = 8;
+
 /// Sees every proven entry in order: index and bytes.
 pub type Observer<'a> = dyn FnMut(u64, &[u8]) + 'a;
 

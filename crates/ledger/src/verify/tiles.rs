@@ -2,7 +2,7 @@
 
 use crypto::Sha256Digest;
 
-use super::{Finding, FindingKind, Inventory, Replay, first_difference};
+use super::{Finding, FindingKind, Inventory, LOOKS_MAX, Replay, first_difference};
 use crate::{
     BUNDLE_ENTRIES, Bundle, Error, TreeHead,
     files::read,
@@ -247,7 +247,12 @@ impl Replay<'_> {
             return Ok(Some(wider));
         }
         // A log that is being written replaces partial tiles while we read: look again before it is called missing.
-        self.read_wider(&Inventory::of(self.files)?, name)
+        for _ in 0..LOOKS_MAX {
+            if let Some(wider) = self.read_wider(&Inventory::of(self.files)?, name)? {
+                return Ok(Some(wider));
+            }
+        }
+        Ok(None)
     }
 
     fn read_wider(&self, inventory: &Inventory, name: &TileName) -> Result<Option<(Vec<u8>, bool)>, Error> {

@@ -1,27 +1,56 @@
 //! The part of the replay that looks at the write-ahead files: whole, without gaps, and equal to what is published.
 
-use super::{Finding, FindingKind, Replay, Verifier};
+use std::collections::BTreeSet;
+
+use super::{Finding, FindingKind, Inventory, LOOKS_MAX, Replay, Verifier};
 use crate::{
-    Error,
+    Error, Origin, VerifiedCheckpoint,
     files::read,
     layout,
     wal::{self, WalEnd, WalEntry},
 };
 
+/// What explains entries that seem to be missing.
+enum Bridge {
+    /// A write-ahead file that was made while the folder was listed.
+    File(u64),
+    /// They are published.
+    Published,
+    /// Nothing.
+    None,
+}
+
 impl Replay<'_> {
     /// Checks the write-ahead files and returns how many entries stand behind the checkpoint.
     pub(super) fn check_wal(&mut self, verifier: &Verifier, size: u64) -> Result<u64, Error> {
         let Some(origin) = verifier.keys.first().map(|key| key.origin().clone()) else { return Ok(0) };
+        let mut files: BTreeSet<u64> = self.inventory.wal.iter().copied().collect();
         let mut next: Option<u64> = None;
-        for first in self.inventory.wal.clone() {
-            let name = layout::wal(first);
-            let Some(bytes) = read(self.files, &name)? else { continue };
+        let mut vanished = false;
+        while let Some(first) = files.first().copied() {
             // The first file may begin anywhere inside the published log; each further one continues the last.
-            let gap = next.map_or(first > size, |next| next != first);
+            let gap = next.map_or(first > size && !vanished, |next| next != first);
             if gap {
-                let missing_from = next.unwrap_or(size);
-                self.findings.push(Finding::new(FindingKind::WalGap).file(&name).entries(missing_from, first));
+                match self.bridge(verifier, next.unwrap_or(size), first)? {
+                    Bridge::File(between) => {
+                        self.inventory.wal.push(between);
+                        files.insert(between);
+                        continue;
+                    }
+                    Bridge::Published => {}
+                    Bridge::None => {
+                        let finding = Finding::new(FindingKind::WalGap).file(&layout::wal(first));
+                        self.findings.push(finding.entries(next.unwrap_or(size), first));
+                    }
+                }
             }
+            files.remove(&first);
+            let name = layout::wal(first);
+            let Some(bytes) = self.settled(&name, first, &origin)? else {
+                // Published and removed since the folder was listed.
+                (next, vanished) = (None, true);
+                continue;
+            };
             let scan = wal::scan(&bytes, &origin, first);
             for entry in &scan.entries {
                 self.wal_entry(&name, entry, size);
@@ -38,6 +67,42 @@ impl Replay<'_> {
             next = Some(scan.next);
         }
         Ok(next.unwrap_or(size).saturating_sub(size))
+    }
+
+    /// Entries from `from` to `first` were in no file when the folder was listed. A running writer explains that: a
+    /// file that the listing missed, or a checkpoint that covers them by now.
+    fn bridge(&self, verifier: &Verifier, from: u64, first: u64) -> Result<Bridge, Error> {
+        for _ in 0..LOOKS_MAX {
+            let now = Inventory::of(self.files)?;
+            let holds = now.wal.iter().rev().find(|file| **file <= from);
+            if let Some(between) = holds.filter(|file| !self.inventory.wal.contains(file)) {
+                return Ok(Bridge::File(*between));
+            }
+            let head = read(self.files, layout::CHECKPOINT)?
+                .and_then(|note| VerifiedCheckpoint::verify(&note, &verifier.keys).ok())
+                .map_or(0, |verified| verified.head().size);
+            if head >= first {
+                return Ok(Bridge::Published);
+            }
+        }
+        Ok(Bridge::None)
+    }
+
+    /// The file's content, read again as long as a writer is changing what we look at.
+    fn settled(&self, name: &str, first: u64, origin: &Origin) -> Result<Option<Vec<u8>>, Error> {
+        let mut bytes = read(self.files, name)?;
+        for _ in 0..LOOKS_MAX {
+            let Some(seen) = &bytes else { break };
+            if wal::scan(seen, origin, first).end == WalEnd::Clean {
+                break;
+            }
+            let again = read(self.files, name)?;
+            if again == bytes {
+                break;
+            }
+            bytes = again;
+        }
+        Ok(bytes)
     }
 
     fn wal_entry(&mut self, name: &str, entry: &WalEntry<'_>, size: u64) {

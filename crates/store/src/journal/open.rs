@@ -128,14 +128,15 @@ fn write_durably(disk: &dyn Disk, name: &str, bytes: &[u8]) -> Result<(), Error>
     disk.rename(&temporary, name).map_err(failed("replace", name))
 }
 
-/// Writes a publication: its files, durable, then the checkpoint in one step.
+/// Writes a publication: its files, durable, then the checkpoint in one step, then the copy that is kept.
 pub(super) fn write(disk: &dyn Disk, publication: &Publication) -> Result<(), Error> {
     for (name, bytes) in &publication.files {
         disk.write(name, bytes).map_err(failed("write", name))?;
     }
     let names: Vec<&str> = publication.files.iter().map(|(name, _)| name.as_str()).collect();
     disk.sync(&names).map_err(failed("sync", "tile/"))?;
-    write_durably(disk, layout::CHECKPOINT, &publication.checkpoint)
+    write_durably(disk, layout::CHECKPOINT, &publication.checkpoint)?;
+    publication.kept.as_ref().map_or(Ok(()), |name| write_durably(disk, name, &publication.checkpoint))
 }
 
 /// Removes files that nothing needs any more.

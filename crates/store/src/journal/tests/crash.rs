@@ -11,14 +11,22 @@ use std::{
 use super::{assert_sound, entry, open, origin, runtime};
 use crate::journal::{Options, RealDisk};
 
-/// Kills per run of the test; `cargo xtask soak` runs it many times.
+/// Kills per run of the test.
 const ROUNDS: u64 = 6;
+
+/// Asks for another number of kills; for `cargo xtask soak`.
+const ROUNDS_WANTED: &str = "GALEN_TEST_JOURNAL_KILLS";
 
 /// Where the child finds its folder.
 const FOLDER: &str = "GALEN_TEST_JOURNAL_FOLDER";
 
 fn options() -> Options {
     Options { wal_bytes: 64 << 10, checkpoint_interval: Duration::from_millis(2), ..Options::small(origin()) }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the only channel into a test: from the parent test, or from the soak")]
+fn asked(name: &str) -> Option<String> {
+    env::var(name).ok()
 }
 
 /// The child: without the folder it is a test that does nothing. It appends from four tasks and writes each
@@ -54,7 +62,7 @@ fn a_killed_process_loses_nothing_that_it_acknowledged() {
     let mut acknowledged: Vec<(u64, u64)> = Vec::new();
     // A fixed sequence of moments, counted in acknowledgements.
     let mut seed = 0x2545_f491_4f6c_dd1d_u64;
-    for round in 0..ROUNDS {
+    for round in 0..asked(ROUNDS_WANTED).map_or(ROUNDS, |rounds| rounds.parse().unwrap()) {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let acks_before_the_kill = 1 + (seed >> 33) % 900;
         let mut child = Command::new(env::current_exe().unwrap())

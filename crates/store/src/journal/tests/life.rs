@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{NEVER, TestSigner, assert_sound, disks::MemoryDisk, entry, open, origin, runtime, tiny};
-use crate::journal::{Error, Journal, Options, RealDisk, State};
-use ledger::{CheckpointSigner as _, LogKey, TlogProof, layout};
+use crate::journal::{DiskFiles, Error, Journal, Options, RealDisk, State};
+use ledger::{CheckpointSigner as _, LogKey, TlogProof, layout, verify::Verifier};
 
 #[test]
 fn entries_are_durable_readable_and_provable() {
@@ -233,4 +233,42 @@ fn a_folder_has_one_writer() {
     assert_eq!(open(&disk, tiny()).size(), 300);
     let key = LogKey::new(origin(), TestSigner::new(7).public_key());
     assert_eq!(std::fs::read_to_string(folder.path().join(layout::LOG_KEY)).unwrap(), format!("{key}\n"));
+}
+
+/// `galen ledger verify` reads the folder of a running node without asking it: what changes under it is no finding.
+#[test]
+fn a_log_in_use_verifies_from_outside() {
+    const SIZE: u64 = 9000;
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Arc::new(RealDisk::open(folder.path()).unwrap());
+    let options = Options { wal_bytes: 16 << 10, checkpoint_interval: Duration::ZERO, ..tiny() };
+    let journal = open(&disk, options);
+    let key = journal.key();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for writer in 0..2_u64 {
+            let (journal, done) = (&journal, &done);
+            scope.spawn(move || {
+                let mut number = writer * 1_000_000;
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    journal.append_blocking((number..number + 5).map(entry).collect()).unwrap();
+                    number += 5;
+                }
+            });
+        }
+        while journal.size() < SIZE {
+            let verifier = Verifier::new(vec![key.clone()]).bytes_only();
+            let outside = verifier.verify(&DiskFiles::new(folder.path())).unwrap();
+            let inside = journal.verify(|verifier| Ok(verifier.bytes_only())).unwrap();
+            for report in [outside, inside] {
+                if !report.is_sound() {
+                    done.store(true, std::sync::atomic::Ordering::Relaxed);
+                }
+                assert!(report.is_sound(), "at {}: {:?}", journal.size(), report.findings);
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    journal.close().unwrap();
+    assert_sound(&*disk);
 }
