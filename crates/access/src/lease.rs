@@ -249,8 +249,8 @@ impl Leases {
         self.end_all(self.all(), |stream| stream.state(now).err())
     }
 
-    /// Sweeps every [`RECHECK_EVERY`] until `stop` changes or is dropped; `app` owns the task.
-    pub async fn run(&self, effects: base::Effects, mut stop: watch::Receiver<bool>) {
+    /// Sweeps every [`RECHECK_EVERY`] until `stop` changes or is dropped; `Access`'s maintenance runs it.
+    pub async fn run(self, effects: base::Effects, mut stop: watch::Receiver<bool>) {
         let mut ticks = tokio::time::interval(RECHECK_EVERY);
         loop {
             tokio::select! {

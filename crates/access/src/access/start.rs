@@ -184,9 +184,14 @@ pub struct Maintenance {
 }
 
 impl Maintenance {
-    /// Relays pending entries to the ledger, flushes counters, merges the index, brings documents, until `stop` changes
-    /// or is dropped; then once more, so that nothing committed is left behind.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    /// Relays pending entries to the ledger, flushes counters, merges the index, brings documents, re-checks open
+    /// streams, until `stop` changes or is dropped; then once more, so that nothing committed is left behind.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        let sweeping = self.access.leases().clone().run(self.access.effects().clone(), stop.clone());
+        tokio::join!(sweeping, self.rounds(stop));
+    }
+
+    async fn rounds(&self, mut stop: watch::Receiver<bool>) {
         let wake = self.access.0.store.pending_wake();
         loop {
             self.once().await;

@@ -1,6 +1,10 @@
 //! A folder is read as a log; what is missing or altered is found.
 
 use super::*;
+use base::DecisionId;
+use crypto::{PrivateKey, PublicKey, SignatureScheme};
+use std::sync::Arc;
+use store::journal::{Journal, Options, RealDisk};
 
 #[test]
 fn an_empty_folder_has_no_key() {
@@ -10,14 +14,36 @@ fn an_empty_folder_has_no_key() {
     assert!(matches!(prove(dir.path(), &Trust::Folder, 0), Err(Error::NoLogKey { .. })));
 }
 
-#[test]
-fn a_folder_lists_its_files_by_relative_name() {
+#[tokio::test]
+async fn a_log_verifies_is_proven_and_an_altered_byte_is_found() {
     let dir = tempfile::tempdir().unwrap();
-    fs::create_dir_all(dir.path().join("tile/entries")).unwrap();
-    fs::write(dir.path().join("tile/entries/000"), b"x").unwrap();
-    fs::write(dir.path().join("checkpoint"), b"y").unwrap();
-    let folder = Folder::new(dir.path());
-    assert_eq!(folder.list().unwrap(), ["checkpoint", "tile/entries/000"]);
-    assert_eq!(folder.read("tile/entries/000").unwrap().unwrap(), b"x");
-    assert_eq!(folder.read("absent").unwrap(), None);
+    let key = PrivateKey::ed25519_from_seed(&base::Secret::new([7; 32])).unwrap();
+    let PublicKey::Ed25519 { x } = key.public_key().unwrap() else { panic!("another kind of key") };
+    let signer = ::ledger::SignWith::new(x, move |text| Ok(key.sign(SignatureScheme::EdDsa, text)?));
+    let disk = RealDisk::open(dir.path()).unwrap();
+    let options = Options::small("galen.example/test".parse().unwrap());
+    let journal = Journal::open(Arc::new(disk), Arc::new(signer), options).unwrap();
+    for n in 0..3_u8 {
+        let id = DecisionId::from_uuid(uuid::Uuid::from_bytes([n; 16]));
+        let who = ::ledger::UserIdentity::new(base::Actor::System);
+        let entry = ::ledger::Entry::new(::ledger::Phase::Note, id, base::Timestamp::UNIX_EPOCH, "galen", "Start", who);
+        journal.append(entry.encode().unwrap()).await.unwrap();
+    }
+    journal.publish().await.unwrap();
+    journal.close().unwrap();
+    let report = verify(dir.path(), &Trust::Folder, None).unwrap();
+    assert_eq!((report.size, report.complete_to, report.findings.len()), (3, 3, 0), "{report:?}");
+    let proof = TlogProof::decode(&prove(dir.path(), &Trust::Folder, 1).unwrap()).unwrap();
+    assert_eq!(proof.index, 1);
+    assert!(prove(dir.path(), &Trust::Folder, 3).is_err());
+
+    let other = LogKey::new("galen.example/test".parse().unwrap(), [1; 32]);
+    let foreign = verify(dir.path(), &Trust::Keys(vec![other]), None).unwrap();
+    assert!(!foreign.findings.is_empty(), "a key from elsewhere does not verify it");
+
+    let bundle = dir.path().join("tile/entries/000.p/3");
+    let mut bytes = fs::read(&bundle).unwrap();
+    bytes[20] ^= 1;
+    fs::write(&bundle, bytes).unwrap();
+    assert!(!verify(dir.path(), &Trust::Folder, None).unwrap().findings.is_empty());
 }
