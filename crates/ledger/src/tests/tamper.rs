@@ -157,6 +157,28 @@ fn frame_ends(wal: &[u8]) -> Vec<usize> {
     starts
 }
 
+/// A crash between a publication and the removal of what it replaces leaves narrower tiles; they are no finding, and
+/// bent ones are.
+#[test]
+fn leftover_tiles_must_be_beginnings_of_the_current_ones() {
+    let entries = short(SMALL + 300);
+    let mut whole = log_of(&entries, &[]);
+    let older = log_of(&entries[..SMALL], &[]);
+    let leftovers: Vec<_> = older.0.keys().filter(|name| name.contains(".p/")).cloned().collect();
+    assert_eq!(leftovers, ["tile/0/001.p/4", "tile/1/000.p/1", "tile/entries/001.p/4"]);
+    for name in &leftovers {
+        whole.0.insert(name.clone(), older.0[name].clone());
+    }
+    assert!(verify(&whole).findings.is_empty(), "{:?}", verify(&whole).findings);
+    for name in &leftovers {
+        let mut bent = whole.clone();
+        bent.0.get_mut(name).unwrap()[3] ^= 1;
+        let report = verify(&bent);
+        let found: Vec<_> = report.errors().map(|finding| (finding.file.clone().unwrap(), finding.offset)).collect();
+        assert_eq!(found, [(name.clone(), Some(3))]);
+    }
+}
+
 #[test]
 fn every_missing_file_is_found() {
     let whole = small();

@@ -77,12 +77,7 @@ impl Replay<'_> {
             }
             self.compare_upper()?;
         }
-        for tile in self.tree.partial() {
-            if tile.name.kind != TileKind::Hashes(0) {
-                self.compare_tile(&tile.name, &tile.bytes)?;
-            }
-        }
-        Ok(())
+        self.tree.partial().into_iter().try_for_each(|tile| self.compare_tile(&tile.name, &tile.bytes))
     }
 
     /// Takes one bundle into the tree; false when the tree cannot go on.
@@ -101,7 +96,7 @@ impl Replay<'_> {
         let entries_whole = bundle.leaves.len() == count && bundle.broken_at.is_none();
         if entries_whole && stored.as_ref() == Some(&bundle.leaves) {
             self.take_bundle(number, &bundle, &bundle.leaves);
-            self.check_leftovers(number, width, &bundle)?;
+            self.check_narrower_bundles(number, width, &bundle)?;
             return Ok(true);
         }
         match self.truth(number, head, stored.as_deref(), entries_whole.then_some(bundle.leaves.as_slice()))? {
@@ -274,15 +269,15 @@ impl Replay<'_> {
 
     /// Compares the tiles above the leaves that have become full.
     fn compare_upper(&mut self) -> Result<(), Error> {
-        for tile in self.tree.take_full() {
-            if tile.name.kind != TileKind::Hashes(0) {
-                self.compare_tile(&tile.name, &tile.bytes)?;
-            }
-        }
-        Ok(())
+        self.tree.take_full().into_iter().try_for_each(|tile| self.compare_tile(&tile.name, &tile.bytes))
     }
 
     fn compare_tile(&mut self, name: &TileName, computed: &[u8]) -> Result<(), Error> {
+        self.check_narrower(name, |narrow| computed.get(..usize::from(narrow) * 32).unwrap_or_default())?;
+        if name.kind == TileKind::Hashes(0) {
+            // Compared with its entries already.
+            return Ok(());
+        }
         match self.read_tile(name)? {
             None => {
                 let size = self.tree.size();
@@ -296,22 +291,23 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Narrower files of the same bundle and tile, left over by a crash, must be beginnings of the current ones.
-    fn check_leftovers(&mut self, number: u64, width: u16, bundle: &ReadBundle) -> Result<(), Error> {
-        for kind in [TileKind::Entries, TileKind::Hashes(0)] {
-            let widths = self.inventory.tiles.get(&(kind, number)).cloned().unwrap_or_default();
-            for narrow in widths.into_iter().filter(|narrow| *narrow < width) {
-                let name = TileName { kind, number, width: narrow };
-                let Some(bytes) = read(self.files, &name.path())? else { continue };
-                let count = usize::from(narrow);
-                let expected: Vec<u8> = match kind {
-                    TileKind::Entries => bundle.bytes.get(..bundle.offset(count)).unwrap_or_default().to_vec(),
-                    TileKind::Hashes(_) => bundle.leaves.iter().take(count).flat_map(|leaf| *leaf.bytes()).collect(),
-                };
-                if bytes != expected {
-                    let offset = first_difference(&expected, &bytes);
-                    self.findings.push(Finding::new(FindingKind::TileAltered).file(&name.path()).offset(offset));
-                }
+    /// Narrower bundles that a crash left over must be beginnings of the current one.
+    fn check_narrower_bundles(&mut self, number: u64, width: u16, bundle: &ReadBundle) -> Result<(), Error> {
+        self.check_narrower(&TileName::entries(number, width), |narrow| {
+            bundle.bytes.get(..bundle.offset(usize::from(narrow))).unwrap_or_default()
+        })
+    }
+
+    /// Narrower files of a bundle or tile: `beginning` gives what one of that width must hold.
+    fn check_narrower<'b>(&mut self, name: &TileName, beginning: impl Fn(u16) -> &'b [u8]) -> Result<(), Error> {
+        let widths = self.inventory.tiles.get(&(name.kind, name.number)).cloned().unwrap_or_default();
+        for width in widths.into_iter().filter(|width| *width < name.width) {
+            let narrow = TileName { width, ..*name };
+            let Some(bytes) = read(self.files, &narrow.path())? else { continue };
+            let expected = beginning(width);
+            if bytes != expected {
+                let offset = first_difference(expected, &bytes);
+                self.findings.push(Finding::new(FindingKind::TileAltered).file(&narrow.path()).offset(offset));
             }
         }
         Ok(())
