@@ -15,9 +15,9 @@ use store::Store;
 use crate::action::{Class, Need};
 use crate::documents::{Given, Library};
 use crate::gate::{self, Ask, Scene, Verdict};
-use crate::index::Index;
+use crate::index::{Index, World};
 use crate::permit::{EvaluationFault, Reason, Ticket};
-use crate::recorder::{ChangeRecorder, NotRecorded, Recorder, Window};
+use crate::recorder::{ChangeRecorder, Log, NotRecorded, Recorder, Window};
 use crate::{Action, Denied, DenyReason, Ended, Lease, LeaseScope, OpContext, Outcome, Permit, ResourceRef, Sessions};
 
 pub use look::Located;
@@ -83,7 +83,7 @@ impl Access {
     /// Records a refusal that an edge made before there was anything to authorise (an unknown role, a malformed name).
     /// Does not wait.
     pub fn record_refusal(&self, op: &OpContext, action: &'static str, resource: &ResourceRef, reason: DenyReason) {
-        self.0.recorder.refusal(op, action, self.0.arn(resource), reason);
+        self.0.recorder.refusal(op, action, (resource, &self.0.arn(resource)), reason);
     }
 
     /// Counts a failure of somebody unknown (a bad signature, a malformed token) by reason and source, per minute.
@@ -132,7 +132,8 @@ impl Access {
         }
         let arn = self.0.arn(&resource);
         let decision = DecisionId::from_uuid(self.0.effects.uuid());
-        let mut decided = Decided { decision, verdict, arn, lease: None, window: Window::None };
+        let mut decided =
+            Decided { decision, verdict, arn, resource: resource.clone(), lease: None, window: Window::None };
         if decided.verdict.allowed() && matches!(A::CLASS, Class::Read | Class::Write) && ask.trust.is_none() {
             self.lease(op, A::CLASS, A::NEED, action.name(), resource, &mut decided);
         }
@@ -220,12 +221,27 @@ impl Access {
         })
     }
 
+    /// The world of this moment, to be kept.
+    pub(crate) fn world(&self) -> Arc<World> {
+        Arc::clone(&self.0.index.world())
+    }
+
+    /// The ledger as the recorder uses it.
+    pub(crate) fn log(&self) -> &Log {
+        self.0.recorder.log()
+    }
+
+    /// The ARN of a resource here.
+    pub(crate) fn arn(&self, resource: &ResourceRef) -> String {
+        self.0.arn(resource)
+    }
+
     /// Brings documents that a commit cited and that were not in memory; whether any came.
     pub(crate) async fn heal(&self) -> bool {
         if !self.0.library.wants() {
             return false;
         }
-        match self.0.library.fetch().await {
+        match self.0.library.fetch(&self.0.store).await {
             Ok(0) => false,
             Ok(_) => {
                 self.0.index.heal(&*self.0.library);
@@ -253,18 +269,21 @@ struct Decided {
     decision: DecisionId,
     verdict: Verdict,
     arn: String,
+    resource: ResourceRef,
     lease: Option<Lease>,
     window: Window,
 }
 
 impl Decided {
-    fn record<'a, A: Action>(&'a self, op: &'a OpContext, action: &A) -> crate::recorder::Record<'a> {
+    fn record<'a, A: Action>(&'a self, op: &'a OpContext, action: &'a A) -> crate::recorder::Record<'a> {
         crate::recorder::Record {
             decision: self.decision,
             op,
             action: action.name(),
             class: A::CLASS,
             arn: &self.arn,
+            resource: &self.resource,
+            trust: action.trust(),
             verdict: &self.verdict,
             window: &self.window,
         }

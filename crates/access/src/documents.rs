@@ -128,18 +128,14 @@ impl Documents for FromTxn<'_, '_> {
 }
 
 /// The documents of this process.
+#[derive(Default)]
 pub(crate) struct Library {
-    store: Store,
     cache: RwLock<HashMap<(Sha256Digest, DocumentKind), Loaded>>,
     given: RwLock<HashMap<(Sha256Digest, DocumentKind), Given>>,
     wanted: Mutex<HashSet<(Sha256Digest, DocumentKind)>>,
 }
 
 impl Library {
-    pub(crate) fn new(store: Store) -> Self {
-        Self { store, cache: RwLock::default(), given: RwLock::default(), wanted: Mutex::default() }
-    }
-
     fn cached(&self, digest: &Sha256Digest, kind: DocumentKind) -> Option<Loaded> {
         self.cache.read().unwrap_or_else(PoisonError::into_inner).get(&(*digest, kind)).cloned()
     }
@@ -196,10 +192,10 @@ impl Library {
     }
 
     /// Looks in the store for what was noted; how many were found. What is not found is noted again when it is asked for.
-    pub(crate) async fn fetch(&self) -> Result<usize, store::Error> {
+    pub(crate) async fn fetch(&self, store: &Store) -> Result<usize, store::Error> {
         let wanted: Vec<_> = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
         let asked = wanted.clone();
-        let found = self.store.read(move |txn| {
+        let found = store.read(move |txn| {
             let get = |(digest, kind): &(Sha256Digest, DocumentKind)| {
                 // Bytes that do not match their digest are as good as none: the evaluation denies.
                 let bytes = txn.document_get(*digest).ok().flatten()?;

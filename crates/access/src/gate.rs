@@ -22,6 +22,7 @@ use crate::permit::{DocumentRef, EvaluationFault, Obligations, Reason, Slot, Sta
 use crate::resource::Member;
 use crate::{DenyReason, OpContext, ResourceRef, Session};
 
+pub(crate) use manage::dataset as dataset_of;
 pub(crate) use sentence::sentence;
 pub(crate) use trust::trust_document;
 

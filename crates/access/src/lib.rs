@@ -17,6 +17,7 @@ mod recorder;
 pub mod resource;
 pub mod roles;
 mod visible;
+pub mod why;
 
 #[cfg(test)]
 mod testing;

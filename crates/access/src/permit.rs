@@ -179,6 +179,8 @@ pub enum DenyReason {
         /// The role.
         role: RoleId,
     },
+    /// No group of the person or service entitles any role.
+    NoRole,
     /// The person or service is no longer entitled to the role.
     NotEntitled {
         /// The role.

@@ -19,12 +19,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::Store;
 
 pub use change::ChangeRecorder;
+pub(crate) use entry::SEALED_ELSEWHERE;
 pub(crate) use log::Log;
 
-use crate::action::Class;
+use crate::action::{Class, sts};
 use crate::gate::Verdict;
 use crate::permit::{AuditClass, Outcomes};
-use crate::{DenyReason, Error, OpContext};
+use crate::{DenyReason, Error, OpContext, ResourceRef};
 
 /// One decision to record.
 pub(crate) struct Record<'a> {
@@ -33,6 +34,8 @@ pub(crate) struct Record<'a> {
     pub(crate) action: &'static str,
     pub(crate) class: Class,
     pub(crate) arn: &'a str,
+    pub(crate) resource: &'a ResourceRef,
+    pub(crate) trust: Option<&'a sts::AssumeRole>,
     pub(crate) verdict: &'a Verdict,
     pub(crate) window: &'a Window,
 }
@@ -202,15 +205,31 @@ impl Recorder {
     }
 
     /// A refusal that an edge made itself; recorded without waiting.
-    pub(crate) fn refusal(&self, op: &OpContext, action: &'static str, arn: String, reason: DenyReason) {
+    pub(crate) fn refusal(
+        &self,
+        op: &OpContext,
+        action: &'static str,
+        resource: (&ResourceRef, &str),
+        reason: DenyReason,
+    ) {
         if op.actor.is_none() {
             self.failure(op, entry::code(&reason));
             return;
         }
         let verdict = Verdict { deny: Some(reason), ..Verdict::default() };
         let decision = DecisionId::from_uuid(self.0.effects.uuid());
-        let record =
-            Record { decision, op, action, class: Class::View, arn: &arn, verdict: &verdict, window: &Window::None };
+        let (resource, arn) = resource;
+        let record = Record {
+            decision,
+            op,
+            action,
+            class: Class::View,
+            arn,
+            resource,
+            trust: None,
+            verdict: &verdict,
+            window: &Window::None,
+        };
         let entry = self.plain(&record, ledger::Phase::Denial);
         // The refusal stands whether it is recorded or not.
         self.unwaited(&entry);

@@ -9,7 +9,7 @@ use base::{
 };
 
 /// A bucket by name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Bucket {
     /// The bucket's name.
     pub name: String,
@@ -23,7 +23,7 @@ impl Bucket {
 }
 
 /// One object (or the place where one would be), with what is known of it before the decision.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Object {
     /// The bucket's name.
     pub bucket: String,
@@ -55,11 +55,11 @@ impl Object {
 }
 
 /// The installation itself: lists and creations that no smaller thing owns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Installation;
 
 /// A domain with its owner and steward groups, as `governance` knows them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DomainTarget {
     /// The domain.
     pub domain: DomainId,
@@ -70,7 +70,7 @@ pub struct DomainTarget {
 }
 
 /// A grant of a dataset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct GrantTarget {
     /// The grant.
     pub grant: GrantId,
@@ -111,7 +111,7 @@ impl From<ServiceId> for Member {
 }
 
 /// One edge between a member and a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct MembershipEdge {
     /// Who.
     pub member: Member,
@@ -120,7 +120,7 @@ pub struct MembershipEdge {
 }
 
 /// A session and the person it belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct SessionTarget {
     /// The session.
     pub session: SessionId,
@@ -129,7 +129,7 @@ pub struct SessionTarget {
 }
 
 /// An erasure that waits for its second approval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Erasure {
     /// Whose attributes would be destroyed.
     pub person: PersonId,
@@ -138,7 +138,8 @@ pub struct Erasure {
 }
 
 /// Any resource that a decision can name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each variant is the type of the same name")]
 pub enum ResourceRef {
     Bucket(Bucket),
@@ -164,7 +165,7 @@ pub enum ResourceRef {
 }
 
 /// Every bucket of the account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct AnyBucket;
 
 macro_rules! into_ref {

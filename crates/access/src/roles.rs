@@ -94,7 +94,10 @@ impl Access {
             tags: Vec::new(),
         };
         if new.groups.len() > GROUPS_MAX {
-            return Err(Error::Value { what: "a new role", expected: "at most 100 groups; add others as entitlements" });
+            return Err(Error::Value {
+                what: "a new role",
+                expected: "at most 100 groups; add others as entitlements",
+            });
         }
         let entitle = |group: &GroupId| Entitlement {
             id: EntitlementId::from_uuid(self.effects().uuid()),
@@ -210,10 +213,12 @@ impl Access {
 }
 
 fn session_secs(secs: u32) -> Result<u32, Error> {
-    if SESSION_SECS.contains(&secs) { Ok(secs) } else { Err(Error::Value { what: "the longest session", expected: "3,600 to 43,200 seconds" }) }
+    if SESSION_SECS.contains(&secs) {
+        Ok(secs)
+    } else {
+        Err(Error::Value { what: "the longest session", expected: "3,600 to 43,200 seconds" })
+    }
 }
-
-
 
 /// Keeps the documents of a role's policies.
 fn put_policies(txn: &mut WriteTxn<'_>, policies: &[RolePolicy]) -> Result<Vec<NamedDocument>, Error> {

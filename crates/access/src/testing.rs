@@ -46,7 +46,7 @@ pub(crate) struct World {
     pub(crate) journal: Arc<Journal>,
     pub(crate) account: AccountId,
     names: Mutex<HashMap<String, uuid::Uuid>>,
-    _dir: tempfile::TempDir,
+    dir: Arc<tempfile::TempDir>,
 }
 
 fn deps(dir: &Path, clock: &Arc<Hand>) -> (Store, Custody, Effects, Region) {
@@ -75,10 +75,43 @@ pub(crate) fn journal(dir: &Path) -> Journal {
     Journal::open(Arc::new(disk), Arc::new(signer), options).unwrap()
 }
 
+fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(Hand(AtomicI64::new(1_795_000_000_000)));
+        Self::open(Arc::new(tempfile::tempdir().unwrap()), clock, HashMap::new()).await
+    }
+
+    /// Drops everything, lets `between` at the folder, and starts again on it.
+    pub(crate) async fn again(self, between: impl FnOnce(&Path)) -> Self {
+        let Self { access, maintenance, store, effects, clock, journal, names, dir, .. } = self;
+        drop((access, maintenance, store, effects));
+        journal.close().unwrap();
+        drop(journal);
+        between(dir.path());
+        Self::open(dir, clock, names.into_inner().unwrap()).await
+    }
+
+    /// What a crash at this moment leaves on the disk, started again; `self` goes on beside it.
+    pub(crate) async fn crashed(&self) -> Self {
+        let copy = tempfile::tempdir().unwrap();
+        copy_dir(self.dir.path(), copy.path());
+        let names = self.names.lock().unwrap().clone();
+        Self::open(Arc::new(copy), Arc::clone(&self.clock), names).await
+    }
+
+    async fn open(dir: Arc<tempfile::TempDir>, clock: Arc<Hand>, names: HashMap<String, uuid::Uuid>) -> Self {
         let (store, custody, effects, region) = deps(dir.path(), &clock);
         let journal = Arc::new(journal(dir.path()));
         let account = "123456789012".parse().unwrap();
@@ -92,7 +125,7 @@ impl World {
             account,
         };
         let (access, maintenance) = Access::start(deps).await.unwrap();
-        Self { access, maintenance, store, effects, clock, journal, account, names: Mutex::default(), _dir: dir }
+        Self { access, maintenance, store, effects, clock, journal, account, names: Mutex::new(names), dir }
     }
 
     /// The id behind a name of the test, made at its first use.

@@ -5,3 +5,4 @@ use crate::testing::World;
 use crate::*;
 
 mod gate;
+mod why;

@@ -162,7 +162,8 @@ impl Access {
     /// The groups that entitle to `role`, through whatever client, sorted.
     pub fn entitled_groups(&self, role: RoleId) -> Vec<GroupId> {
         let world = self.0.index.world();
-        let mut groups: Vec<GroupId> = world.entitlements(role).iter().filter_map(|row| world.group(row.group)).collect();
+        let mut groups: Vec<GroupId> =
+            world.entitlements(role).iter().filter_map(|row| world.group(row.group)).collect();
         groups.sort_unstable();
         groups.dedup();
         groups

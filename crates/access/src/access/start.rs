@@ -3,7 +3,7 @@
 use base::{AccountId, Effects, Region};
 use crypto::Crypto;
 use custody::Custody;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use store::journal::Journal;
 use store::{CommitHook, Fact, Position, Store};
@@ -43,6 +43,9 @@ pub fn folds() -> Vec<Arc<dyn store::Fold>> {
 /// How often background work is looked for when nothing wakes it: outcomes, read windows and merges.
 const MAINTENANCE_EVERY: Duration = Duration::from_millis(100);
 
+/// How often decisions are indexed for "why": a newer one is found in the tail of the log.
+const INDEX_EVERY: Duration = Duration::from_secs(1);
+
 impl Access {
     /// Loads the index, joins the store's commits, closes what a crash left open, and answers from then on.
     ///
@@ -50,13 +53,13 @@ impl Access {
     /// Those of the store and of the ledger.
     pub async fn start(deps: Deps) -> Result<(Self, Maintenance), Error> {
         let Deps { store, custody, journal, crypto, effects, region, account } = deps;
-        let library = Arc::new(Library::new(store.clone()));
+        let library = Arc::new(Library::default());
         // The hook first, the views after: what is committed in between waits, and is taken by its position.
         let index = Arc::new(Index::new(World::default()));
         let keys = Arc::new(CustodyKeys::new(custody.clone()));
         let session_deps = SessionDeps { store: store.clone(), keys, crypto: crypto.clone(), effects: effects.clone() };
         let sessions = Sessions::new(session_deps, Epochs::default(), Leases::default());
-        let hook = Arc::new(Hook::new(Arc::clone(&index), Arc::clone(&library), sessions.clone()));
+        let hook = Arc::new(Hook::new(Arc::clone(&index), Arc::clone(&library), sessions.epochs().clone()));
         store.on_commit(Arc::clone(&hook) as Arc<dyn CommitHook>);
         let loaded = store.read(|txn| Ok::<_, Error>((World::load(txn, &FromTxn(txn))?, txn.position()?))).await?;
         hook.begin(loaded.0, loaded.1);
@@ -65,6 +68,7 @@ impl Access {
         let recorder = Recorder::start(log, store.clone(), custody.clone(), effects.clone(), region.clone()).await?;
         let inner = Inner { store, custody, crypto, effects, region, account, index, library, recorder, sessions };
         let access = Self(Arc::new(inner));
+        hook.follow(&access.0);
         let maintenance = Maintenance { access: access.clone() };
         Ok((access, maintenance))
     }
@@ -139,17 +143,27 @@ impl Access {
     }
 }
 
+/// A change that came before the views were loaded.
+type Waiting = (Position, Vec<Fact>);
+
 /// Feeds the index from commits. Until the views are loaded, facts wait.
 struct Hook {
     index: Arc<Index>,
     library: Arc<Library>,
-    sessions: Sessions,
-    waiting: Mutex<Option<Vec<(Position, Vec<Fact>)>>>,
+    epochs: Epochs,
+    /// Weak, since the store owns the hook and `Inner` the store.
+    follower: OnceLock<Weak<Inner>>,
+    waiting: Mutex<Option<Vec<Waiting>>>,
 }
 
 impl Hook {
-    fn new(index: Arc<Index>, library: Arc<Library>, sessions: Sessions) -> Self {
-        Self { index, library, sessions, waiting: Mutex::new(Some(Vec::new())) }
+    fn new(index: Arc<Index>, library: Arc<Library>, epochs: Epochs) -> Self {
+        Self { index, library, epochs, follower: OnceLock::new(), waiting: Mutex::new(Some(Vec::new())) }
+    }
+
+    /// Names whose open streams a change ends. Before that there are none.
+    fn follow(&self, inner: &Arc<Inner>) {
+        self.follower.get_or_init(|| Arc::downgrade(inner));
     }
 
     /// Takes the world that was loaded at `position`, then the changes that came after it.
@@ -172,8 +186,10 @@ impl CommitHook for Hook {
             }
         }
         // The index first, the epochs next, the open streams last: each re-check reads the ones before it.
-        self.sessions.epochs().apply(facts);
-        self.sessions.after_commit(facts);
+        self.epochs.apply(facts);
+        if let Some(inner) = self.follower.get().and_then(Weak::upgrade) {
+            inner.sessions.after_commit(facts);
+        }
     }
 }
 
@@ -192,9 +208,15 @@ impl Maintenance {
     }
 
     async fn rounds(&self, mut stop: watch::Receiver<bool>) {
+        let mut indexed = Duration::ZERO;
         let wake = self.access.0.store.pending_wake();
         loop {
-            self.once().await;
+            self.round().await;
+            let now = self.access.0.effects.monotonic();
+            if now.saturating_sub(indexed) >= INDEX_EVERY {
+                indexed = now;
+                self.index().await;
+            }
             tokio::select! {
                 () = wake.notified() => {}
                 () = tokio::time::sleep(MAINTENANCE_EVERY) => {}
@@ -205,8 +227,19 @@ impl Maintenance {
         self.access.0.recorder.close().await;
     }
 
-    /// One round, for tests and for a clean stop.
+    /// Everything once, for tests and for a clean stop.
     pub async fn once(&self) {
+        self.round().await;
+        self.index().await;
+    }
+
+    async fn index(&self) {
+        if let Err(error) = self.access.index_round().await {
+            tracing::warn!(error = %base_chain(&error), "decisions cannot be indexed now");
+        }
+    }
+
+    async fn round(&self) {
         self.access.heal().await;
         if let Err(error) = self.access.0.recorder.relay().await {
             tracing::error!(error = %base_chain(&error), "committed changes wait for the ledger");

@@ -70,7 +70,7 @@ impl Action for AssumeRole {
 }
 
 /// A role as the target of `AssumeRole`: its ARN is IAM's own, not `arn:aws:galen:...`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct AssumableRole(pub RoleId);
 
 impl From<AssumableRole> for ResourceRef {

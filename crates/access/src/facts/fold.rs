@@ -226,7 +226,7 @@ impl Fold for Memberships {
     }
     fn aggregate(&self, fact: &Fact) -> String {
         // Both bodies carry the edge; a body without it is refused by `fold`.
-        let member = fact.body.get("member").and_then(|m| read::<crate::resource::Member>(m));
+        let member = fact.body.get("member").and_then(read::<crate::resource::Member>);
         let group = fact.body.get("group").and_then(read::<base::GroupId>);
         match (member, group) {
             (Some(member), Some(group)) => edge(member.uuid(), group),

@@ -73,7 +73,7 @@ fn owner_reasons(subject: &Subject<'_>, state: Option<&LocationState>, ownership
 }
 
 /// The dataset that a management resource concerns.
-pub(super) const fn dataset(resource: &ResourceRef) -> Option<DatasetId> {
+pub(crate) const fn dataset(resource: &ResourceRef) -> Option<DatasetId> {
     match resource {
         ResourceRef::Dataset(dataset) => Some(*dataset),
         ResourceRef::Grant(target) => Some(target.dataset),

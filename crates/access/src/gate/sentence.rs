@@ -10,6 +10,7 @@ pub(crate) fn sentence(reason: &DenyReason) -> String {
         DenyReason::SessionExpired { at } => format!("the session ended at {at}: sign in again"),
         DenyReason::SessionCut { epoch } => format!("the session was cut ({epoch}): sign in again"),
         DenyReason::RoleEnded { role } => format!("role {role} does not exist any more"),
+        DenyReason::NoRole => "none of your groups entitles you to any role".to_owned(),
         DenyReason::NotEntitled { role } => {
             format!("none of your groups entitles you to role {role} through this service")
         }

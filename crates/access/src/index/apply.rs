@@ -21,7 +21,7 @@ fn body<T: DeserializeOwned>(fact: &Fact) -> Option<T> {
 }
 
 /// 32 bits of a membership's id, from its random end.
-pub(super) fn tag(id: MembershipId) -> u32 {
+pub(crate) fn tag(id: MembershipId) -> u32 {
     let [.., a, b, c, d] = *id.bytes();
     u32::from_be_bytes([a, b, c, d])
 }
@@ -30,7 +30,22 @@ impl World {
     /// Takes in one fact; kinds of other crates change nothing.
     pub(crate) fn apply(&mut self, fact: &Fact, documents: &dyn Documents) {
         self.known = self.known.max(fact.recorded.micros());
-        let done = match fact.kind.as_str() {
+        let done = self.put(fact, documents);
+        match fact.kind.as_str() {
+            kind::ROLE_ENDED => self.role_end(RoleId::from_uuid(fact.subject)),
+            kind::LOCATION_ENDED => self.location_end(DatasetId::from_uuid(fact.subject)),
+            kind::CLIENT_ENDED => self.client_end(ClientId::from_uuid(fact.subject)),
+            kind::SERVICE_ENDED => self.service_end(ServiceId::from_uuid(fact.subject)),
+            _ => {}
+        }
+        if done.is_none() {
+            tracing::error!(kind = %fact.kind, fact = %fact.id, "a stored fact does not parse: run `galen state verify`");
+        }
+    }
+
+    /// What a body changes; `None` for a body that does not parse.
+    fn put(&mut self, fact: &Fact, documents: &dyn Documents) -> Option<()> {
+        match fact.kind.as_str() {
             kind::MEMBERSHIP_ADDED => body(fact).map(|add: Membership| self.member_add(&add)),
             kind::MEMBERSHIP_REMOVED => body(fact).map(|remove: MembershipRemoved| self.member_remove(&remove)),
             kind::GRANT_CREATED => body(fact).map(|grant: Grant| self.grant_add(&grant)),
@@ -38,30 +53,23 @@ impl World {
             kind::ENTITLEMENT_CREATED => body(fact).map(|it: Entitlement| self.entitle(&it)),
             kind::ENTITLEMENT_ENDED => body(fact).map(|it: Entitlement| self.entitlement_end(it.role, it.id)),
             kind::ROLE_CREATED | kind::ROLE_CHANGED => body(fact).map(|role: Role| self.role_put(role, documents)),
-            kind::ROLE_ENDED => Some(self.role_end(RoleId::from_uuid(fact.subject))),
             kind::LOCATION_PUT => body(fact).map(|it: DatasetLocation| self.location_put(it, documents)),
-            kind::LOCATION_ENDED => Some(self.location_end(DatasetId::from_uuid(fact.subject))),
             kind::GUARDRAIL_PUT => body(fact).map(|it: Guardrail| self.guardrail_put(it, documents)),
             kind::CLIENT_PUT => body(fact).map(|client: Client| self.client_put(client)),
-            kind::CLIENT_ENDED => Some(self.client_end(ClientId::from_uuid(fact.subject))),
             kind::SERVICE_PUT => body(fact).map(|service: Service| self.service_put(service)),
-            kind::SERVICE_ENDED => Some(self.service_end(ServiceId::from_uuid(fact.subject))),
             _ => Some(()),
-        };
-        if done.is_none() {
-            tracing::error!(kind = %fact.kind, fact = %fact.id, "a stored fact does not parse: run `galen state verify`");
         }
     }
 
     /// The number of a group; groups are counted in 32 bits, far beyond any directory.
-    pub(super) fn group_give(&mut self, group: GroupId) -> u32 {
+    pub(crate) fn group_give(&mut self, group: GroupId) -> u32 {
         if let Some(found) = self.groups.find(&group) {
             return found;
         }
         Arc::make_mut(&mut self.groups).give(&group).unwrap_or(u32::MAX)
     }
 
-    fn member_add(&mut self, add: &Membership) {
+    pub(crate) fn member_add(&mut self, add: &Membership) {
         let row = EdgeRow { group: self.group_give(add.group), tag: tag(add.id) };
         let member = add.member.uuid();
         let mut list = self.members.of(member).to_vec();
@@ -81,7 +89,7 @@ impl World {
         self.members.put(member, list);
     }
 
-    pub(super) fn grant_row(&mut self, grant: &Grant) -> GrantRow {
+    pub(crate) fn grant_row(&mut self, grant: &Grant) -> GrantRow {
         let group = self.group_give(grant.group);
         let scope = match self.scopes.find(&grant.scope) {
             Some(found) => found,
@@ -98,7 +106,7 @@ impl World {
         }
     }
 
-    fn grant_add(&mut self, grant: &Grant) {
+    pub(crate) fn grant_add(&mut self, grant: &Grant) {
         let row = self.grant_row(grant);
         let key = grant.dataset.uuid();
         let mut list = self.grants.of(key).to_vec();
@@ -115,7 +123,7 @@ impl World {
         self.grants.put(dataset.uuid(), list);
     }
 
-    pub(super) fn entitle(&mut self, it: &Entitlement) {
+    pub(crate) fn entitle(&mut self, it: &Entitlement) {
         let row = EntitledRow { id: it.id, group: self.group_give(it.group), client: it.client };
         self.entitlement_rows(it.role, |rows| {
             if !rows.iter().any(|other| other.id == row.id) {
@@ -135,7 +143,7 @@ impl World {
         all.insert(role, rows.into());
     }
 
-    pub(super) fn role_put(&mut self, role: Role, documents: &dyn Documents) {
+    pub(crate) fn role_put(&mut self, role: Role, documents: &dyn Documents) {
         if let Some(before) = self.roles.get(&role.id) {
             Arc::make_mut(&mut self.role_names).remove(&before.role.arn());
         }
@@ -153,7 +161,7 @@ impl World {
         }
     }
 
-    pub(super) fn location_put(&mut self, location: DatasetLocation, documents: &dyn Documents) {
+    pub(crate) fn location_put(&mut self, location: DatasetLocation, documents: &dyn Documents) {
         self.places_change(location.dataset, &location);
         let policy = location.policy.map(|digest| documents.compiled(&digest, DocumentKind::Resource));
         let (policy, fault) = match policy.transpose() {
@@ -200,7 +208,7 @@ impl World {
         }
     }
 
-    pub(super) fn guardrail_put(&mut self, guardrail: Guardrail, documents: &dyn Documents) {
+    pub(crate) fn guardrail_put(&mut self, guardrail: Guardrail, documents: &dyn Documents) {
         let account: AccountId = guardrail.account;
         let level = |named: &Vec<NamedDocument>| compile(named, DocumentKind::ServiceControl, documents);
         let levels = guardrail.levels.iter().map(level).collect::<Result<Vec<_>, _>>();
@@ -218,7 +226,7 @@ impl World {
         }
     }
 
-    pub(super) fn client_put(&mut self, client: Client) {
+    pub(crate) fn client_put(&mut self, client: Client) {
         let audiences = Arc::make_mut(&mut self.audiences);
         if let Some(before) = self.clients.get(&client.id) {
             audiences.remove(&before.audience);
@@ -233,7 +241,7 @@ impl World {
         }
     }
 
-    pub(super) fn service_put(&mut self, service: Service) {
+    pub(crate) fn service_put(&mut self, service: Service) {
         Arc::make_mut(&mut self.services).insert(service.id, Arc::new(service));
     }
 
@@ -242,7 +250,7 @@ impl World {
     }
 
     /// Compiles again every role, location and guardrail that has a fault.
-    pub(super) fn heal(&mut self, documents: &dyn Documents) {
+    pub(crate) fn heal(&mut self, documents: &dyn Documents) {
         let roles: Vec<Role> =
             self.roles.values().filter(|state| state.fault.is_some()).map(|state| Role::clone(&state.role)).collect();
         roles.into_iter().for_each(|role| self.role_put(role, documents));
@@ -255,7 +263,7 @@ impl World {
     }
 
     /// The lists of one member or dataset, for loading.
-    pub(super) fn load_lists(
+    pub(crate) fn load_lists(
         &mut self,
         members: impl Iterator<Item = (Uuid, Vec<EdgeRow>)>,
         edges: usize,

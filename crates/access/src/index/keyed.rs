@@ -73,7 +73,10 @@ impl<T: Clone> Keyed<T> {
 
     /// The rows of `key`.
     pub(crate) fn of(&self, key: Uuid) -> &[T] {
-        self.over.get(&key).map_or_else(|| self.base.of(key), |list| list)
+        match self.over.get(&key) {
+            Some(list) => list,
+            None => self.base.of(key),
+        }
     }
 
     /// Replaces the rows of `key`.

@@ -8,9 +8,11 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 use super::{NotRecorded, Record, Recorder};
+use crate::action::sts::Via;
 use crate::gate::{EVALUATOR, Verdict};
 use crate::permit::Reason;
-use crate::{DenyReason, Edge, OpContext};
+use crate::why::Assumed;
+use crate::{DenyReason, Edge, OpContext, ResourceRef};
 
 /// Largest sealed text that stays in the entry; a larger one is a document and the entry names its digest
 /// (`ledger::ENTRY_BYTES_MAX` is 16 KiB).
@@ -25,6 +27,7 @@ pub(crate) fn code(reason: &DenyReason) -> &'static str {
         DenyReason::SessionExpired { .. } => "session_expired",
         DenyReason::SessionCut { .. } => "session_cut",
         DenyReason::RoleEnded { .. } => "role_ended",
+        DenyReason::NoRole => "no_role",
         DenyReason::NotEntitled { .. } => "not_entitled",
         DenyReason::Denied(_) => "denied",
         DenyReason::RoleSilent { .. } => "role_silent",
@@ -139,10 +142,10 @@ fn why(record: &Record<'_>, region: &base::Region, context: Option<Sha256Digest>
     };
     for reason in &verdict.reasons {
         match reason {
-            Reason::Membership { group, .. } | Reason::Owner { group, .. } | Reason::Entitlement { group, .. } => {
-                if !why.groups.contains(group) {
-                    why.groups.push(*group);
-                }
+            Reason::Membership { group, .. } | Reason::Owner { group, .. } | Reason::Entitlement { group, .. }
+                if !why.groups.contains(group) =>
+            {
+                why.groups.push(*group);
             }
             Reason::Grant { grant, .. } => why.grants.push(*grant),
             _ => {}
@@ -170,6 +173,21 @@ fn why(record: &Record<'_>, region: &base::Region, context: Option<Sha256Digest>
 
 /// What a replay and the chain need beside the entry's own fields; nothing personal.
 fn additional(verdict: &Verdict, record: &Record<'_>) -> Value {
+    let via = record.trust.map(|trust| &trust.via);
+    let identity = via.and_then(|via| match via {
+        Via::WebIdentity(identity) => Some(identity),
+        Via::Session => None,
+    });
+    let claimed = identity.map(|identity| identity.client);
+    let assume = match (record.trust, record.resource) {
+        (Some(trust), ResourceRef::AssumableRole(role)) => Some(Assumed {
+            role: role.0,
+            provider: identity.map(|identity| identity.provider.clone()),
+            tags: !trust.tags.is_empty(),
+            sets_source_identity: trust.sets_source_identity,
+        }),
+        _ => None,
+    };
     json!({
         "action": record.action,
         "reasons": verdict.reasons,
@@ -177,6 +195,9 @@ fn additional(verdict: &Verdict, record: &Record<'_>) -> Value {
         "documents": verdict.documents,
         "dataset": verdict.location.as_ref().map(|location| location.dataset),
         "known": verdict.known,
+        "client": record.op.session.as_deref().and_then(|session| session.client).or(claimed),
+        "assume": assume,
+        "resource": Some(record.resource).filter(|resource| resource.place().is_none()),
         "ranged": record.op.keys.ranged,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-async fn reader() -> World {
+pub(super) async fn reader() -> World {
     let world = World::new().await;
     for person in ["ann", "olga"] {
         world.born(person).await;

@@ -1,0 +1,151 @@
+//! What is recorded of a decision: found by id, evaluated again, and disagreed with when a document was altered.
+
+use super::gate::reader;
+use super::*;
+use crate::why::{ReplayFault, Who};
+use base::DecisionId;
+
+async fn decided(world: &World) -> DecisionId {
+    let op = world.op(world.session("ann", "analyst", Some("jupyter")));
+    let permit = world.access.authorize(&op, s3::GetObject, Object::new("clinical", "trial/dm.parquet")).await.unwrap();
+    let decision = permit.decision();
+    permit.finish(Outcome { status: 200, bytes: 5 });
+    decision
+}
+
+// verifies: AUD-07
+#[tokio::test]
+async fn a_decision_is_found_and_replayed() {
+    let world = reader().await;
+    world.grant(world.grant_of("g", "trial", "readers", Level::Read, "olga")).await.unwrap();
+    let decision = decided(&world).await;
+    let found = world.access.decision(decision).await.unwrap();
+    assert!(found.allowed());
+    assert_eq!(found.resource, "arn:aws:s3:::clinical/trial/dm.parquet");
+    assert!(found.reasons.iter().any(|reason| matches!(reason, Reason::Grant { .. })));
+    let replay = world.access.replay(decision).await.unwrap();
+    assert_eq!((replay.agrees, replay.fault, replay.deny), (true, None, None));
+
+    // The grant ends: the decision of then is still the decision of then.
+    world.end_grant("g").await;
+    world.leave("ann", "readers").await;
+    let replay = world.access.replay(decision).await.unwrap();
+    assert_eq!((replay.agrees, replay.fault), (true, None));
+    world.maintenance.once().await;
+    let member = Member::Person(world.person("ann"));
+    let latest = world.access.latest(member, &found.resource, None, world.now()).await.unwrap().unwrap();
+    assert_eq!(latest.decision, decision);
+    assert_eq!(world.access.decisions_of(member, world.now(), 10).await.unwrap().len(), 1);
+}
+
+// verifies: AUD-07
+#[tokio::test]
+async fn an_altered_document_is_disagreed_with() {
+    let world = reader().await;
+    world.grant(world.grant_of("g", "trial", "readers", Level::Read, "olga")).await.unwrap();
+    let decision = decided(&world).await;
+    let world = world
+        .again(|dir| {
+            let file = std::fs::read_dir(dir.join("db")).unwrap().map(|entry| entry.unwrap().path());
+            let mut altered = 0;
+            for path in file.filter(|path| path.is_file()) {
+                let mut bytes = std::fs::read(&path).unwrap();
+                let needle = br#""Sid":"Data""#;
+                let places: Vec<usize> =
+                    (0..bytes.len()).filter(|at| bytes[*at..].starts_with(needle)).map(|at| at + 7).collect();
+                altered += places.len();
+                places.into_iter().for_each(|at| bytes[at] = b'B');
+                std::fs::write(&path, bytes).unwrap();
+            }
+            assert!(altered > 0, "the document is in the store's files");
+        })
+        .await;
+    let replay = world.access.replay(decision).await.unwrap();
+    assert!(!replay.agrees);
+    assert!(matches!(replay.fault, Some(ReplayFault::DocumentAltered { .. })), "{:?}", replay.fault);
+    assert!(replay.deny.is_some(), "without its document the role allows nothing");
+}
+
+#[tokio::test]
+async fn a_denial_is_recorded_and_replayed() {
+    let world = reader().await;
+    let op = world.op(world.session("ann", "analyst", Some("jupyter")));
+    let denied =
+        world.access.authorize(&op, s3::GetObject, Object::new("clinical", "trial/dm.parquet")).await.unwrap_err();
+    world.grant(world.grant_of("g", "trial", "readers", Level::Read, "olga")).await.unwrap();
+    // A durable entry after it makes it durable too.
+    decided(&world).await;
+    let found = world.access.decision(denied.decision).await.unwrap();
+    assert_eq!(found.deny, Some(denied.reason.clone()));
+    assert_eq!(found.told(), Some(denied.sentence));
+    let replay = world.access.replay(denied.decision).await.unwrap();
+    assert_eq!((replay.agrees, replay.fault, replay.deny), (true, None, Some(denied.reason)));
+}
+
+#[tokio::test]
+async fn explaining_answers_now_and_then() {
+    let world = reader().await;
+    let who = Who { member: Member::Person(world.person("ann")), role: None };
+    let resource = Object::new("clinical", "trial/dm.parquet").into();
+    let before = world.now();
+    world.clock.forward(10);
+    assert!(!world.access.explain(who, "s3:GetObject", &resource).allowed());
+    world.grant(world.grant_of("g", "trial", "readers", Level::Read, "olga")).await.unwrap();
+    world.clock.forward(10);
+    let now = world.access.explain(who, "s3:GetObject", &resource);
+    assert!(now.allowed(), "{now:?}");
+    assert_eq!(now.role, Some(world.role_id("analyst")));
+    let then = world.access.explain_at(who, "s3:GetObject", &resource, world.now()).await.unwrap();
+    assert_eq!((then.deny, then.reasons), (None, now.reasons));
+    let then = world.access.explain_at(who, "s3:GetObject", &resource, before).await.unwrap();
+    assert!(!then.allowed());
+    let nobody = Who { member: Member::Person(world.person("zoe")), role: None };
+    assert_eq!(world.access.explain(nobody, "s3:GetObject", &resource).deny, Some(DenyReason::NoRole));
+}
+
+// verifies: AUD-01
+#[tokio::test]
+async fn a_change_and_its_entry_are_one_commit() {
+    let world = reader().await;
+    world.role("steward-desk", &[documents::DATA_OWNER], "owners", None, Carry::All).await;
+    let op = world.op(world.session("olga", "steward-desk", None));
+    let permit = world.access.authorize(&op, api::CreateGrant, world.dataset("trial")).await.unwrap();
+    let decision = permit.decision();
+    let grant = world.grant_of("g", "trial", "readers", Level::Read, "olga");
+    world.access.change(permit, move |txn| add_grant(txn, &grant, Some("study 42")).map(drop)).await.unwrap();
+    world.maintenance.once().await;
+    let found = world.access.decision(decision).await.unwrap();
+    assert_eq!(found.entry.change.as_ref().unwrap().facts.len(), 1);
+    assert_eq!(found.entry.change.unwrap().reason.as_deref(), Some("study 42"));
+    assert!(world.access.replay(decision).await.unwrap().agrees);
+
+    let permit = world.access.authorize(&op, api::CreateGrant, world.dataset("trial")).await.unwrap();
+    let decision = permit.decision();
+    let failed: Result<(), Error> = world.access.change(permit, |_| Err(Error::GrantSpan)).await;
+    assert!(failed.is_err());
+    assert!(world.access.decision(decision).await.is_err(), "a change that failed left no change entry");
+}
+
+// verifies: AUD-04
+#[tokio::test]
+async fn what_a_crash_left_open_is_closed_as_unknown() {
+    let world = reader().await;
+    world.grant(world.grant_of("g", "trial", "readers", Level::Read, "olga")).await.unwrap();
+    let op = world.op(world.session("ann", "analyst", Some("jupyter")));
+    let permit = world.access.authorize(&op, s3::GetObject, Object::new("clinical", "trial/dm.parquet")).await.unwrap();
+    let decision = permit.decision();
+    world.clock.forward(5);
+    let crashed = world.crashed().await;
+    let mut outcomes = Vec::new();
+    crashed
+        .access
+        .log()
+        .each(0, |_, bytes| {
+            let entry = ledger::Entry::decode(bytes).unwrap();
+            outcomes.extend(entry.outcome.filter(|_| entry.of == Some(decision)).map(|outcome| outcome.status));
+            true
+        })
+        .unwrap();
+    assert_eq!(outcomes, [ledger::Status::Unknown]);
+    permit.finish(Outcome::DONE);
+}
