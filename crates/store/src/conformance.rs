@@ -3,7 +3,10 @@
 //! It must not know the engine under test. INVARIANT: each case uses a store of its own name.
 
 mod cases;
+mod concurrent;
+mod lives;
 mod world;
 
-pub use cases::{export_and_import_agree, run};
+pub use cases::run;
+pub use lives::export_and_import_agree;
 pub use world::{Bed, GrantFold, ManualClock, NameFold, effects};

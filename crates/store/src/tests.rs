@@ -1,6 +1,8 @@
 //! The suite on SQLite, and what only SQLite does.
 
+mod compatibility;
 mod faults;
+mod random;
 mod refusals;
 
 use base::{Effects, Ids, NodeId, Timestamp};

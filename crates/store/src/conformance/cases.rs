@@ -9,15 +9,19 @@
 
 use base::{Actor, Ids, Timestamp};
 use serde_json::json;
-use std::{
-    ops::Bound,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{ops::Bound, sync::Arc, time::Duration};
 use uuid::Uuid;
 
-use super::{Bed, GrantFold, ManualClock, NameFold, effects};
-use crate::{CommitHook, Direction, Error, Fact, Fold, NewFact, PendingEntry, Position, Store, WriteTxn};
+use super::{
+    Bed, GrantFold, ManualClock, NameFold,
+    concurrent::{feed_is_complete, hooks_come_in_order, no_update_is_lost},
+    effects,
+    lives::{
+        clock_never_goes_back, export_and_import_agree, nothing_sealed_is_exported, readers_stand_beside_the_writer,
+        views_rebuild_when_their_fold_changes,
+    },
+};
+use crate::{Direction, Error, Fold, NewFact, PendingEntry, Store, WriteTxn};
 
 pub(super) fn start() -> Timestamp {
     "2026-11-21T12:00:00Z".parse().unwrap()
@@ -306,199 +310,6 @@ async fn sealed_and_documents(bed: &dyn Bed) {
     assert!(matches!(left, (None, Some(crate::SubjectKey::Destroyed(_)))));
 }
 
-#[derive(Default)]
-struct Seen(Mutex<Vec<(u64, Position)>>);
-
-impl CommitHook for Seen {
-    fn committed(&self, facts: &[Fact], position: Position) {
-        self.0.lock().unwrap().extend(facts.iter().map(|fact| (fact.seq, position)));
-    }
-}
-
-async fn hooks_come_in_order(bed: &dyn Bed) {
-    let (store, _clock) = open(bed, "hooks");
-    let seen = Arc::new(Seen::default());
-    store.on_commit(Arc::clone(&seen) as Arc<dyn CommitHook>);
-    let mut writers = tokio::task::JoinSet::new();
-    for n in 0..8_u64 {
-        let (store, seen) = (store.clone(), Arc::clone(&seen));
-        writers.spawn(async move {
-            let subject = effects(ManualClock::at(start()), 100 + n).uuid();
-            for _ in 0..10 {
-                let done = store
-                    .write::<_, Error, _>(Actor::System, move |txn| {
-                        let now = txn.now();
-                        txn.fact_add(grant(subject, "g", now))
-                    })
-                    .await
-                    .unwrap();
-                let here = seen.0.lock().unwrap().contains(&(done.value.seq, done.position));
-                assert!(here, "the hook comes before the acknowledgement");
-            }
-        });
-    }
-    while let Some(done) = writers.join_next().await {
-        done.unwrap();
-    }
-    let seen = seen.0.lock().unwrap();
-    assert_eq!(seen.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (1..=80).collect::<Vec<_>>());
-    assert!(seen.windows(2).all(|pair| pair[0].1 < pair[1].1), "positions rise in commit order");
-}
-
-async fn feed_is_complete(bed: &dyn Bed) {
-    let (store, _clock) = open(bed, "feed");
-    let mut writers = tokio::task::JoinSet::new();
-    for _ in 0..4 {
-        let store = store.clone();
-        writers.spawn(async move {
-            for n in 0..50 {
-                let event = move |txn: &mut WriteTxn<'_>| txn.outbox("test.event", &json!({ "n": n }));
-                store.write::<_, Error, _>(Actor::System, event).await.unwrap();
-            }
-        });
-    }
-    // The reader follows while they write. On PostgreSQL other work on the server can hold the gate after the last
-    // writer is done, so it reads until it has all; one too many would be as wrong as one missing.
-    let (mut after, mut items) = (Position::START, Vec::new());
-    while items.len() < 200 {
-        let page = store.feed(after, 7).await.unwrap();
-        assert!(page.items.windows(2).all(|pair| pair[0].position < pair[1].position));
-        after = page.next;
-        items.extend(page.items.into_iter().map(|item| item.position));
-        tokio::task::yield_now().await;
-    }
-    while let Some(done) = writers.join_next().await {
-        done.unwrap();
-    }
-    items.extend(store.feed(after, 7).await.unwrap().items.into_iter().map(|item| item.position));
-    assert!(items.windows(2).all(|pair| pair[0] < pair[1]), "nothing comes twice");
-    assert_eq!(items.len(), 200, "a reader that follows the cursor misses nothing");
-}
-
-async fn no_update_is_lost(bed: &dyn Bed) {
-    let (store, _clock) = open(bed, "increments");
-    let mut writers = tokio::task::JoinSet::new();
-    for _ in 0..4 {
-        let store = store.clone();
-        writers.spawn(async move {
-            for _ in 0..200 {
-                store.write::<_, Error, _>(Actor::System, increment).await.unwrap();
-            }
-        });
-    }
-    while let Some(done) = writers.join_next().await {
-        done.unwrap();
-    }
-    let value = store.read::<_, Error, _>(|txn| txn.record_get("counter", b"n")).await.unwrap().unwrap().value;
-    assert_eq!(value, b"800", "four writers, two hundred increments each");
-}
-
-fn increment(txn: &mut WriteTxn<'_>) -> Result<(), Error> {
-    let old =
-        txn.record_get("counter", b"n")?.map_or(0, |record| String::from_utf8(record.value).unwrap().parse().unwrap());
-    let new: u64 = old + 1;
-    txn.record_put("counter", b"n", new.to_string().as_bytes(), None).map(drop)
-}
-
-/// Some facts of both folds in one store.
-pub(super) async fn fill(store: &Store, subjects: u64) {
-    for n in 0..subjects {
-        let ids = effects(ManualClock::at(start()), 5000 + n);
-        let subject = ids.uuid();
-        store
-            .write::<_, Error, _>(Actor::System, move |txn| {
-                let now = txn.now();
-                txn.fact_add(grant(subject, &format!("g{}", n % 3), now))?;
-                let body = json!({ "name": format!("name {}", n / 2), "note": "\u{fc}\u{1f9ea}\n\"", "size": 1.5e-7 });
-                txn.fact_add(NewFact { kind: "name.claimed", body, ..grant(subject, "", now) })?;
-                if n % 2 == 0 {
-                    txn.fact_add(NewFact { kind: "grant.ended", body: json!({}), ..grant(subject, "", now) })?;
-                }
-                Ok(())
-            })
-            .await
-            .unwrap();
-    }
-}
-
-async fn views_rebuild_when_their_fold_changes(bed: &dyn Bed) {
-    let (store, clock) = open(bed, "rebuild");
-    fill(&store, 40).await;
-    let before = store.verify().await.unwrap();
-    assert!(before.sound(), "{:?}", before.problems);
-    assert_eq!((before.facts, before.views[0].rows, before.views[1].rows), (100, 60, 40));
-    drop(store);
-    let newer: Vec<Arc<dyn Fold>> = vec![Arc::new(GrantFold { version: 2 }), Arc::new(NameFold)];
-    let clocked: Arc<ManualClock> = Arc::clone(&clock);
-    let store = bed.open("rebuild", effects(clocked, 2), newer).unwrap();
-    let after = store.verify().await.unwrap();
-    assert!(after.sound(), "{:?}", after.problems);
-    assert_eq!((after.views[0].version, after.views[0].fold_hash), (2, before.views[0].fold_hash));
-    drop(store);
-    let fewer: Vec<Arc<dyn Fold>> = vec![Arc::new(NameFold)];
-    let store = bed.open("rebuild", effects(clock, 3), fewer).unwrap();
-    let refused = store
-        .write::<_, Error, _>(Actor::System, |txn| {
-            let now = txn.now();
-            txn.fact_add(grant(Uuid::from_u128(7), "g", now))
-        })
-        .await;
-    assert!(matches!(refused, Err(Error::ViewMoved { .. })), "a process that cannot fold every view adds no facts");
-}
-
-/// Moves the facts of one store into another, perhaps of another engine, and compares what follows from them.
-pub async fn export_and_import_agree(from: &dyn Bed, to: &dyn Bed, name: &str) {
-    let (store, _clock) = open(from, &format!("{name}_from"));
-    fill(&store, 30).await;
-    let (bytes, header) = store.export_facts(Vec::new()).await.unwrap();
-    assert_eq!(header.facts, 75);
-    let (target, clock) = open(to, &format!("{name}_to"));
-    let taken = target.import_facts(std::io::Cursor::new(bytes.clone())).await.unwrap();
-    assert_eq!(taken, header);
-    let (old, new) = (store.verify().await.unwrap(), target.verify().await.unwrap());
-    assert!(new.sound(), "{:?}", new.problems);
-    assert_eq!((&old.chain, &old.views, &old.origins), (&new.chain, &new.views, &new.origins));
-    assert_eq!(old.chain, header.chain);
-    let again = target.import_facts(std::io::Cursor::new(bytes.clone())).await;
-    assert!(matches!(again, Err(Error::NotEmpty)));
-    fill_one(&target).await;
-    drop(target);
-    let target = to.open(&format!("{name}_to"), effects(clock, 9), folds()).unwrap();
-    assert!(target.verify().await.unwrap().sound(), "numbers go on after an import");
-    refuse_bent(to, name, &bytes).await;
-}
-
-async fn fill_one(store: &Store) {
-    let done = store
-        .write::<_, Error, _>(Actor::System, |txn| {
-            let now = txn.now();
-            txn.fact_add(grant(Uuid::from_u128(9), "g", now))
-        })
-        .await;
-    assert_eq!(done.unwrap().value.seq, 76);
-}
-
-async fn refuse_bent(to: &dyn Bed, name: &str, bytes: &[u8]) {
-    let (store, _clock) = open(to, &format!("{name}_bent"));
-    let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
-    let mut swapped = lines.clone();
-    swapped.swap(5, 6);
-    let changed = String::from_utf8(bytes.to_vec()).unwrap().replacen("study 7", "study 8", 1).into_bytes();
-    let cases: [Vec<u8>; 6] = [
-        Vec::new(),
-        lines[..20].concat(),
-        swapped.concat(),
-        changed,
-        bytes[..bytes.len() - 3].to_vec(),
-        [bytes, lines[3]].concat(),
-    ];
-    for bent in cases {
-        let refused = store.import_facts(std::io::Cursor::new(bent)).await;
-        assert!(matches!(refused, Err(Error::BadExport { .. })), "{refused:?}");
-    }
-    assert_eq!(store.verify().await.unwrap().facts, 0, "a refused import takes nothing");
-}
-
 async fn checkpoints_ride_on_changes(bed: &dyn Bed) {
     let (store, _clock) = open(bed, "checkpoints");
     let node = store.node();
@@ -525,71 +336,4 @@ async fn limits_hold(bed: &dyn Bed) {
         })
         .await;
     assert!(matches!(refused, Err(Error::TooLarge { what: "fact body", .. })));
-}
-
-async fn clock_never_goes_back(bed: &dyn Bed) {
-    let (store, clock) = open(bed, "clock");
-    let add = |txn: &mut WriteTxn<'_>| {
-        let now = txn.now();
-        txn.fact_add(grant(Uuid::from_u128(3), "g", now))
-    };
-    let first = store.write::<_, Error, _>(Actor::System, add).await.unwrap().value;
-    clock.back(Duration::from_secs(30));
-    let second = store.write::<_, Error, _>(Actor::System, add).await.unwrap().value;
-    assert!(second.recorded > first.recorded);
-    drop(store);
-    let within: Arc<ManualClock> = Arc::clone(&clock);
-    let store = bed.open("clock", effects(within, 2), folds()).unwrap();
-    let third = store.write::<_, Error, _>(Actor::System, add).await.unwrap().value;
-    assert!(third.recorded > second.recorded, "recorded time goes on after a restart with a slow clock");
-    drop(store);
-    clock.back(Duration::from_secs(3600));
-    let refused = bed.open("clock", effects(clock, 3), folds());
-    assert!(matches!(refused.map(drop), Err(Error::ClockBehind { .. })));
-}
-
-async fn readers_stand_beside_the_writer(bed: &dyn Bed) {
-    let clock = ManualClock::at(start());
-    let reading = |seed, folds| {
-        let clocked: Arc<ManualClock> = Arc::clone(&clock);
-        Store::open_to_read(bed.options("beside", effects(clocked, seed), folds))
-    };
-    let (store, _clock) = open(bed, "beside");
-    fill(&store, 3).await;
-    let reader = reading(7, folds()).unwrap();
-    let report = reader.verify().await.unwrap();
-    assert!(report.sound() && report.facts == 8, "{report:?}");
-    fill_more(&store).await;
-    assert_eq!(reader.verify().await.unwrap().facts, 9, "it sees what is committed later");
-    let refused = reader.write::<_, Error, _>(Actor::System, |txn| txn.record_put("t", b"k", b"v", None)).await;
-    assert!(matches!(refused, Err(Error::ReadOnly)));
-    let newer: Vec<Arc<dyn Fold>> = vec![Arc::new(GrantFold { version: 2 }), Arc::new(NameFold)];
-    assert!(matches!(reading(8, newer).map(drop), Err(Error::Outdated { .. })));
-}
-
-async fn fill_more(store: &Store) {
-    let add = |txn: &mut WriteTxn<'_>| {
-        let now = txn.now();
-        txn.fact_add(grant(Uuid::from_u128(11), "g", now))
-    };
-    store.write::<_, Error, _>(Actor::System, add).await.unwrap();
-}
-
-async fn nothing_sealed_is_exported(bed: &dyn Bed) {
-    let (store, _clock) = open(bed, "sealed_export");
-    fill(&store, 2).await;
-    store
-        .write::<_, Error, _>(Actor::System, |txn| {
-            txn.subject_key_put(Uuid::from_u128(1), b"wrapped-key-bytes")?;
-            txn.sealed_put(Uuid::from_u128(1), "mail", b"sealed-mail-bytes")?;
-            txn.record_put("session", b"session-key", b"record-bytes", None).map(drop)
-        })
-        .await
-        .unwrap();
-    let (bytes, header) = store.export_facts(Vec::new()).await.unwrap();
-    let text = String::from_utf8(bytes).unwrap();
-    assert_eq!(text.lines().count(), 1 + usize::try_from(header.facts).unwrap());
-    for kept in ["wrapped-key", "sealed-mail", "record-bytes", "session-key"] {
-        assert!(!text.contains(kept), "{kept}");
-    }
 }
