@@ -50,27 +50,51 @@ const MULTIVALUED: &[&str] = &[
 /// Condition keys and values of one request. Keys compare without regard to case, tag keys among them; values keep theirs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
-    values: HashMap<Box<str>, Vec<String>>,
+    values: HashMap<Box<str>, Values>,
+}
+
+/// Most keys have one value, which then needs no list of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Values {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Values {
+    fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(value) => std::slice::from_ref(value),
+            Self::Several(values) => values,
+        }
+    }
 }
 
 impl Context {
+    /// Keys for which room is made at once: a request to the gate has about thirty.
+    const KEYS_USUAL: usize = 48;
+
     /// A context without keys.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets `key` to one value; returns what it had.
-    pub fn insert(&mut self, key: &str, value: impl Into<String>) -> Option<Vec<String>> {
-        self.values.insert(key.to_lowercase().into(), vec![value.into()])
+    /// Sets `key` to one value; says whether it had been set.
+    pub fn insert(&mut self, key: &str, value: impl Into<String>) -> bool {
+        self.put(key, Values::One(value.into()))
     }
 
-    /// Sets `key` to any number of values (an empty list is a key that is present with no value); returns what it had.
-    pub fn insert_all(
-        &mut self,
-        key: &str,
-        values: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Option<Vec<String>> {
-        self.values.insert(key.to_lowercase().into(), values.into_iter().map(Into::into).collect())
+    /// Sets `key` to any number of values (an empty list is a key that is present with no value); says whether it had been set.
+    pub fn insert_all(&mut self, key: &str, values: impl IntoIterator<Item = impl Into<String>>) -> bool {
+        let mut values: Vec<String> = values.into_iter().map(Into::into).collect();
+        let one = if values.len() == 1 { values.pop() } else { None };
+        self.put(key, one.map_or_else(|| Values::Several(values), Values::One))
+    }
+
+    fn put(&mut self, key: &str, values: Values) -> bool {
+        if self.values.capacity() == 0 {
+            self.values.reserve(Self::KEYS_USUAL);
+        }
+        self.values.insert(key.to_lowercase().into_boxed_str(), values).is_some()
     }
 
     /// The same with one more key, for building.
@@ -87,9 +111,9 @@ impl Context {
         self
     }
 
-    /// Removes `key`; returns what it had.
-    pub fn remove(&mut self, key: &str) -> Option<Vec<String>> {
-        self.values.remove(key.to_lowercase().as_str())
+    /// Removes `key`; says whether it had been set.
+    pub fn remove(&mut self, key: &str) -> bool {
+        self.values.remove(key.to_lowercase().as_str()).is_some()
     }
 
     /// The values of `key`, or `None` where the key is absent.
@@ -104,7 +128,7 @@ impl Context {
 
     /// The values of a key that is in lower case already.
     pub(crate) fn lower(&self, key: &str) -> Option<&[String]> {
-        self.values.get(key).map(Vec::as_slice)
+        self.values.get(key).map(Values::as_slice)
     }
 
     /// The value that may stand for a policy variable: the only value of a key that is not multi-valued.

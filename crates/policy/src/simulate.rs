@@ -172,7 +172,7 @@ fn read_context(node: &Node) -> Result<Context, Error> {
             Node::List(items) => items.iter().map(|item| scalar(&path, item)).collect::<Result<Vec<_>, _>>()?,
             single => vec![scalar(&path, single)?],
         };
-        if context.insert_all(key, values).is_some() {
+        if context.insert_all(key, values) {
             return Err(bad(&path, value, "a key that stands once; case does not matter in condition keys"));
         }
     }
