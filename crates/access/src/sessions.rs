@@ -136,6 +136,9 @@ pub struct SessionRow {
     pub client: Option<ClientId>,
     /// The session that made it.
     pub parent: Option<SessionId>,
+    /// Every session that it goes back to, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lineage: Vec<SessionId>,
     /// When the person authenticated.
     pub auth_time: Timestamp,
     /// The issuer's number at that moment.
@@ -158,6 +161,7 @@ impl SessionRow {
             sign_in: session.sign_in,
             client: session.client,
             parent: session.lineage.last().map(|ancestor| ancestor.session),
+            lineage: session.lineage.iter().map(|ancestor| ancestor.session).collect(),
             auth_time: session.auth.auth_time,
             seq: session.auth.seq,
             issued: session.issued,
@@ -377,11 +381,13 @@ impl Sessions {
     }
 
     fn is_cut(&self, row: &SessionRow) -> bool {
-        let of = |key| self.0.epochs.of(key).is_some();
+        use crate::EpochKey;
         let position = crate::AuthPosition { auth_time: row.auth_time, seq: row.seq, amr: Vec::new(), acr: None };
-        of(crate::EpochKey::Session { session: row.id })
-            || row.parent.is_some_and(|session| of(crate::EpochKey::Session { session }))
-            || row.person.is_some_and(|person| self.0.epochs.cuts_person(person, &position).is_some())
+        let sessions = row.lineage.iter().chain([&row.id]).map(|id| EpochKey::Session { session: *id });
+        let person = row.person.map(|person| EpochKey::Person { person });
+        let service = row.service.map(|service| EpochKey::Service { service });
+        let mut keys = sessions.chain(person).chain(service).chain([EpochKey::Role { role: row.role }]);
+        keys.any(|key| self.0.epochs.cut_of(key, &position).is_some())
     }
 
     /// Ends the streams that a change takes away. Called in commit order, after the index and the epochs took the

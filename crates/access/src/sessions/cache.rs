@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::Session;
 
-/// Entries of one generation: with about 2 KiB each, two generations stay under 32 MiB.
-const GENERATION_MAX: usize = 8192;
+/// Entries of one generation: with 2 KiB each, and 10 KiB at the worst, two generations take 16 MiB, 80 MiB at the worst.
+const GENERATION_MAX: usize = 4096;
 
 #[derive(Default)]
 struct Generations {

@@ -196,11 +196,16 @@ async fn cutting_a_session_cuts_what_was_made_from_it_and_nothing_else() {
     child.lineage = vec![crate::Ancestor { session: parent.id, role: parent.role }];
     child.chained = true;
     child.role = RoleId::from_uuid(uuid(12));
+    let mut grandchild = child.clone();
+    grandchild.id = SessionId::from_uuid(uuid(23));
+    grandchild.lineage.push(crate::Ancestor { session: child.id, role: child.role });
+    let grandchild = bench.issued(grandchild).await;
     let other = bench.draft(22, bench.position());
     let (parent, child, other) = (bench.issued(parent).await, bench.issued(child).await, bench.issued(other).await);
     bench.raise(EpochKey::Session { session: parent.session.id }).await;
     assert!(is_cut(&bench.opened(&parent).await));
     assert!(is_cut(&bench.opened(&child).await));
+    assert!(is_cut(&bench.opened(&grandchild).await));
     bench.opened(&other).await.unwrap();
     let live = bench.sessions.live(Some(Member::Person(person())), None, 10).await.unwrap();
     assert_eq!(live.iter().map(|row| row.id).collect::<Vec<_>>(), [other.session.id]);

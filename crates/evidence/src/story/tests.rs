@@ -149,6 +149,7 @@ fn row() -> SessionRow {
         sign_in: None,
         client: Some(ClientId::from_uuid(uuid(11))),
         parent: None,
+        lineage: vec![],
         auth_time: at(1_789_999_000),
         seq: Some(1),
         issued: at(1_790_000_000),
