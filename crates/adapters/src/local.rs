@@ -10,6 +10,8 @@ mod pack;
 
 #[cfg(any(test, feature = "faults"))]
 pub mod faults;
+#[cfg(any(test, feature = "faults"))]
+pub mod power;
 #[cfg(test)]
 mod tests;
 

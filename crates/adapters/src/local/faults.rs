@@ -29,6 +29,7 @@ impl Fault {
 
 /// Counts the steps that change something, and fails one of them; with `stays`, all after it as well.
 pub struct FaultyFiles {
+    inner: Arc<dyn Files>,
     steps: AtomicUsize,
     at: usize,
     fault: Fault,
@@ -41,9 +42,13 @@ impl FaultyFiles {
     pub fn counting() -> Arc<Self> {
         Self::failing(usize::MAX, Fault::Failed, false)
     }
-    /// Fails step `at` (from 0).
+    /// Fails step `at` (from 0) of the operating system's files.
     pub fn failing(at: usize, fault: Fault, stays: bool) -> Arc<Self> {
-        Arc::new(Self { steps: AtomicUsize::new(0), at, fault, stays, hit: AtomicBool::new(false) })
+        Self::over(Arc::new(SystemFiles), at, fault, stays)
+    }
+    /// Fails step `at` of other files.
+    pub fn over(inner: Arc<dyn Files>, at: usize, fault: Fault, stays: bool) -> Arc<Self> {
+        Arc::new(Self { inner, steps: AtomicUsize::new(0), at, fault, stays, hit: AtomicBool::new(false) })
     }
     /// Steps so far.
     pub fn steps(&self) -> usize {
@@ -86,27 +91,27 @@ pub struct Faulty(pub Arc<FaultyFiles>);
 
 impl Files for Faulty {
     fn create_dirs(&self, dir: &Path) -> io::Result<()> {
-        SystemFiles.create_dirs(dir)
+        self.0.inner.create_dirs(dir)
     }
     fn create(&self, path: &Path) -> io::Result<Arc<dyn Handle>> {
-        let inner = self.0.run(|| SystemFiles.create(path))?;
+        let inner = self.0.run(|| self.0.inner.create(path))?;
         Ok(Arc::new(FaultyHandle { inner, faults: Arc::clone(&self.0) }))
     }
     fn open(&self, path: &Path) -> io::Result<Arc<dyn Handle>> {
-        Ok(Arc::new(FaultyHandle { inner: SystemFiles.open(path)?, faults: Arc::clone(&self.0) }))
+        Ok(Arc::new(FaultyHandle { inner: self.0.inner.open(path)?, faults: Arc::clone(&self.0) }))
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.0.run(|| SystemFiles.rename(from, to))
+        self.0.run(|| self.0.inner.rename(from, to))
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.0.run(|| SystemFiles.remove(path))
+        self.0.run(|| self.0.inner.remove(path))
     }
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         // Nothing here outlives the power, so flushing for real would only cost time; it can still fail.
-        self.0.run(|| SystemFiles.list(dir).map(drop))
+        self.0.run(|| self.0.inner.list(dir).map(drop))
     }
     fn list(&self, dir: &Path) -> io::Result<Vec<Listed>> {
-        SystemFiles.list(dir)
+        self.0.inner.list(dir)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     faults::{Fault, Faulty, FaultyFiles},
+    power::Disk,
     *,
 };
 use base::{Clock, Effects, Entropy, Ids, Timestamp};
@@ -79,8 +80,8 @@ async fn scenario(backend: &dyn ObjectBackend, effects: &Effects, kept: &mut Kep
 
 #[tokio::test]
 async fn no_failed_step_loses_or_bends_anything() {
-    let counting = FaultyFiles::counting();
     let dir = tempfile::tempdir().unwrap();
+    let counting = FaultyFiles::over(Arc::new(Disk::default()), usize::MAX, Fault::Failed, false);
     let backend = LocalBackend::open_on(dir.path(), Arc::new(Faulty(counting.clone()))).unwrap();
     scenario(&backend, &effects(), &mut Kept::new(), &mut Vec::new()).await;
     drop(backend);
@@ -89,19 +90,19 @@ async fn no_failed_step_loses_or_bends_anything() {
 
     for at in 0..steps {
         for fault in Fault::ALL {
-            one_fault(at, fault, false).await;
+            for stays in [false, true] {
+                one_fault(dir.path(), at, fault, stays).await;
+            }
         }
-        // As a machine that dies at this step.
-        one_fault(at, Fault::Torn, true).await;
     }
 }
 
-async fn one_fault(at: usize, fault: Fault, stays: bool) {
+async fn one_fault(dir: &Path, at: usize, fault: Fault, stays: bool) {
     let case = format!("step {at}, {fault:?}, stays {stays}");
-    let dir = tempfile::tempdir().unwrap();
-    let faulty = FaultyFiles::failing(at, fault, stays);
+    let disk = Disk::default();
+    let faulty = FaultyFiles::over(Arc::new(disk.clone()), at, fault, stays);
     let (mut kept, mut deleted) = (Kept::new(), Vec::new());
-    if let Ok(backend) = LocalBackend::open_on(dir.path(), Arc::new(Faulty(faulty.clone()))) {
+    if let Ok(backend) = LocalBackend::open_on(dir, Arc::new(Faulty(faulty.clone()))) {
         scenario(&backend, &effects(), &mut kept, &mut deleted).await;
         // Readable at once, also beside a failed neighbour.
         for (blob, bytes) in &kept {
@@ -109,7 +110,12 @@ async fn one_fault(at: usize, fault: Fault, stays: bool) {
         }
     }
     assert!(faulty.hit(), "{case}");
-    let backend = LocalBackend::open_on(dir.path(), Arc::new(Faulty(FaultyFiles::counting()))).unwrap();
+    survived(dir, Arc::new(disk), kept, deleted, &case).await;
+}
+
+/// Opens what is left: what was acknowledged is there and whole, and so is every orphan.
+async fn survived(dir: &Path, files: Arc<dyn Files>, kept: Kept, deleted: Vec<Blob>, case: &str) {
+    let backend = LocalBackend::open_on(dir, files).unwrap();
     let listed = list_all(&backend).await.unwrap();
     for (blob, bytes) in &kept {
         assert!(listed.contains(blob), "{case}: {blob:?} is lost");
@@ -126,6 +132,29 @@ async fn one_fault(at: usize, fault: Fault, stays: bool) {
         backend.delete(&blob).await.unwrap();
     }
     assert_eq!(list_all(&backend).await.unwrap().len(), kept.len(), "{case}");
+}
+
+#[tokio::test]
+async fn power_lost_at_any_step_loses_nothing_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Disk::default();
+    let backend = LocalBackend::open_on(dir.path(), Arc::new(disk.clone())).unwrap();
+    scenario(&backend, &effects(), &mut Kept::new(), &mut Vec::new()).await;
+    drop(backend);
+    let steps = disk.steps();
+    assert!(steps > 20, "{steps}");
+    for at in 0..=steps {
+        for seed in 0..6 {
+            let disk = Disk::default();
+            disk.dies_after(at);
+            let (mut kept, mut deleted) = (Kept::new(), Vec::new());
+            if let Ok(backend) = LocalBackend::open_on(dir.path(), Arc::new(disk.clone())) {
+                scenario(&backend, &effects(), &mut kept, &mut deleted).await;
+            }
+            let back = Arc::new(disk.after_power_loss(seed));
+            survived(dir.path(), back, kept, deleted, &format!("step {at}, seed {seed}")).await;
+        }
+    }
 }
 
 #[tokio::test]

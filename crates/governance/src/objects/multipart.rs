@@ -2,7 +2,9 @@
 
 use access::{Lease, Permit, s3};
 use base::{Actor, Ids, Timestamp, UploadId};
-use std::collections::HashSet;
+use crypto::Sha256Digest;
+use serde::{Deserialize, Serialize};
+use std::{collections::HashSet, time::Duration};
 use store::WriteTxn;
 
 use super::{
@@ -11,7 +13,7 @@ use super::{
     commit::{NewVersion, at_home},
     condition::ByteRange,
     put::own_body,
-    record::{self, Body as BodyRow, Content, PART, PartRow, Segment, UPLOAD, UploadRow},
+    record::{self, Body as BodyRow, COMPLETED, Content, PART, PartRow, Segment, UPLOAD, UploadRow},
     target::{ReadsObject, Target, finished},
     types::{
         Begin, Begun, Body, Complete, CompletedPart, CopyPart, Get, OBJECT_BYTES_MAX, PAGE_MAX, PART_BYTES_MIN,
@@ -21,6 +23,8 @@ use super::{
 };
 use crate::{ETag, Error, VersionId, ports::Blob};
 
+/// How long the answer to a completed upload is kept: longer than any client goes on trying.
+const ANSWER_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// What is kept when an upload names no algorithm, as in S3.
 const ALGORITHM: Algorithm = Algorithm::Crc64nvme;
 
@@ -230,7 +234,17 @@ impl Objects {
     async fn complete_permitted(&self, permit: &Permit<s3::PutObject>, complete: Complete) -> Result<Written, Error> {
         let target = Target::current(permit)?;
         let etag = self.new_etag(Some(complete.parts.len()));
-        let change = move |txn: &mut WriteTxn<'_>| finish_upload(txn, &target, &complete, &etag);
+        let until = self.0.effects.now() + ANSWER_KEPT;
+        let change = move |txn: &mut WriteTxn<'_>| {
+            let request = request_digest(&target, &complete.parts);
+            if let Some(answer) = answered(txn, complete.upload, request)? {
+                return Ok((answer, Vec::new()));
+            }
+            let done = finish_upload(txn, &target, &complete, &etag)?;
+            let answer = record::encode(&Answer { request, written: done.0.clone() }, "completed upload")?;
+            txn.record_put(COMPLETED, complete.upload.bytes(), &answer, Some(until))?;
+            Ok(done)
+        };
         let (written, unused) = self.0.store.write::<_, Error, _>(Actor::System, change).await?.value;
         self.0.discard(unused).await;
         Ok(written)
@@ -256,6 +270,34 @@ impl Objects {
         let result = result.await;
         finished(permit, result, |()| 0)
     }
+}
+
+/// What was answered to a completed upload, and to what exactly.
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    request: Sha256Digest,
+    written: Written,
+}
+
+fn request_digest(target: &Target, parts: &[CompletedPart]) -> Sha256Digest {
+    let mut hash = crypto::Sha256::new();
+    for text in [target.bucket.as_str(), target.key.as_str()] {
+        hash.update(&(text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    }
+    for part in parts {
+        hash.update(&part.part.to_be_bytes());
+        hash.update(&(part.etag.as_str().len() as u64).to_be_bytes());
+        hash.update(part.etag.as_str().as_bytes());
+    }
+    hash.finish()
+}
+
+/// The answer that the same request got before.
+fn answered(txn: &WriteTxn<'_>, upload: UploadId, request: Sha256Digest) -> Result<Option<Written>, Error> {
+    let Some(record) = txn.record_get(COMPLETED, upload.bytes())? else { return Ok(None) };
+    let answer: Answer = record::decode(&record.value, "completed upload")?;
+    Ok((answer.request == request).then_some(answer.written))
 }
 
 struct PartRequest {

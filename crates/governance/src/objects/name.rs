@@ -101,7 +101,8 @@ text_like!(BucketName, ObjectKey);
 
 /// The name of one version of an object: its place in the order of commits of its key, and its id (UUIDv7). Shown as 32
 /// opaque characters; a version named `null` never exists, since versioning is always on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct VersionId {
     /// Microseconds of the commit, raised where needed so that it grows strictly within one key.
     pub(crate) order: u64,
@@ -123,6 +124,19 @@ impl fmt::Display for VersionId {
         order.copy_from_slice(&self.order.to_be_bytes());
         id.copy_from_slice(self.id.bytes());
         f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(raw))
+    }
+}
+
+impl TryFrom<String> for VersionId {
+    type Error = BadName;
+    fn try_from(text: String) -> Result<Self, BadName> {
+        text.parse()
+    }
+}
+
+impl From<VersionId> for String {
+    fn from(version: VersionId) -> Self {
+        version.to_string()
     }
 }
 

@@ -1,20 +1,28 @@
 //! Buffers that are used again: a megabyte from the allocator costs more page faults than decrypting it takes time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 /// Idle buffers that are kept: enough for the streams of two busy cores, 64 MiB at most.
 const IDLE_MAX: usize = 64;
+
+/// Bytes lent to streams beyond which each gets short batches: thousands of slow readers then hold a frame each, not
+/// a megabyte.
+const LENT_BYTES_MAX: usize = 256 << 20;
 
 /// A stock of equally large buffers.
 #[derive(Clone)]
 pub(crate) struct Pool {
     idle: Arc<Mutex<Vec<Vec<u8>>>>,
+    lent: Arc<AtomicUsize>,
     size: usize,
 }
 
 impl Pool {
     pub(crate) fn new(size: usize) -> Self {
-        Self { idle: Arc::default(), size }
+        Self { idle: Arc::default(), lent: Arc::default(), size }
     }
 
     /// A buffer of `len` bytes with old content; short ones come from the allocator.
@@ -51,7 +59,13 @@ impl Pool {
 
     /// The buffer as the owner of `Bytes`: it comes back when the last slice is gone.
     pub(crate) fn lend(&self, buffer: Vec<u8>) -> bytes::Bytes {
+        self.lent.fetch_add(buffer.len(), Ordering::Relaxed);
         bytes::Bytes::from_owner(Lent { buffer, pool: self.clone() })
+    }
+
+    /// Whether so much is lent that new batches should be short.
+    pub(crate) fn scarce(&self) -> bool {
+        self.lent.load(Ordering::Relaxed) > LENT_BYTES_MAX
     }
 }
 
@@ -68,6 +82,10 @@ impl AsRef<[u8]> for Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
+        self.pool.lent.fetch_sub(self.buffer.len(), Ordering::Relaxed);
         self.pool.give(std::mem::take(&mut self.buffer));
     }
 }
+
+#[cfg(test)]
+mod tests;

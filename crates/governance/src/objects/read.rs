@@ -53,10 +53,12 @@ pub(crate) fn stream(
         let step = (BATCH as u64 / segment.layout.frame()).max(1);
         let place = segment.sealed_for(dataset);
         let source = Arc::new(Source { inner: Arc::clone(&inner), segment, place, open: OnceCell::new() });
-        (frames.start..frames.end).step_by(usize::try_from(step).unwrap_or(1)).map(move |first| Batch {
-            source: Arc::clone(&source),
-            frames: first..(first + step).min(frames.end),
-            wanted: wanted.clone(),
+        let mut next = frames.start;
+        std::iter::from_fn(move || {
+            let step = if source.inner.pool.scarce() { 1 } else { step };
+            let batch = next..(next + step).min(frames.end);
+            next = batch.end;
+            (!batch.is_empty()).then(|| Batch { source: Arc::clone(&source), frames: batch, wanted: wanted.clone() })
         })
     });
     stream::iter(batches)

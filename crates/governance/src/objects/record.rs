@@ -28,6 +28,8 @@ pub(crate) const SEGMENT: &str = "segment";
 pub(crate) const UPLOAD: &str = "upload";
 /// Their parts.
 pub(crate) const PART: &str = "part";
+/// Completed uploads, for a day: a client that lost the answer asks again.
+pub(crate) const COMPLETED: &str = "completed_upload";
 /// Bodies in use.
 pub(crate) const BLOB: &str = "blob";
 

@@ -3,6 +3,7 @@
 use base::{DatasetId, Timestamp, UploadId};
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
 
 use super::checksum::{Algorithm, Checksum, Expected, Kind, StoredChecksum};
 use super::condition::{ByteRange, Conditions};
@@ -45,7 +46,7 @@ pub struct Put {
 }
 
 /// A version that was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
     /// Its name.
     pub version: VersionId,

@@ -9,6 +9,7 @@ mod crash;
 mod faults;
 mod listing;
 mod multipart;
+mod parsers;
 mod put_get;
 mod versions;
 mod world;

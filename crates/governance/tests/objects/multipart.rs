@@ -53,7 +53,8 @@ async fn parts_become_one_object() {
     assert_eq!(page.parts.iter().map(|p| p.part).collect::<Vec<_>>(), [3, 7]);
     assert_eq!(page.next, Some(7));
 
-    let done = complete(&world, begun.upload, listed(&[first, second, third])).await.unwrap();
+    let asked = listed(&[first, second, third]);
+    let done = complete(&world, begun.upload, asked.clone()).await.unwrap();
     assert!(done.etag.as_str().ends_with("-3") && done.etag.as_str().len() == 34);
     assert_eq!(done.size, content.len() as u64);
     assert!(world.get("big").await.unwrap() == content);
@@ -71,6 +72,10 @@ async fn parts_become_one_object() {
     assert_eq!((info.metadata, info.tags, info.parts), (metadata, tags, Some(3)));
     assert_eq!(parts.parts.iter().map(|p| p.size as usize).collect::<Vec<_>>(), [6 * MIB, 5 * MIB, MIB + 5]);
 
+    // Who lost the answer asks again and gets the same one; another request finds nothing.
+    assert_eq!(complete(&world, begun.upload, asked.clone()).await.unwrap(), done);
+    assert!(matches!(complete(&world, begun.upload, asked[..1].to_vec()).await, Err(Error::NoSuchUpload { .. })));
+    assert_eq!(world.version_count().await, 1);
     // The upload is over; bodies that were replaced or left out are gone.
     assert!(matches!(part(&world, begun.upload, 1, vec![1]).await, Err(Error::NoSuchUpload { .. })));
     let swept = world.objects.sweep(Timestamp::MAX).await.unwrap();
