@@ -8,13 +8,18 @@ use ledger::{
 };
 use std::{collections::BTreeSet, io, sync::Arc};
 
-use super::{Disk, Error, Options, disk::Reading, state::WalFile};
+use super::{
+    Disk, Error, Options,
+    disk::Reading,
+    state::{State, WalFile},
+};
 
 /// A log that is published up to its last durable entry, with an empty write-ahead file.
 pub(super) struct Opened {
     pub(super) builder: LogBuilder,
     pub(super) checkpoint: Vec<u8>,
     pub(super) wal: WalFile,
+    pub(super) state: State,
 }
 
 pub(super) fn failed(operation: &'static str, name: &str) -> impl FnOnce(io::Error) -> Error {
@@ -25,6 +30,11 @@ pub(super) fn failed(operation: &'static str, name: &str) -> impl FnOnce(io::Err
 pub(super) fn open(disk: &dyn Disk, signer: &dyn CheckpointSigner, options: &Options) -> Result<Opened, Error> {
     let key = LogKey::new(options.origin.clone(), signer.public_key());
     let names = disk.list().map_err(failed("list", "."))?;
+    let state = disk.available().map_or(State::Ready, |free| State::of_space(free, options));
+    if state == State::ReadOnly {
+        // Opening needs a little room itself; an administrator must be able to start and to be recorded.
+        disk.remove(layout::RESERVE).map_err(failed("remove", layout::RESERVE))?;
+    }
     check_key(disk, &key, options)?;
     let (mut builder, mut checkpoint) = published(disk, &key, options, &names)?;
     let published_size = builder.size();
@@ -41,13 +51,13 @@ pub(super) fn open(disk: &dyn Disk, signer: &dyn CheckpointSigner, options: &Opt
     // After the first checkpoint: a log with a key file and no checkpoint has lost it.
     write_durably(disk, layout::LOG_KEY, format!("{key}\n").as_bytes())?;
     remove(disk, &wals)?;
-    if !names.iter().any(|name| name == layout::RESERVE) {
+    if state != State::ReadOnly && !names.iter().any(|name| name == layout::RESERVE) {
         make_reserve(disk, options);
     }
     let name = layout::wal(builder.size());
     let file = disk.create_wal(&name, options.wal_bytes).map_err(failed("create", &name))?;
     let wal = WalFile { first: builder.size(), file, offset: 0 };
-    Ok(Opened { builder, checkpoint: checkpoint.unwrap_or_default(), wal })
+    Ok(Opened { builder, checkpoint: checkpoint.unwrap_or_default(), wal, state })
 }
 
 /// The key file must name our key or an earlier one.

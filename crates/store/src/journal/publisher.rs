@@ -173,11 +173,7 @@ impl Publisher<'_> {
         let disk = &*self.shared.disk;
         let options = &self.shared.options;
         let Ok(free) = disk.available() else { return };
-        let state = match free {
-            free if free < options.full_space_bytes => State::ReadOnly,
-            free if free < options.low_space_bytes => State::HighWater,
-            _ => State::Ready,
-        };
+        let state = State::of_space(free, options);
         let before = self.shared.log().state;
         match (before, state) {
             (State::Failed, _) => return,

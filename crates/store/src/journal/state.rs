@@ -26,6 +26,19 @@ pub enum State {
     Failed,
 }
 
+impl State {
+    /// The state that so many free bytes allow.
+    pub(super) const fn of_space(free: u64, options: &Options) -> Self {
+        if free < options.full_space_bytes {
+            Self::ReadOnly
+        } else if free < options.low_space_bytes {
+            Self::HighWater
+        } else {
+            Self::Ready
+        }
+    }
+}
+
 /// How the journal is doing.
 #[derive(Clone, Debug)]
 pub struct Stats {

@@ -2,7 +2,7 @@
 
 use crypto::Sha256Digest;
 use ledger::layout;
-use ledger::wal::{FRAME_HEADER_BYTES, FrameBuilder, seed};
+use ledger::wal::{FrameBuilder, seed};
 use std::sync::{Arc, PoisonError};
 
 use super::{
@@ -91,8 +91,8 @@ impl Writer<'_> {
         for entry in batch.iter().flat_map(|request| &request.entries) {
             frame.push(&entry.bytes, entry.leaf)?;
         }
-        if self.wal.offset + frame.bytes() > self.shared.options.wal_bytes.max(FRAME_HEADER_BYTES) {
-            self.change_file(frame.bytes())?;
+        if self.wal.offset + frame.bytes() > self.shared.options.wal_bytes {
+            self.change_file()?;
         }
         let name = layout::wal(self.wal.first);
         let (bytes, digest) = frame.finish(&self.digest, self.next);
@@ -103,18 +103,18 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Goes on in a new file: the spare one, or one that is made now.
-    fn change_file(&mut self, frame_bytes: usize) -> Result<(), Error> {
-        let bytes = self.shared.options.wal_bytes.max(frame_bytes);
+    /// Goes on in a new file: the spare one, or one that is made now. Every frame fits into a new file, so no file is
+    /// left without an entry, and no two have one name.
+    fn change_file(&mut self) -> Result<(), Error> {
         let name = layout::wal(self.next);
-        let spare = self.shared.log().spare.take().filter(|_| bytes == self.shared.options.wal_bytes);
+        let spare = self.shared.log().spare.take();
         let disk = &self.shared.disk;
         let file = match spare {
             Some(file) => {
                 disk.rename(SPARE, &name).map_err(failed("rename", &name))?;
                 file
             }
-            None => match disk.create_wal(&name, bytes) {
+            None => match disk.create_wal(&name, self.shared.options.wal_bytes) {
                 Ok(file) => file,
                 Err(source) => {
                     // A file without entries would stand in the way of the next attempt.

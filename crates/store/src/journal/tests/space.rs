@@ -47,3 +47,35 @@ fn a_full_disk_makes_the_journal_read_only_and_room_makes_it_ready() {
     journal.close().unwrap();
     assert_eq!(super::assert_sound(&*disk), 4);
 }
+
+#[test]
+fn a_journal_opens_on_a_full_disk_for_its_administrators() {
+    let disk = Arc::new(MemoryDisk::default());
+    let options = || Options { full_space_bytes: 100, low_space_bytes: 100, reserve_bytes: 64, ..tiny() };
+    drop(open(&disk, options()));
+    assert!(disk.bytes(layout::RESERVE).is_some());
+    disk.set_free(50);
+    let journal = open(&disk, options());
+    assert_eq!(journal.stats().state, State::ReadOnly);
+    assert!(disk.bytes(layout::RESERVE).is_none());
+    runtime().block_on(async {
+        assert!(matches!(journal.append(entry(0)).await, Err(Error::ReadOnly)));
+        assert_eq!(journal.append_reserved(vec![entry(0)]).await.unwrap()[0].index, 0);
+    });
+}
+
+/// A batch larger than the configured file makes the file larger; it must not end in a file of the same name.
+#[test]
+fn a_batch_may_be_larger_than_a_write_ahead_file() {
+    let disk = Arc::new(MemoryDisk::default());
+    let journal = open(&disk, Options { wal_bytes: 10, batch_bytes_max: 1500, ..tiny() });
+    runtime().block_on(async {
+        for batch in 0..20 {
+            journal.append_all((batch * 15..(batch + 1) * 15).map(entry).collect()).await.unwrap();
+        }
+        journal.publish().await.unwrap();
+    });
+    assert_eq!(journal.size(), 300);
+    journal.close().unwrap();
+    assert_eq!(super::assert_sound(&*disk), 300);
+}
