@@ -3,7 +3,7 @@
 //! A registration is a fact of its own and, in the same change, a trust anchor among `access`'s facts. The secret is
 //! shown once; its hash is sealed.
 
-use access::{Permit, api, facts::kind};
+use access::{Permit, api};
 use base::{AccountId, ClientId, Ids, Secret};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use crypto::sha256;
@@ -139,7 +139,7 @@ fn put(txn: &mut WriteTxn<'_>, client: &Client, (account, issuer): (AccountId, &
         audience: client.registered.client_id.clone(),
         name: client.registered.name.clone(),
     };
-    facts::add(txn, kind::CLIENT_PUT, client.id.uuid(), &anchor, None)?;
+    access::facts::put_client(txn, &anchor, None)?;
     facts::add(txn, facts::OIDC_CLIENT_PUT, client.id.uuid(), client, None).map(drop)
 }
 
@@ -161,7 +161,7 @@ impl Directory {
             secret.as_ref().map(|secret| key.seal(SECRET, &sha256(secret.expose().as_bytes()).0)).transpose()?;
         let (account, issuer) = (self.0.account, self.0.issuer.clone());
         let client = Client { id, registered: new, ended: false };
-        self.change(permit, move |txn| {
+        self.change(permit, format!("client/{id}"), move |txn| {
             if by_client_id(txn, &client.registered.client_id)?.is_some() {
                 return Err(Error::ClientTaken { client_id: client.registered.client_id.clone() });
             }
@@ -183,7 +183,7 @@ impl Directory {
         check(&new)?;
         let id = *permit.resource();
         let (account, issuer) = (self.0.account, self.0.issuer.clone());
-        self.change(permit, move |txn| {
+        self.change(permit, format!("client/{id}"), move |txn| {
             let old = client_in(txn, id)?;
             if old.registered.client_id != new.client_id || old.registered.kind != new.kind {
                 return Err(Error::BadClient { reason: "client id and kind cannot be changed: register another" });
@@ -203,7 +203,7 @@ impl Directory {
         let key = key.ok_or_else(|| Error::NotFound { what: "client", name: id.to_string() })?;
         let secret = self.new_secret();
         let sealed = key.seal(SECRET, &sha256(secret.expose().as_bytes()).0)?;
-        self.change(permit, move |txn| {
+        self.change(permit, format!("client/{id}"), move |txn| {
             if client_in(txn, id)?.registered.kind == ClientKind::Public {
                 return Err(Error::BadClient { reason: "a public client has no secret" });
             }
@@ -219,10 +219,10 @@ impl Directory {
     /// [`Error::NotFound`].
     pub async fn end_client(&self, permit: Permit<api::EndClient>, reason: Option<String>) -> Result<(), Error> {
         let id = *permit.resource();
-        self.change(permit, move |txn| {
+        self.change(permit, format!("client/{id}"), move |txn| {
             client_in(txn, id)?;
             let nothing = serde_json::json!({});
-            facts::add(txn, kind::CLIENT_ENDED, id.uuid(), &nothing, reason.as_deref())?;
+            access::facts::end_client(txn, id, reason.as_deref())?;
             facts::add(txn, facts::OIDC_CLIENT_ENDED, id.uuid(), &nothing, reason.as_deref())?;
             txn.subject_key_destroy(id.uuid())?;
             Ok(())

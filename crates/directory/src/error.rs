@@ -63,9 +63,6 @@ pub enum Error {
         /// Its name.
         name: String,
     },
-    /// They are in the group already.
-    #[error("the person is a member of the group already")]
-    MemberAlready,
     /// A password breaks the length rule.
     #[error("the password has {chars} characters: expected {min} to {max}")]
     BadPassword {
@@ -115,6 +112,12 @@ pub enum Error {
     /// The password hash could not be computed.
     #[error("the password could not be hashed")]
     Hashing,
+    /// `access` refused a membership or a trust anchor, or could not record.
+    #[error("{source}")]
+    Access {
+        /// Why.
+        source: access::Error,
+    },
     /// Custody failed.
     #[error("keys could not be used")]
     Custody {
@@ -145,13 +148,13 @@ impl Error {
             | Self::ClientTaken { .. }
             | Self::NotActive { .. }
             | Self::GroupEnded { .. }
-            | Self::MemberAlready
             | Self::ErasureChanged => ErrorKind::Conflict,
             Self::WrongCredentials => ErrorKind::Unauthenticated,
             Self::Locked { .. } | Self::Busy => ErrorKind::RateLimited,
             Self::ApproverNotAPerson | Self::SameApprover | Self::OwnErasure => ErrorKind::Forbidden,
             Self::Damaged { .. } => ErrorKind::Corrupt,
             Self::Hashing => ErrorKind::Internal,
+            Self::Access { source } => source.kind(),
             Self::Custody { source } => source.kind(),
             Self::Store { source } => source.kind(),
         }
@@ -161,6 +164,12 @@ impl Error {
 impl From<store::Error> for Error {
     fn from(source: store::Error) -> Self {
         Self::Store { source }
+    }
+}
+
+impl From<access::Error> for Error {
+    fn from(source: access::Error) -> Self {
+        Self::Access { source }
     }
 }
 

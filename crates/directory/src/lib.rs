@@ -78,13 +78,22 @@ impl Directory {
         Self(Arc::new(Inner { store, custody, effects, crypto, account, issuer, passwords }))
     }
 
-    /// Runs one permitted change and records its outcome with the permit.
+    /// Runs one permitted change of `object`; its record, with the old and the new value, is in the same transaction.
     pub(crate) async fn change<A: Action, T: Send + 'static>(
         &self,
         permit: Permit<A>,
-        closure: impl FnMut(&mut WriteTxn<'_>) -> Result<T, Error> + Send + 'static,
+        object: String,
+        mut closure: impl FnMut(&mut WriteTxn<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let done = self.0.store.write(permit.actor(), closure).await;
+        let recorder = permit.recorder().cloned();
+        let done = self.0.store.write(permit.actor(), move |txn| {
+            let value = closure(txn)?;
+            if let Some(recorder) = &recorder {
+                recorder.record(txn, &facts::changed(txn, &object)?)?;
+            }
+            Ok(value)
+        });
+        let done = done.await;
         permit.finish(outcome(done.is_ok()));
         done.map(|committed| committed.value)
     }
@@ -94,3 +103,6 @@ impl Directory {
 pub(crate) const fn outcome(done: bool) -> Outcome {
     Outcome { status: if done { 200 } else { 400 }, bytes: 0 }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
 //! Who is in which group: written as `access`'s own facts, because the gate decides by them.
 
 use access::{
-    Member, Permit, api,
-    facts::{Membership, MembershipRemoved, kind, view},
+    Member, MembershipEdge, Permit, api,
+    facts::{Membership, add_membership, end_membership, view},
 };
 use base::{GroupId, Ids, MembershipId, Timestamp};
 use store::{ReadTxn, ViewedRow, WriteTxn};
@@ -27,18 +27,12 @@ fn row_of(row: &ViewedRow) -> Result<MembershipRow, Error> {
     Ok(MembershipRow { id, member, group, since: row.valid.from })
 }
 
-fn found_in(txn: &ReadTxn<'_>, name: &str, value: &str) -> Result<Vec<MembershipRow>, Error> {
-    txn.view_lookup(view::MEMBERSHIP, name, value)?.iter().map(row_of).collect()
+fn object(edge: MembershipEdge) -> String {
+    format!("membership/{}/{}", edge.member.uuid(), edge.group)
 }
 
-fn remove(txn: &mut WriteTxn<'_>, rows: &[MembershipRow], reason: Option<&str>) -> Result<(), Error> {
-    let Some(first) = rows.first() else { return Ok(()) };
-    let removed = MembershipRemoved {
-        member: first.member,
-        group: first.group,
-        removes: rows.iter().map(|row| row.id).collect(),
-    };
-    facts::add(txn, kind::MEMBERSHIP_REMOVED, first.member.uuid(), &removed, reason).map(drop)
+fn found_in(txn: &ReadTxn<'_>, name: &str, value: &str) -> Result<Vec<MembershipRow>, Error> {
+    txn.view_lookup(view::MEMBERSHIP, name, value)?.iter().map(row_of).collect()
 }
 
 /// Ends every live membership of a member or in a group.
@@ -51,7 +45,9 @@ pub(crate) fn end_all(
     let mut rows = found_in(txn, name, value)?;
     rows.sort_by_key(|row| (row.member, row.group));
     for edge in rows.chunk_by(|a, b| (a.member, a.group) == (b.member, b.group)) {
-        remove(txn, edge, reason)?;
+        if let Some(row) = edge.first() {
+            end_membership(txn, row.member, row.group, reason)?;
+        }
     }
     Ok(())
 }
@@ -60,7 +56,7 @@ impl Directory {
     /// Puts a person or a service into a group.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::NotActive`], [`Error::GroupEnded`], [`Error::MemberAlready`].
+    /// [`Error::NotFound`], [`Error::NotActive`], [`Error::GroupEnded`]; [`Error::Access`] when they are in it already.
     pub async fn add_member(
         &self,
         permit: Permit<api::AddMember>,
@@ -68,7 +64,7 @@ impl Directory {
     ) -> Result<MembershipId, Error> {
         let edge = *permit.resource();
         let id = MembershipId::from_uuid(self.0.effects.uuid());
-        self.change(permit, move |txn| {
+        self.change(permit, object(edge), move |txn| {
             groups::live_in(txn, edge.group)?;
             if let Member::Person(person) = edge.member {
                 let status = people::status_in(txn, person)?;
@@ -76,12 +72,7 @@ impl Directory {
                     return Err(Error::NotActive { person, status: status.as_str() });
                 }
             }
-            let mine = found_in(txn, view::BY_MEMBER, &edge.member.uuid().hyphenated().to_string())?;
-            if mine.iter().any(|row| row.group == edge.group) {
-                return Err(Error::MemberAlready);
-            }
-            let added = Membership { id, member: edge.member, group: edge.group };
-            facts::add(txn, kind::MEMBERSHIP_ADDED, edge.member.uuid(), &added, reason.as_deref())?;
+            add_membership(txn, id, edge.member, edge.group, reason.as_deref())?;
             Ok(id)
         })
         .await
@@ -90,16 +81,12 @@ impl Directory {
     /// Takes a member out of a group: every live add of the edge ends.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when they are not in it.
+    /// [`Error::Access`] when they are not in it.
     pub async fn remove_member(&self, permit: Permit<api::RemoveMember>, reason: Option<String>) -> Result<(), Error> {
         let edge = *permit.resource();
-        self.change(permit, move |txn| {
-            let mut rows = found_in(txn, view::BY_MEMBER, &edge.member.uuid().hyphenated().to_string())?;
-            rows.retain(|row| row.group == edge.group);
-            if rows.is_empty() {
-                return Err(Error::NotFound { what: "membership in group", name: edge.group.to_string() });
-            }
-            remove(txn, &rows, reason.as_deref())
+        self.change(permit, object(edge), move |txn| {
+            end_membership(txn, edge.member, edge.group, reason.as_deref())?;
+            Ok(())
         })
         .await
     }

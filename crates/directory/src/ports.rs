@@ -1,6 +1,6 @@
 //! What the directory needs of the gate: which groups and roles a person has now, and where the line of epochs is.
 
-use access::AuthPosition;
+use access::{Access, AuthPosition, Member};
 use base::{ClientId, GroupId, PersonId};
 
 /// The live entitlements of people, and the epochs that cut credentials. `access` implements it.
@@ -13,4 +13,20 @@ pub trait Entitlements: Send + Sync + 'static {
     fn position(&self) -> u64;
     /// Why a credential of this position no longer counts; `None` when it does.
     fn cut(&self, person: PersonId, position: &AuthPosition) -> Option<String>;
+}
+
+impl Entitlements for Access {
+    fn groups_of(&self, person: PersonId) -> Vec<GroupId> {
+        Self::groups_of(self, person)
+    }
+    fn roles_of(&self, person: PersonId, client: ClientId) -> Vec<String> {
+        let roles = self.entitled_roles(Member::Person(person), Some(client));
+        roles.iter().map(|role| role.arn()).collect()
+    }
+    fn position(&self) -> u64 {
+        self.epochs().position()
+    }
+    fn cut(&self, person: PersonId, position: &AuthPosition) -> Option<String> {
+        self.epochs().cuts_person(person, position).map(|cut| cut.key.to_string())
+    }
 }

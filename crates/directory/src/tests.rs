@@ -56,10 +56,7 @@ impl Entitlements for Given {
 
 impl CommitHook for Given {
     fn committed(&self, facts: &[Fact], _position: Position) {
-        for fact in facts {
-            self.epochs.raise(access::epoch::raised(fact));
-            self.epochs.advance(fact.seq);
-        }
+        self.epochs.apply(facts);
     }
 }
 

@@ -176,7 +176,7 @@ async fn a_member_can_be_removed_and_added_again() {
     for _ in 0..2 {
         world.directory.add_member(world.permit(api::AddMember, edge), None).await.unwrap();
         let twice = world.directory.add_member(world.permit(api::AddMember, edge), None).await;
-        assert!(matches!(twice, Err(Error::MemberAlready)));
+        assert!(matches!(twice, Err(Error::Access { source: access::Error::AlreadyMember })));
         assert_eq!(world.directory.members_of(group).await.unwrap().len(), 1);
         world.directory.remove_member(world.permit(api::RemoveMember, edge), None).await.unwrap();
         assert!(world.directory.memberships_of(edge.member).await.unwrap().is_empty());
