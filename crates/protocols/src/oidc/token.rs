@@ -93,7 +93,10 @@ fn secret(text: &str) -> Secret<String> {
 
 impl ClientAuth {
     /// Reads `Authorization: Basic` (both halves form-encoded, RFC 6749, 2.3.1) or `client_id` and `client_secret`.
-    fn read(form: &Form, authorization: Option<&str>) -> Result<Self, OAuthError> {
+    ///
+    /// # Errors
+    /// [`OAuthError`] with `invalid_request` or `invalid_client`.
+    pub fn read(form: &Form, authorization: Option<&str>) -> Result<Self, OAuthError> {
         let id = optional(form, "client_id", NAME_LEN_MAX)?;
         let in_body = optional(form, "client_secret", SECRET_LEN_MAX)?;
         let Some(header) = authorization else {

@@ -1,0 +1,161 @@
+//! The authorization endpoint and the sign-in form.
+//!
+//! A program without a browser does what a browser does: it fetches the page, posts its only form with the hidden fields,
+//! `username` and `password`, the page's cookies and `Origin`, and reads the code from `Location`.
+
+use axum::{
+    body::Bytes,
+    extract::{RawQuery, State as Extract},
+    http::StatusCode,
+    response::Response,
+};
+use base::Secret;
+use directory::{
+    Error,
+    provider::{Answer, Asked, Refused},
+};
+use protocols::oidc::Form;
+
+use super::{State, caller::Caller, cookies, pages};
+
+/// Longest authorization request, so that it fits into the form three times encoded.
+const REQUEST_BYTES_MAX: usize = 8 * 1024;
+
+pub(super) async fn get(Extract(state): Extract<State>, caller: Caller, RawQuery(query): RawQuery) -> Response {
+    answer(&state, &caller, &query.unwrap_or_default()).await
+}
+
+pub(super) async fn post(Extract(state): Extract<State>, caller: Caller, body: Bytes) -> Response {
+    match std::str::from_utf8(&body) {
+        Ok(query) => answer(&state, &caller, query).await,
+        Err(_) => bad_request("the request is not text"),
+    }
+}
+
+fn bad_request(what: &str) -> Response {
+    let next = "Go back to the application and start again; if it stays, tell the people who run it.";
+    pages::problem(StatusCode::BAD_REQUEST, "The application's request is wrong", what, next)
+}
+
+fn refused(refused: Refused) -> Response {
+    match refused {
+        Refused::Page(error) => bad_request(&error.sentence),
+        Refused::Redirect(to) => pages::redirect(&to),
+    }
+}
+
+async fn answer(state: &State, caller: &Caller, query: &str) -> Response {
+    if query.len() > REQUEST_BYTES_MAX {
+        return bad_request("the request is longer than 8 KiB");
+    }
+    let asked = match state.provider.ask(query.as_bytes()).await {
+        Ok(asked) => asked,
+        Err(refusal) => return refused(refusal),
+    };
+    let sign_in = match caller.signed_in(state).await {
+        Ok(sign_in) => sign_in,
+        Err(error) => return pages::failed(&error),
+    };
+    match state.provider.answer(&asked, sign_in.as_ref()).await {
+        Ok(Answer::Redirect(to)) => pages::redirect(&to),
+        Ok(Answer::SignIn { username }) => {
+            let form = SignInForm { asked: Some(&asked), request: query, user_code: "" };
+            form.page(state, caller, StatusCode::OK, &username.unwrap_or_default(), None)
+        }
+        Err(refusal) => refused(refusal),
+    }
+}
+
+/// What the sign-in form leads on to: an authorization request, or a device's code.
+pub(super) struct SignInForm<'a> {
+    pub(super) asked: Option<&'a Asked>,
+    pub(super) request: &'a str,
+    pub(super) user_code: &'a str,
+}
+
+impl SignInForm<'_> {
+    pub(super) fn page(
+        &self,
+        state: &State,
+        caller: &Caller,
+        status: StatusCode,
+        username: &str,
+        alert: Option<String>,
+    ) -> Response {
+        let csrf = caller.csrf(state);
+        let template = pages::SignInPage {
+            client: self.asked.map(|asked| asked.client.registered.name.as_str()),
+            alert,
+            csrf: &csrf,
+            request: self.request,
+            user_code: self.user_code,
+            username,
+        };
+        pages::form(state, status, &template, &csrf, self.asked.map(Asked::redirect_uri))
+    }
+}
+
+/// The posted sign-in form.
+pub(super) async fn sign_in(Extract(state): Extract<State>, caller: Caller, body: Bytes) -> Response {
+    let form = match Form::parse(&body) {
+        Ok(form) => form,
+        Err(error) => return bad_request(&error.to_string()),
+    };
+    if !caller.is_own_form(&state, form.value("csrf")) {
+        return pages::foreign_form(&state);
+    }
+    let request = form.value("request").unwrap_or_default();
+    let user_code = form.value("user_code").unwrap_or_default();
+    let asked = match request {
+        "" => None,
+        query => match state.provider.ask(query.as_bytes()).await {
+            Ok(asked) => Some(asked),
+            Err(refusal) => return refused(refusal),
+        },
+    };
+    let again = SignInForm { asked: asked.as_ref(), request, user_code };
+    let username = form.value("username").unwrap_or_default();
+    let password = Secret::new(form.value("password").unwrap_or_default().to_owned());
+    let (sign_in, cookie) = match state.provider.sign_in(username, &password).await {
+        Ok(signed_in) => signed_in,
+        Err(error) => return not_signed_in(&state, &caller, &again, username, &error),
+    };
+    if let Some(old) = caller.sign_in_cookie(&state)
+        && let Err(error) = state.provider.directory().end_sign_in(&old).await
+    {
+        return pages::failed(&error);
+    }
+    let mut response = match &asked {
+        Some(asked) => match state.provider.grant(asked, &sign_in).await {
+            Ok(to) => pages::redirect(&to),
+            Err(refusal) => refused(refusal),
+        },
+        None => pages::redirect(&format!("/device?user_code={}", percent(user_code))),
+    };
+    cookies::set_sign_in(response.headers_mut(), &cookie, state.secure);
+    response
+}
+
+fn percent(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+fn not_signed_in(state: &State, caller: &Caller, form: &SignInForm<'_>, username: &str, error: &Error) -> Response {
+    let (status, alert) = match error {
+        Error::WrongCredentials => {
+            (StatusCode::UNAUTHORIZED, "The user name or password is wrong. Check both and try again.".to_owned())
+        }
+        Error::Locked { until } => {
+            let until = until.strftime("%H:%M UTC");
+            let alert = format!("Too many attempts failed. Try again after {until}, or ask an administrator for a new password.");
+            (StatusCode::TOO_MANY_REQUESTS, alert)
+        }
+        Error::Busy => {
+            let alert = "Too many people are signing in at this moment. Try again in a few seconds.";
+            (StatusCode::SERVICE_UNAVAILABLE, alert.to_owned())
+        }
+        error => return pages::failed(error),
+    };
+    state.failures.failed(&caller.op);
+    form.page(state, caller, status, username, Some(alert))
+}
