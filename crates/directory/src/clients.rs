@@ -161,7 +161,7 @@ impl Directory {
             secret.as_ref().map(|secret| key.seal(SECRET, &sha256(secret.expose().as_bytes()).0)).transpose()?;
         let (account, issuer) = (self.0.account, self.0.issuer.clone());
         let client = Client { id, registered: new, ended: false };
-        self.change(permit, format!("client/{id}"), move |txn| {
+        self.change(permit, move |txn| {
             if by_client_id(txn, &client.registered.client_id)?.is_some() {
                 return Err(Error::ClientTaken { client_id: client.registered.client_id.clone() });
             }
@@ -183,7 +183,7 @@ impl Directory {
         check(&new)?;
         let id = *permit.resource();
         let (account, issuer) = (self.0.account, self.0.issuer.clone());
-        self.change(permit, format!("client/{id}"), move |txn| {
+        self.change(permit, move |txn| {
             let old = client_in(txn, id)?;
             if old.registered.client_id != new.client_id || old.registered.kind != new.kind {
                 return Err(Error::BadClient { reason: "client id and kind cannot be changed: register another" });
@@ -203,7 +203,7 @@ impl Directory {
         let key = key.ok_or_else(|| Error::NotFound { what: "client", name: id.to_string() })?;
         let secret = self.new_secret();
         let sealed = key.seal(SECRET, &sha256(secret.expose().as_bytes()).0)?;
-        self.change(permit, format!("client/{id}"), move |txn| {
+        self.change(permit, move |txn| {
             if client_in(txn, id)?.registered.kind == ClientKind::Public {
                 return Err(Error::BadClient { reason: "a public client has no secret" });
             }
@@ -219,7 +219,7 @@ impl Directory {
     /// [`Error::NotFound`].
     pub async fn end_client(&self, permit: Permit<api::EndClient>, reason: Option<String>) -> Result<(), Error> {
         let id = *permit.resource();
-        self.change(permit, format!("client/{id}"), move |txn| {
+        self.change(permit, move |txn| {
             client_in(txn, id)?;
             let nothing = serde_json::json!({});
             access::facts::end_client(txn, id, reason.as_deref())?;

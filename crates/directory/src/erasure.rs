@@ -62,7 +62,7 @@ impl Directory {
         reason: String,
     ) -> Result<(), Error> {
         let (person, first) = (*permit.resource(), Approval::of(op)?);
-        self.change(permit, format!("person/{person}"), move |txn| request(txn, person, first, &reason)).await
+        self.change(permit, move |txn| request(txn, person, first, &reason)).await
     }
 
     /// Approves an erasure that somebody else asked for, and performs it.
@@ -77,8 +77,7 @@ impl Directory {
     ) -> Result<(), Error> {
         let (erasure, second) = (*permit.resource(), Approval::of(op)?);
         let username = self.username_of(erasure.person).await?;
-        let object = format!("person/{}", erasure.person);
-        let done = self.change(permit, object, move |txn| {
+        let done = self.change(permit, move |txn| {
             let asked = waiting(txn, erasure.person)?;
             if asked.requested_by != erasure.requested_by {
                 return Err(Error::ErasureChanged);

@@ -2,10 +2,9 @@
 //!
 //! INVARIANT: bodies hold ids, group names and client registrations; nothing personal and nothing secret.
 
-use access::Change;
 use base::{Actor, GroupId, PersonId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::Value;
 use store::{Fact, NewFact, WriteTxn};
 use uuid::Uuid;
 
@@ -40,9 +39,6 @@ pub(crate) const VIEW_GROUP: &str = "group";
 pub(crate) const VIEW_OIDC_CLIENT: &str = "oidc_client";
 /// Lookup by a name, folded to one case.
 pub(crate) const BY_NAME: &str = "name";
-
-/// Old and new values that one record of a change shows: an entry has at most 16 KiB; the facts have the rest.
-const OLD_VALUES_MAX: usize = 8;
 
 /// Body of [`PERSON_CHANGED`].
 #[derive(Serialize, Deserialize)]
@@ -85,23 +81,6 @@ pub(crate) fn add(
     let reason = reason.map(str::to_owned);
     let valid_from = txn.now();
     Ok(txn.fact_add(NewFact { kind, subject, body, reason, valid_from, valid_to: None })?)
-}
-
-/// What this transaction changes, for the record: the facts that it adds, and the last ones before about the same things.
-pub(crate) fn changed(txn: &WriteTxn<'_>, object: &str) -> Result<Change, Error> {
-    let shown = |fact: &Fact| json!({"kind": fact.kind, "subject": fact.subject, "body": fact.body});
-    let (mut old, mut subjects) = (Vec::new(), Vec::new());
-    for fact in txn.added() {
-        if !subjects.contains(&fact.subject) && subjects.len() < OLD_VALUES_MAX {
-            subjects.push(fact.subject);
-            let before = txn.facts_of(fact.subject)?.into_iter().rev().find(|earlier| earlier.change != txn.change());
-            old.extend(before.as_ref().map(shown));
-        }
-    }
-    let new: Vec<Value> = txn.added().iter().take(OLD_VALUES_MAX).map(shown).collect();
-    let reason = txn.added().iter().find_map(|fact| fact.reason.clone());
-    let some = |list: Vec<Value>| (!list.is_empty()).then_some(Value::Array(list));
-    Ok(Change { object: object.to_owned(), old: some(old), new: some(new), reason })
 }
 
 /// Reads a body, or any stored JSON, back.

@@ -78,7 +78,7 @@ impl Directory {
         reason: Option<String>,
     ) -> Result<GroupId, Error> {
         let id = GroupId::from_uuid(self.0.effects.uuid());
-        self.change(permit, format!("group/{id}"), move |txn| {
+        self.change(permit, move |txn| {
             if named_in(txn, &name)?.is_some() {
                 return Err(Error::GroupNameTaken { name: name.to_string() });
             }
@@ -100,7 +100,7 @@ impl Directory {
         reason: Option<String>,
     ) -> Result<(), Error> {
         let id = *permit.resource();
-        self.change(permit, format!("group/{id}"), move |txn| {
+        self.change(permit, move |txn| {
             live_in(txn, id)?;
             if named_in(txn, &name)?.is_some_and(|other| other.id != id) {
                 return Err(Error::GroupNameTaken { name: name.to_string() });
@@ -117,7 +117,7 @@ impl Directory {
     /// [`Error::NotFound`], [`Error::GroupEnded`].
     pub async fn end_group(&self, permit: Permit<api::EndGroup>, reason: Option<String>) -> Result<(), Error> {
         let id = *permit.resource();
-        self.change(permit, format!("group/{id}"), move |txn| {
+        self.change(permit, move |txn| {
             live_in(txn, id)?;
             crate::membership::end_all(txn, access::facts::view::BY_GROUP, &id.to_string(), reason.as_deref())?;
             facts::add(txn, facts::GROUP_ENDED, id.uuid(), &serde_json::json!({}), reason.as_deref()).map(drop)

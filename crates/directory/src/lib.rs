@@ -78,18 +78,17 @@ impl Directory {
         Self(Arc::new(Inner { store, custody, effects, crypto, account, issuer, passwords }))
     }
 
-    /// Runs one permitted change of `object`; its record, with the old and the new value, is in the same transaction.
+    /// Runs one permitted change; its record, with the old and the new value, is in the same transaction.
     pub(crate) async fn change<A: Action, T: Send + 'static>(
         &self,
         permit: Permit<A>,
-        object: String,
         mut closure: impl FnMut(&mut WriteTxn<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let recorder = permit.recorder().cloned();
         let done = self.0.store.write(permit.actor(), move |txn| {
             let value = closure(txn)?;
             if let Some(recorder) = &recorder {
-                recorder.record(txn, &facts::changed(txn, &object)?)?;
+                recorder.record(txn)?;
             }
             Ok(value)
         });

@@ -1,7 +1,7 @@
 //! Who is in which group: written as `access`'s own facts, because the gate decides by them.
 
 use access::{
-    Member, MembershipEdge, Permit, api,
+    Member, Permit, api,
     facts::{Membership, add_membership, end_membership, view},
 };
 use base::{GroupId, Ids, MembershipId, Timestamp};
@@ -25,10 +25,6 @@ pub struct MembershipRow {
 fn row_of(row: &ViewedRow) -> Result<MembershipRow, Error> {
     let Membership { id, member, group } = facts::read(&row.body, "membership")?;
     Ok(MembershipRow { id, member, group, since: row.valid.from })
-}
-
-fn object(edge: MembershipEdge) -> String {
-    format!("membership/{}/{}", edge.member.uuid(), edge.group)
 }
 
 fn found_in(txn: &ReadTxn<'_>, name: &str, value: &str) -> Result<Vec<MembershipRow>, Error> {
@@ -64,7 +60,7 @@ impl Directory {
     ) -> Result<MembershipId, Error> {
         let edge = *permit.resource();
         let id = MembershipId::from_uuid(self.0.effects.uuid());
-        self.change(permit, object(edge), move |txn| {
+        self.change(permit, move |txn| {
             groups::live_in(txn, edge.group)?;
             if let Member::Person(person) = edge.member {
                 let status = people::status_in(txn, person)?;
@@ -84,7 +80,7 @@ impl Directory {
     /// [`Error::Access`] when they are not in it.
     pub async fn remove_member(&self, permit: Permit<api::RemoveMember>, reason: Option<String>) -> Result<(), Error> {
         let edge = *permit.resource();
-        self.change(permit, object(edge), move |txn| {
+        self.change(permit, move |txn| {
             end_membership(txn, edge.member, edge.group, reason.as_deref())?;
             Ok(())
         })

@@ -99,7 +99,7 @@ impl Directory {
     pub async fn create_person(&self, permit: Permit<api::CreatePerson>, new: NewPerson) -> Result<PersonId, Error> {
         let id = PersonId::from_uuid(self.0.effects.uuid());
         let prepared = self.prepare(id, &new).await?;
-        self.change(permit, format!("person/{id}"), move |txn| prepared.write(txn)).await?;
+        self.change(permit, move |txn| prepared.write(txn)).await?;
         Ok(id)
     }
 
@@ -148,7 +148,7 @@ impl Directory {
     ) -> Result<(), Error> {
         let id = *permit.resource();
         let prepared = self.prepare_change(id, &change).await?;
-        self.change(permit, format!("person/{id}"), move |txn| prepared.write(txn, reason.as_deref())).await
+        self.change(permit, move |txn| prepared.write(txn, reason.as_deref())).await
     }
 
     /// Sets a password, ends the lockout, and cuts everything that the person has open.
@@ -167,7 +167,7 @@ impl Directory {
         let sealed = key.seal(Attribute::Password.name(), hash.expose())?;
         let personal = self.personal_of(id).await?.ok_or_else(|| facts::no_person(id))?;
         let name = self.username_hash(&personal.username)?;
-        self.change(permit, format!("person/{id}"), move |txn| {
+        self.change(permit, move |txn| {
             txn.sealed_put(id.uuid(), Attribute::Password.name(), &sealed)?;
             crate::lockout::forgive(txn, &name)?;
             let changed = facts::PersonChanged { attributes: vec![("password".to_owned(), String::new())] };
@@ -189,7 +189,7 @@ impl Directory {
         reason: Option<String>,
     ) -> Result<(), Error> {
         let id = *permit.resource();
-        self.change(permit, format!("person/{id}"), move |txn| {
+        self.change(permit, move |txn| {
             let status = status_in(txn, id)?;
             let wanted = if active { PersonStatus::Deactivated } else { PersonStatus::Active };
             if status != wanted {

@@ -4,6 +4,7 @@
 
 pub mod api;
 mod limits;
+pub mod oidc;
 
 pub use limits::Rates;
 
@@ -20,8 +21,8 @@ pub struct Web(Router);
 
 impl Web {
     /// Joins the management API and the provider's pages.
-    pub fn new(api: api::Deps) -> Self {
-        Self(api::router(api))
+    pub fn new(api: api::Deps, oidc: oidc::Deps) -> Self {
+        Self(api::router(api).merge(oidc::router(oidc)))
     }
 
     /// Answers one request; a failure is an answer too.

@@ -147,7 +147,9 @@ fn not_signed_in(state: &State, caller: &Caller, form: &SignInForm<'_>, username
         }
         Error::Locked { until } => {
             let until = until.strftime("%H:%M UTC");
-            let alert = format!("Too many attempts failed. Try again after {until}, or ask an administrator for a new password.");
+            let alert = format!(
+                "Too many attempts failed. Try again after {until}, or ask an administrator for a new password."
+            );
             (StatusCode::TOO_MANY_REQUESTS, alert)
         }
         Error::Busy => {

@@ -111,7 +111,13 @@ pub(super) fn page(status: StatusCode, template: &impl Template, form_to: Option
 }
 
 /// A page with a form.
-pub(super) fn form(state: &State, status: StatusCode, template: &impl Template, csrf: &str, to: Option<&str>) -> Response {
+pub(super) fn form(
+    state: &State,
+    status: StatusCode,
+    template: &impl Template,
+    csrf: &str,
+    to: Option<&str>,
+) -> Response {
     let mut response = page(status, template, to);
     cookies::set_csrf(response.headers_mut(), csrf, state.secure);
     response

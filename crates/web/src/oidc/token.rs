@@ -43,8 +43,7 @@ fn refused(error: &OAuthError) -> Response {
         ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     };
-    let mut response =
-        answer(status, &json!({"error": error.code.as_str(), "error_description": error.description()}));
+    let mut response = answer(status, &json!({"error": error.code.as_str(), "error_description": error.description()}));
     let challenge = match error.code {
         ErrorCode::InvalidClient => Some("Basic realm=\"galen\"".to_owned()),
         ErrorCode::InvalidToken => {
