@@ -15,3 +15,4 @@ pub use business::{
 };
 pub use error::Error;
 pub use objects::{ETag, Objects, Tags, VersionId};
+mod buckets; pub use buckets::Buckets;

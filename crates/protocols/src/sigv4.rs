@@ -11,7 +11,7 @@ mod presented;
 
 pub use canonical::{canonical_request, signature, signing_key};
 pub use error::Error;
-pub use presented::{EXPIRES_SECONDS_MAX, Parts, Presented, SKEW_SECONDS_MAX, credential_scope};
+pub use presented::{EXPIRES_SECONDS_MAX, Parts, Presented, SKEW_SECONDS_MAX, amz_date, credential_scope};
 
 #[cfg(test)]
 mod tests;

@@ -289,8 +289,8 @@ fn lower_hex(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
-/// `YYYYMMDDThhmmssZ`.
-fn amz_date(text: &str) -> Option<Timestamp> {
+/// A time in the form of `X-Amz-Date`, `YYYYMMDDThhmmssZ`, in UTC.
+pub fn amz_date(text: &str) -> Option<Timestamp> {
     if text.len() != 16 || text.as_bytes().get(8) != Some(&b'T') || text.as_bytes().get(15) != Some(&b'Z') {
         return None;
     }

@@ -1,0 +1,59 @@
+"""DuckDB with its httpfs extension: SQL over Parquet in a governed dataset."""
+
+import importlib.util
+import pathlib
+
+import duckdb
+
+from common import READY, check, datasets_of, granted_to_nobody, session
+
+GOT, ROLE = session()
+DATASET = datasets_of(ROLE)[0]
+
+
+def httpfs() -> pathlib.Path:
+    """The extension's file, as its Python package brings it."""
+    package = importlib.util.find_spec("duckdb_extension_httpfs")
+    assert package is not None and package.submodule_search_locations, "the package duckdb-extension-httpfs is not installed"
+    (file,) = pathlib.Path(package.submodule_search_locations[0]).rglob("httpfs.duckdb_extension")
+    return file
+
+
+def connection() -> duckdb.DuckDBPyConnection:
+    database = duckdb.connect(config={"allow_unsigned_extensions": "true"})
+    database.execute(f"LOAD '{httpfs()}'")
+    scheme, _, host = READY["aws"].partition("://")
+    database.execute(
+        "CREATE SECRET (TYPE s3, KEY_ID ?, SECRET ?, SESSION_TOKEN ?, REGION ?, ENDPOINT ?, URL_STYLE 'path', USE_SSL "
+        + ("true)" if scheme == "https" else "false)"),
+        [GOT["aws_access_key_id"], GOT["aws_secret_access_key"], GOT["aws_session_token"], READY["region"], host],
+    )
+    return database
+
+
+def place(dataset: dict) -> str:
+    return f"s3://{dataset['bucket']}/{dataset['prefix']}"
+
+
+def counts():
+    database = connection()
+    files = database.execute("SELECT file FROM glob(?)", [place(DATASET) + "**"]).fetchall()
+    parquet = next(name for (name,) in files if name.endswith(".parquet"))
+    (rows,) = database.execute("SELECT count(*) FROM read_parquet(?)", [parquet]).fetchone()
+    assert rows > 0, parquet
+    columns = database.execute("DESCRIBE SELECT * FROM read_parquet(?)", [parquet]).fetchall()
+    name = columns[0][0]
+    database.execute(f'SELECT "{name}", count(*) FROM read_parquet(?) GROUP BY 1 ORDER BY 2 DESC LIMIT 5', [parquet]).fetchall()
+
+
+def refused():
+    other = granted_to_nobody()
+    try:
+        connection().execute("SELECT * FROM read_parquet(?)", [place(other) + "any.parquet"]).fetchall()
+        raise AssertionError("DuckDB read it")
+    except duckdb.Error as error:
+        assert "403" in str(error) or "Forbidden" in str(error) or "AccessDenied" in str(error), error
+
+
+check("SQL over a granted dataset", counts)
+check("a dataset without a grant", refused)

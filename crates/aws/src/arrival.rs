@@ -1,0 +1,32 @@
+//! What is known of a request when it arrives, before anyone reads it.
+
+use base::RequestId;
+use protocols::peer::Source;
+use std::sync::{Arc, OnceLock};
+
+/// Travels in the request's extensions, from the service to the operation and back.
+#[derive(Clone)]
+pub(crate) struct Arrival {
+    /// Sent back to the caller and written into each entry.
+    pub(crate) request: RequestId,
+    /// Where it comes from, by the trusted-proxy rule.
+    pub(crate) source: Option<Source>,
+    operation: Arc<OnceLock<&'static str>>,
+}
+
+impl Arrival {
+    pub(crate) fn new(request: RequestId, source: Option<Source>) -> Self {
+        Self { request, source, operation: Arc::new(OnceLock::new()) }
+    }
+
+    /// Notes the operation, once it is known, for the counters.
+    pub(crate) fn name(&self, operation: &'static str) {
+        // Set once a request; a second call changes nothing.
+        self.operation.get_or_init(|| operation);
+    }
+
+    /// The operation, or `none` if the request was refused before one was known.
+    pub(crate) fn operation(&self) -> &'static str {
+        self.operation.get().copied().unwrap_or("none")
+    }
+}

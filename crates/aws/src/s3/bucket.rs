@@ -1,0 +1,79 @@
+//! Buckets: listed, looked at, made as workspaces and ended.
+
+use access::{AnyBucket, s3};
+use s3s::dto;
+use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
+
+use super::auth::{caller, no};
+use super::convert;
+use super::edge::{Edge, ok};
+use super::error::{failed, refuse};
+
+/// Most buckets on a page (S3: 10,000).
+const BUCKETS_MAX: usize = 10_000;
+
+pub(super) async fn list(edge: &Edge, req: S3Request<dto::ListBucketsInput>) -> S3Result<S3Response<dto::ListBucketsOutput>> {
+    let op = caller(&req.extensions)?;
+    let limit = convert::page(req.input.max_buckets, BUCKETS_MAX)?;
+    let after = req.input.continuation_token.as_deref().map(convert::open_marker).transpose()?;
+    let permit = edge.access.authorize(&op, s3::ListAllMyBuckets, AnyBucket).await.map_err(no)?;
+    let prefix = req.input.prefix.clone().unwrap_or_default();
+    let elsewhere = req.input.bucket_region.as_ref().is_some_and(|region| region.as_str() != edge.region.as_str());
+    let mut names: Vec<String> = if elsewhere { Vec::new() } else { edge.access.visible_buckets(&op) };
+    names.retain(|name| name.starts_with(&prefix) && after.as_ref().is_none_or(|after| name > after));
+    let more = names.len() > limit;
+    names.truncate(limit);
+    let next = if more { names.last().map(|name| convert::seal_marker(name)) } else { None };
+    let mut buckets = Vec::with_capacity(names.len());
+    for name in names {
+        let created = edge.buckets.created(&name);
+        buckets.push(dto::Bucket {
+            bucket_region: Some(edge.region.to_string()),
+            creation_date: created.map(convert::time),
+            name: Some(name),
+            ..dto::Bucket::default()
+        });
+    }
+    ok(permit);
+    Ok(S3Response::new(dto::ListBucketsOutput {
+        buckets: Some(buckets),
+        owner: Some(super::list::owner(edge)),
+        continuation_token: next,
+        prefix: req.input.prefix,
+    }))
+}
+
+pub(super) async fn head(edge: &Edge, req: S3Request<dto::HeadBucketInput>) -> S3Result<S3Response<dto::HeadBucketOutput>> {
+    ok(edge.view(&req, s3::ListBucket, &req.input.bucket).await?);
+    Ok(S3Response::new(dto::HeadBucketOutput {
+        bucket_region: Some(edge.region.to_string()),
+        ..dto::HeadBucketOutput::default()
+    }))
+}
+
+pub(super) async fn create(edge: &Edge, req: S3Request<dto::CreateBucketInput>) -> S3Result<S3Response<dto::CreateBucketOutput>> {
+    if let Some(wish) = &req.input.create_bucket_configuration {
+        let here = wish.location_constraint.as_ref().is_none_or(|place| place.as_str() == edge.region.as_str());
+        if !here {
+            let message = format!("buckets are made in the region of this installation: use `{}` or leave the constraint out", edge.region);
+            return Err(refuse(S3ErrorCode::IllegalLocationConstraintException, message));
+        }
+        if wish.bucket.is_some() || wish.location.is_some() || wish.tags.as_ref().is_some_and(|tags| !tags.is_empty()) {
+            return Err(refuse(S3ErrorCode::NotImplemented, "only a location constraint is read when a bucket is made"));
+        }
+    }
+    let permit = edge.view(&req, s3::CreateBucket, &req.input.bucket).await?;
+    let op = caller(&req.extensions)?;
+    edge.buckets.create(&op, permit).await.map_err(|error| failed(&error))?;
+    Ok(S3Response::new(dto::CreateBucketOutput {
+        location: Some(format!("/{}", req.input.bucket)),
+        ..dto::CreateBucketOutput::default()
+    }))
+}
+
+pub(super) async fn delete(edge: &Edge, req: S3Request<dto::DeleteBucketInput>) -> S3Result<S3Response<dto::DeleteBucketOutput>> {
+    let permit = edge.view(&req, s3::DeleteBucket, &req.input.bucket).await?;
+    let op = caller(&req.extensions)?;
+    edge.buckets.delete(permit).await.map_err(|error| failed(&error))?;
+    Ok(S3Response::new(dto::DeleteBucketOutput::default()))
+}

@@ -1,0 +1,183 @@
+//! Copies: two permits, one to read the source (its version, when one is named) and one to write the destination.
+
+use access::{Object, Permit, s3};
+use base::UploadId;
+use governance::Error;
+use governance::objects::{ByteRange, Conditions, Copied, Copy, CopyPart, Directive, PartInfo, ReadsObject, VersionId};
+use s3s::dto;
+use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
+
+use super::convert::{self, Sums, set_sums};
+use super::edge::{Edge, Target};
+use super::error::refuse;
+
+/// The object that `x-amz-copy-source` names, as a target of its own.
+fn source<T>(edge: &Edge, req: &S3Request<T>, from: &dto::CopySource) -> S3Result<Target> {
+    let dto::CopySource::Bucket { bucket, key, version_id } = from else {
+        return Err(refuse(S3ErrorCode::NotImplemented, "the source of a copy must be BUCKET/KEY: access points are not offered"));
+    };
+    edge.expect_owner(req, "x-amz-source-expected-bucket-owner")?;
+    edge.target(req, bucket, key, version_id.as_deref())
+}
+
+/// `COPY` or `REPLACE`.
+fn replaces(directive: Option<&str>) -> S3Result<bool> {
+    match directive {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(_) => Err(refuse(S3ErrorCode::InvalidArgument, "a directive is COPY or REPLACE")),
+    }
+}
+
+pub(super) async fn object(edge: &Edge, mut req: S3Request<dto::CopyObjectInput>) -> S3Result<S3Response<dto::CopyObjectOutput>> {
+    let mut to = edge.target(&req, &req.input.bucket, &req.input.key, None)?;
+    let from = source(edge, &req, &req.input.copy_source)?;
+    let new_tags = replaces(req.input.tagging_directive.as_ref().map(|d| d.as_str()))?;
+    let new_metadata = replaces(req.input.metadata_directive.as_ref().map(|d| d.as_str()))?;
+    let pairs = convert::tagging_header(req.input.tagging.as_deref())?;
+    if !new_tags && !pairs.is_empty() {
+        let message = "`x-amz-tagging` would be ignored: set `x-amz-tagging-directive: REPLACE`";
+        return Err(refuse(S3ErrorCode::InvalidArgument, message));
+    }
+    let input = &mut req.input;
+    let copy = Copy {
+        metadata: if new_metadata {
+            Directive::Replace(convert::metadata(&req.headers, input.metadata.take())?)
+        } else {
+            Directive::Copy
+        },
+        tags: if new_tags { Directive::Replace(convert::tags(pairs.clone())?) } else { Directive::Copy },
+        source: convert::conditions(
+            input.copy_source_if_match.as_ref(),
+            input.copy_source_if_none_match.as_ref(),
+            input.copy_source_if_modified_since.as_ref(),
+            input.copy_source_if_unmodified_since.as_ref(),
+        ),
+        destination: convert::conditions(input.if_match.as_ref(), input.if_none_match.as_ref(), None, None),
+        checksum: convert::named_algorithm(&req.headers)?,
+    };
+    to.op.keys.request_tags.clone_from(&pairs);
+    let read = edge.object(&from).await?;
+    let source_tags = read.tags.clone();
+    // Tags that travel along are read from the source and written to the destination.
+    let carried = if new_tags { pairs } else { source_tags };
+    let done = if from.version.is_some() {
+        let permit = edge.permit(&from.op, s3::GetObjectVersion, read).await?;
+        write(edge, permit, &to, copy, !carried.is_empty()).await?
+    } else {
+        let permit = edge.permit(&from.op, s3::GetObject, read).await?;
+        write(edge, permit, &to, copy, !carried.is_empty()).await?
+    };
+    let copied = match done {
+        Ok(copied) => copied,
+        Err(error) => return Err(edge.answer(&from.op, from.bucket.as_str(), from.key.as_str(), error).await),
+    };
+    let sums = Sums::of(copied.written.checksum.as_ref());
+    let mut result = dto::CopyObjectResult {
+        e_tag: Some(convert::etag(&copied.written.etag)),
+        last_modified: Some(convert::time(copied.written.modified)),
+        checksum_type: sums.kind.clone(),
+        ..dto::CopyObjectResult::default()
+    };
+    set_sums!(result, sums);
+    Ok(S3Response::new(dto::CopyObjectOutput {
+        copy_object_result: Some(result),
+        copy_source_version_id: Some(copied.source.to_string()),
+        server_side_encryption: Some(convert::encryption()),
+        version_id: Some(copied.written.version.to_string()),
+        ..dto::CopyObjectOutput::default()
+    }))
+}
+
+async fn write<A: ReadsObject>(edge: &Edge, read: Permit<A>, to: &Target, copy: Copy, tagged: bool) -> S3Result<Result<Copied, Error>> {
+    let object = Object::new(to.bucket.as_str(), to.key.as_str());
+    let written = edge.permit(&to.op, s3::PutObject, object.clone()).await;
+    let written = match (written, tagged) {
+        (Ok(permit), true) => edge.also(permit, &to.op, s3::PutObjectTagging, object).await,
+        (written, _) => written,
+    };
+    match written {
+        Ok(written) => Ok(edge.objects.copy(read, written, copy).await),
+        Err(error) => {
+            read.finish(access::Outcome { status: 403, bytes: 0 });
+            Err(error)
+        }
+    }
+}
+
+pub(super) async fn part(edge: &Edge, req: S3Request<dto::UploadPartCopyInput>) -> S3Result<S3Response<dto::UploadPartCopyOutput>> {
+    let input = &req.input;
+    let to = edge.target(&req, &input.bucket, &input.key, None)?;
+    let from = source(edge, &req, &input.copy_source)?;
+    let wish = PartWish {
+        upload: convert::upload(&input.upload_id)?,
+        part: convert::part(input.part_number)?,
+        range: range(input.copy_source_range.as_deref())?,
+        source: convert::conditions(
+            input.copy_source_if_match.as_ref(),
+            input.copy_source_if_none_match.as_ref(),
+            input.copy_source_if_modified_since.as_ref(),
+            input.copy_source_if_unmodified_since.as_ref(),
+        ),
+    };
+    let read = edge.object(&from).await?;
+    // The source needs its own permit here too: it is a read, whatever it is called.
+    let done = if from.version.is_some() {
+        let permit = edge.permit(&from.op, s3::GetObjectVersion, read).await?;
+        write_part(edge, permit, &to, wish).await?
+    } else {
+        let permit = edge.permit(&from.op, s3::GetObject, read).await?;
+        write_part(edge, permit, &to, wish).await?
+    };
+    let (version, part) = match done {
+        Ok(done) => done,
+        Err(error) => return Err(edge.answer(&from.op, from.bucket.as_str(), from.key.as_str(), error).await),
+    };
+    let mut result = dto::CopyPartResult {
+        e_tag: part.etag.as_ref().map(convert::etag),
+        last_modified: part.modified.map(convert::time),
+        ..dto::CopyPartResult::default()
+    };
+    set_sums!(result, Sums::plain(part.checksum.as_ref()));
+    Ok(S3Response::new(dto::UploadPartCopyOutput {
+        copy_part_result: Some(result),
+        copy_source_version_id: Some(version.to_string()),
+        server_side_encryption: Some(convert::encryption()),
+        ..dto::UploadPartCopyOutput::default()
+    }))
+}
+
+struct PartWish {
+    upload: UploadId,
+    part: u32,
+    range: Option<(u64, u64)>,
+    source: Conditions,
+}
+
+async fn write_part<A: ReadsObject>(
+    edge: &Edge,
+    read: Permit<A>,
+    to: &Target,
+    wish: PartWish,
+) -> S3Result<Result<(VersionId, PartInfo), Error>> {
+    let written = edge.permit(&to.op, s3::PutObject, Object::new(to.bucket.as_str(), to.key.as_str())).await;
+    match written {
+        Ok(written) => {
+            let PartWish { upload, part, range, source } = wish;
+            Ok(edge.objects.copy_part(read, written, CopyPart { upload, part, range, source }).await)
+        }
+        Err(error) => {
+            read.finish(access::Outcome { status: 403, bytes: 0 });
+            Err(error)
+        }
+    }
+}
+
+/// `bytes=FIRST-LAST`, both given: here S3 takes no other form.
+fn range(text: Option<&str>) -> S3Result<Option<(u64, u64)>> {
+    let Some(text) = text else { return Ok(None) };
+    match ByteRange::from_header(text) {
+        Ok(Some(ByteRange::Inclusive(first, last))) => Ok(Some((first, last))),
+        _ => Err(refuse(S3ErrorCode::InvalidArgument, "`x-amz-copy-source-range` must be bytes=FIRST-LAST")),
+    }
+}

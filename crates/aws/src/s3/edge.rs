@@ -1,0 +1,154 @@
+//! The value behind the codec: what the operations stand on, and the steps that each of them begins with.
+
+use access::{Access, Bucket, Denied, Object, OpContext, Outcome, Permit, s3};
+use base::{AccountId, Region};
+use governance::objects::{BucketName, ObjectKey, Objects, VersionId};
+use governance::{Buckets, Error};
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Result};
+
+use super::auth::{caller, no};
+use super::convert;
+use super::error::{denied, failed, is_absence, refuse};
+use crate::metrics::Metrics;
+
+/// The S3 edge.
+pub(super) struct Edge {
+    pub(super) access: Access,
+    pub(super) objects: Objects,
+    pub(super) buckets: Buckets,
+    pub(super) region: Region,
+    pub(super) account: AccountId,
+    pub(super) metrics: Metrics,
+}
+
+/// Where a request on an object points.
+pub(super) struct Target {
+    pub(super) op: OpContext,
+    pub(super) bucket: BucketName,
+    pub(super) key: ObjectKey,
+    pub(super) version: Option<VersionId>,
+}
+
+impl Edge {
+    /// Reads the names of a request on an object.
+    ///
+    /// # Errors
+    /// Malformed names; another account expected as the owner.
+    pub(super) fn target<T>(&self, req: &S3Request<T>, bucket: &str, key: &str, version: Option<&str>) -> S3Result<Target> {
+        let mut op = caller(&req.extensions)?;
+        op.keys.version_id = version.map(str::to_owned);
+        self.expect_owner(req, "x-amz-expected-bucket-owner")?;
+        Ok(Target { op, bucket: convert::bucket(bucket)?, key: convert::key(key)?, version: convert::version(version)? })
+    }
+
+    /// # Errors
+    /// `AccessDenied` when the caller expects another account to own the bucket.
+    pub(super) fn expect_owner<T>(&self, req: &S3Request<T>, header: &str) -> S3Result<()> {
+        let Some(value) = req.headers.get(header) else { return Ok(()) };
+        if value.to_str().is_ok_and(|account| account == self.account.to_string()) {
+            return Ok(());
+        }
+        let message = format!("the bucket is not owned by the account in `{header}`; this installation's account is {}", self.account);
+        Err(refuse(S3ErrorCode::AccessDenied, message))
+    }
+
+    /// The resource of a decision on an object, with its tags as they are, for conditions on them.
+    ///
+    /// # Errors
+    /// When the tags cannot be read.
+    pub(super) async fn object(&self, target: &Target) -> S3Result<Object> {
+        let tags = self.objects.tags_of(&target.bucket, &target.key, target.version).await.map_err(|error| failed(&error))?;
+        let pairs = tags.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        Ok(Object::new(target.bucket.as_str(), target.key.as_str())
+            .at_version(target.version.map(|version| version.to_string()))
+            .with_tags(pairs))
+    }
+
+    /// The answer to a refused request on a bucket. A bucket that is nowhere is `NoSuchBucket` to a caller whose role may
+    /// do this to it; every other refusal is the gate's own.
+    pub(super) fn refused_bucket(&self, bucket: &str, refusal: &Denied) -> S3Error {
+        if is_absence(refusal) && self.access.locations_in(bucket).is_empty() {
+            return failed(&Error::NoSuchBucket);
+        }
+        denied(refusal)
+    }
+
+    /// Turns a failure into an answer: that something is absent is told only to a caller who may list it.
+    pub(super) async fn answer(&self, op: &OpContext, bucket: &str, key: &str, error: Error) -> S3Error {
+        let absent = matches!(error, Error::NoSuchKey | Error::Deleted { .. } | Error::NoSuchVersion | Error::NoSuchUpload { .. });
+        if !absent {
+            return failed(&error);
+        }
+        let mut list = op.clone();
+        list.keys.prefix = Some(key.to_owned());
+        list.keys.version_id = None;
+        match self.access.authorize(&list, s3::ListBucket, Bucket::new(bucket)).await {
+            Ok(permit) => {
+                let readable = self.access.visible(op, bucket).contains(key);
+                permit.finish(Outcome { status: if readable { 404 } else { 403 }, bytes: 0 });
+                if readable { failed(&error) } else { hidden(op) }
+            }
+            Err(refusal) => denied(&refusal),
+        }
+    }
+}
+
+fn hidden(op: &OpContext) -> S3Error {
+    let message = format!("the object does not exist or you may not list its bucket (request {})", op.request);
+    refuse(S3ErrorCode::AccessDenied, message)
+}
+
+/// A permit for a question about a bucket's settings: authorised, answered and recorded at once.
+impl Edge {
+    /// # Errors
+    /// The gate's refusal.
+    pub(super) async fn view<A, T>(&self, req: &S3Request<T>, action: A, bucket: &str) -> S3Result<Permit<A>>
+    where
+        A: access::Action<Resource = Bucket>,
+    {
+        let op = caller(&req.extensions)?;
+        convert::bucket(bucket)?;
+        self.expect_owner(req, "x-amz-expected-bucket-owner")?;
+        let asked = self.access.authorize(&op, action, Bucket::new(bucket)).await;
+        asked.map_err(|refusal| self.refused_bucket(bucket, &refusal))
+    }
+
+    /// As [`Access::authorize`] on an object, with the gate's refusal as an answer.
+    ///
+    /// # Errors
+    /// The gate's refusal.
+    pub(super) async fn permit<A>(&self, op: &OpContext, action: A, object: Object) -> S3Result<Permit<A>>
+    where
+        A: access::Action<Resource = Object>,
+    {
+        let bucket = object.bucket.clone();
+        self.access.authorize(op, action, object).await.map_err(|refusal| {
+            if is_absence(&refusal) { self.refused_bucket(&bucket, &refusal) } else { no(refusal) }
+        })
+    }
+    /// A second action that the same request needs, such as `PutObjectTagging` for a PUT with tags. Gives the first permit
+    /// back, or spends it as refused.
+    ///
+    /// # Errors
+    /// The gate's refusal of the second.
+    pub(super) async fn also<A, B>(&self, first: Permit<A>, op: &OpContext, second: B, object: Object) -> S3Result<Permit<A>>
+    where
+        A: access::Action,
+        B: access::Action<Resource = Object>,
+    {
+        match self.permit(op, second, object).await {
+            Ok(permit) => {
+                ok(permit);
+                Ok(first)
+            }
+            Err(error) => {
+                first.finish(Outcome { status: 403, bytes: 0 });
+                Err(error)
+            }
+        }
+    }
+}
+
+pub(super) fn ok<A: access::Action>(permit: Permit<A>) {
+    permit.finish(Outcome { status: 200, bytes: 0 });
+}

@@ -1,0 +1,127 @@
+//! What a request may ask by header or parameter. Anything that would be ignored is refused instead: a caller who asks for
+//! object lock or a customer key and gets neither must hear it.
+
+use http::{HeaderMap, Uri};
+use s3s::{S3Error, S3ErrorCode, S3Result};
+
+use super::table::State;
+
+/// Headers `x-amz-*` that are read, or that only describe the message.
+const READ: &[&str] = &[
+    "x-amz-acl",
+    "x-amz-bucket-object-lock-enabled",
+    "x-amz-checksum-algorithm",
+    "x-amz-checksum-crc32",
+    "x-amz-checksum-crc32c",
+    "x-amz-checksum-crc64nvme",
+    "x-amz-checksum-mode",
+    "x-amz-checksum-sha1",
+    "x-amz-checksum-sha256",
+    "x-amz-checksum-type",
+    "x-amz-content-sha256",
+    "x-amz-copy-source",
+    "x-amz-copy-source-if-match",
+    "x-amz-copy-source-if-modified-since",
+    "x-amz-copy-source-if-none-match",
+    "x-amz-copy-source-if-unmodified-since",
+    "x-amz-copy-source-range",
+    "x-amz-date",
+    "x-amz-decoded-content-length",
+    "x-amz-expected-bucket-owner",
+    "x-amz-max-parts",
+    "x-amz-metadata-directive",
+    "x-amz-mp-object-size",
+    "x-amz-object-attributes",
+    "x-amz-object-ownership",
+    "x-amz-part-number-marker",
+    "x-amz-sdk-checksum-algorithm",
+    "x-amz-security-token",
+    "x-amz-server-side-encryption",
+    "x-amz-source-expected-bucket-owner",
+    "x-amz-storage-class",
+    "x-amz-tagging",
+    "x-amz-tagging-directive",
+    "x-amz-te",
+    "x-amz-trailer",
+    "x-amz-user-agent",
+];
+
+/// Headers whose value must be one of these, because only then is nothing ignored.
+const FIXED: &[(&str, &[&str])] = &[
+    ("x-amz-acl", &["private", "bucket-owner-full-control"]),
+    ("x-amz-bucket-object-lock-enabled", &["false", "False"]),
+    ("x-amz-object-ownership", &["BucketOwnerEnforced"]),
+    ("x-amz-server-side-encryption", &["AES256", "aws:kms"]),
+    ("x-amz-storage-class", &["STANDARD"]),
+];
+
+/// Parameters of a signature, and those that presigners of SDKs add without asking for anything.
+const QUERY_ALWAYS: &[&str] = &[
+    "x-amz-algorithm",
+    "x-amz-credential",
+    "x-amz-date",
+    "x-amz-expires",
+    "x-amz-security-token",
+    "x-amz-signature",
+    "x-amz-signedheaders",
+    "x-amz-checksum-mode",
+    "x-amz-content-sha256",
+    "x-amz-sdk-checksum-algorithm",
+    "x-amz-user-agent",
+];
+
+/// # Errors
+/// `NotImplemented` naming the header or parameter.
+pub(super) fn check(state: State, uri: &Uri, headers: &HeaderMap) -> S3Result<()> {
+    for name in headers.keys().map(http::HeaderName::as_str).filter(|name| name.starts_with("x-amz-")) {
+        if !READ.contains(&name) && !name.starts_with("x-amz-meta-") {
+            return Err(unsupported("header", name, "remove it"));
+        }
+    }
+    for (name, allowed) in FIXED {
+        for value in headers.get_all(*name) {
+            if !value.to_str().is_ok_and(|value| allowed.contains(&value)) {
+                return Err(fixed(name, allowed));
+            }
+        }
+    }
+    let State::Done { query, .. } = state else { return Ok(()) };
+    for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        let name = pair.split('=').next().unwrap_or_default();
+        let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
+        let lower = name.to_ascii_lowercase();
+        let signature = QUERY_ALWAYS.contains(&lower.as_str());
+        // S3 sets parameters that start with `x-` aside for callers' own log analysis.
+        let own = lower.starts_with("x-") && !lower.starts_with("x-amz-");
+        if !signature && !own && !query.contains(&name.as_ref()) {
+            return Err(unsupported("parameter", &name, "remove it"));
+        }
+    }
+    Ok(())
+}
+
+fn fixed(name: &str, allowed: &[&str]) -> S3Error {
+    let what = format!("send {} or leave it out", allowed.join(" or "));
+    match name {
+        "x-amz-acl" => S3Error::with_message(
+            S3ErrorCode::AccessControlListNotSupported,
+            format!("access is given by grants and ACLs are not used: for `x-amz-acl` {what}"),
+        ),
+        "x-amz-storage-class" => S3Error::with_message(
+            S3ErrorCode::InvalidStorageClass,
+            format!("there is one storage class: for `x-amz-storage-class` {what}"),
+        ),
+        _ => unsupported("value of the header", name, &what),
+    }
+}
+
+fn unsupported(kind: &str, name: &str, what: &str) -> S3Error {
+    let shown: String = name.chars().take(64).collect();
+    S3Error::with_message(
+        S3ErrorCode::NotImplemented,
+        format!("the {kind} `{shown}` asks for something that is not supported: {what}"),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,320 @@
+//! The front of the edge: what happens to every request before and after the service that it is for.
+
+use access::Access;
+use access::assume::IdentityTokens;
+use base::{Effects, Ids, RequestId};
+use bytes::Bytes;
+use governance::Buckets;
+use governance::objects::Objects;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
+use prometheus_client::registry::Registry;
+use protocols::peer::Peer;
+use protocols::xml;
+use s3s::{S3Error, S3ErrorCode};
+use std::sync::Arc;
+
+use crate::arrival::Arrival;
+use crate::cors::{self, Ask};
+use crate::limit::Limits;
+use crate::metrics::Metrics;
+use crate::options::Options;
+use crate::router::{self, Route};
+use crate::s3::{self, refuse};
+use crate::sts;
+
+/// Any failure of a body.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// The body of an answer.
+pub type AnswerBody = UnsyncBoxBody<Bytes, BoxError>;
+
+/// Most bytes of header names and values together. Session tokens (4 KiB) and user metadata (2 KiB) fit twice over.
+const HEADER_BYTES_MAX: usize = 32 * 1024;
+/// Most headers.
+const HEADERS_MAX: usize = 128;
+/// Longest path and query: a key of 1,024 bytes, escaped, and a presigned query with its token.
+const TARGET_BYTES_MAX: usize = 16 * 1024;
+
+/// What the edge stands on.
+pub struct Deps {
+    /// The gate and the sessions.
+    pub access: Access,
+    /// Objects.
+    pub objects: Objects,
+    /// Buckets: workspaces, cross-origin rules, dataset policies.
+    pub buckets: Buckets,
+    /// The verifier of web identity tokens.
+    pub identity: Arc<dyn IdentityTokens>,
+    /// Clock and entropy.
+    pub effects: Effects,
+}
+
+/// Why the edge cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The codec does not take the region's name.
+    #[error("the region `{region}` cannot be used by S3 clients")]
+    Region {
+        /// The region.
+        region: base::Region,
+    },
+}
+
+impl Error {
+    /// What the failure means.
+    pub const fn kind(&self) -> base::ErrorKind {
+        base::ErrorKind::Invalid
+    }
+}
+
+/// The AWS-compatible edge; cheap to clone.
+#[derive(Clone)]
+pub struct Aws(Arc<Inner>);
+
+struct Inner {
+    effects: Effects,
+    options: Options,
+    limits: Arc<Limits>,
+    metrics: Metrics,
+    sts: sts::Sts,
+    s3: s3::Service,
+}
+
+impl Aws {
+    /// Joins the parts and registers the counters.
+    ///
+    /// # Errors
+    /// [`Error::Region`].
+    pub fn new(deps: Deps, options: Options, registry: &mut Registry) -> Result<Self, Error> {
+        let limits = Arc::new(Limits::new(deps.effects.clone(), options.rates));
+        let metrics = Metrics::register(registry);
+        let s3 = s3::Service::new(s3::Parts {
+            access: deps.access.clone(),
+            objects: deps.objects,
+            buckets: deps.buckets,
+            effects: deps.effects.clone(),
+            region: options.region.clone(),
+            account: options.account,
+            domains: options.domains.clone(),
+            limits: Arc::clone(&limits),
+            metrics: metrics.clone(),
+        })
+        .map_err(|_| Error::Region { region: options.region.clone() })?;
+        let sts = sts::Sts {
+            access: deps.access,
+            identity: deps.identity,
+            effects: deps.effects.clone(),
+            region: options.region.clone(),
+            limits: Arc::clone(&limits),
+        };
+        Ok(Self(Arc::new(Inner { effects: deps.effects, options, limits, metrics, sts, s3 })))
+    }
+
+    /// Answers one request; a failure is an answer too. The listener puts the [`Peer`] into the request's extensions; without
+    /// one the source is unknown.
+    pub fn answer<B>(&self, request: Request<B>) -> impl Future<Output = Response<AnswerBody>> + Send + 'static + use<B>
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.0);
+        async move {
+            inner.metrics.in_flight.inc();
+            let response = inner.answer(request).await;
+            inner.metrics.in_flight.dec();
+            response
+        }
+    }
+}
+
+impl Inner {
+    async fn answer<B>(&self, request: Request<B>) -> Response<AnswerBody>
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let (mut parts, body) = request.into_parts();
+        let source = parts.extensions.get::<Peer>().map(|peer| self.options.trusted_proxies.source(*peer, &parts.headers));
+        let arrival = Arrival::new(RequestId::from_uuid(self.effects.uuid()), source);
+        let id = arrival.request;
+        if let Err(error) = self.admit(&parts, &arrival) {
+            return finish(s3_error(&parts.method, error, id), id, self, "other", "none");
+        }
+        parts.extensions.insert(arrival.clone());
+        let (service, response) = match router::route(&parts, &self.options.domains) {
+            Route::Sts => ("sts", self.sts.answer(&parts, body, &arrival).await),
+            Route::Form => match sts::read(body).await {
+                Err(fault) => ("sts", sts::refused(&fault, id)),
+                Ok(form) if sts::names_an_action(&form) => ("sts", self.sts.answer_form(&parts, &form, &arrival).await),
+                Ok(form) => ("s3", self.s3(parts, Full::new(form)).await),
+            },
+            Route::Unsupported { service, json } => {
+                self.metrics.refused("unsupported");
+                ("other", unsupported(&service, json, id))
+            }
+            Route::Preflight => ("cors", self.preflight(&parts, id).await),
+            Route::S3 => ("s3", self.s3(parts, body).await),
+        };
+        finish(response, id, self, service, arrival.operation())
+    }
+
+    /// The bounds that hold for every request.
+    fn admit(&self, parts: &request::Parts, arrival: &Arrival) -> Result<(), S3Error> {
+        let address = arrival.source.map(|source| source.address);
+        if let Err(wait) = self.limits.source(address) {
+            self.metrics.refused("rate_source");
+            let mut error = refuse(S3ErrorCode::SlowDown, "too many requests from this address: reduce the rate and retry");
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.retry_after.as_secs().max(1)));
+            error.set_headers(headers);
+            return Err(error);
+        }
+        let bytes: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if bytes > HEADER_BYTES_MAX || parts.headers.len() > HEADERS_MAX {
+            self.metrics.refused("header");
+            let message = format!("the headers are larger than {HEADER_BYTES_MAX} bytes or more than {HEADERS_MAX}");
+            return Err(refuse(S3ErrorCode::RequestHeaderSectionTooLarge, message));
+        }
+        let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+        if target > TARGET_BYTES_MAX {
+            self.metrics.refused("header");
+            return Err(refuse(S3ErrorCode::InvalidURI, format!("the request target is longer than {TARGET_BYTES_MAX} bytes")));
+        }
+        Ok(())
+    }
+
+    async fn s3<B>(&self, parts: request::Parts, body: B) -> Response<AnswerBody>
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let id = parts.extensions.get::<Arrival>().map(|arrival| arrival.request);
+        if let Some(error) = not_v4(&parts) {
+            self.metrics.refused("signature");
+            return s3_error(&parts.method, error, id.unwrap_or_else(|| RequestId::from_uuid(self.effects.uuid())));
+        }
+        let asked = bucket_of(&parts, &self.options.domains).zip(Some(parts.headers.clone()));
+        let method = parts.method.clone();
+        let body = s3s::Body::http_body_unsync(body.map_err(Into::into));
+        let mut response = match self.s3.codec.call(Request::from_parts(parts, body)).await {
+            Ok(response) => response.map(boxed),
+            Err(error) => {
+                let error: BoxError = error.into_std_error();
+                tracing::error!(error = error.as_ref() as &dyn std::error::Error, "the S3 codec could not write its answer");
+                return plain(StatusCode::INTERNAL_SERVER_ERROR, "application/xml", String::new());
+            }
+        };
+        if let Some((bucket, headers)) = asked
+            && let Some(ask) = Ask::simple(&headers, method.as_str())
+        {
+            let rules = self.s3.cors_rules(&bucket).await;
+            if let Some(rule) = cors::find(&rules, &ask) {
+                cors::allow(rule, &ask, response.headers_mut());
+            }
+        }
+        response
+    }
+
+    /// A browser asks whether a page may send a request. It is answered from the bucket's rules alone, the same way
+    /// whether there is no such bucket, no rule, or none that fits.
+    async fn preflight(&self, parts: &request::Parts, id: RequestId) -> Response<AnswerBody> {
+        if let (Some(bucket), Some(ask)) = (bucket_of(parts, &self.options.domains), Ask::preflight(&parts.headers)) {
+            let rules = self.s3.cors_rules(&bucket).await;
+            if let Some(rule) = cors::find(&rules, &ask) {
+                let mut response = plain(StatusCode::OK, "application/xml", String::new());
+                cors::allow(rule, &ask, response.headers_mut());
+                return response;
+            }
+        }
+        s3_error(&parts.method, refuse(S3ErrorCode::AccessDenied, "this cross-origin request is not allowed"), id)
+    }
+}
+
+/// A signature that is not of version 4 is answered with what to set, before the codec sees it.
+fn not_v4(parts: &request::Parts) -> Option<S3Error> {
+    let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let query = parts.uri.query().unwrap_or_default();
+    let in_query = |name: &str| query.split('&').any(|pair| pair.split('=').next().is_some_and(|key| key.eq_ignore_ascii_case(name)));
+    let v2 = authorization.starts_with("AWS ") || (in_query("AWSAccessKeyId") && in_query("Signature"));
+    if v2 {
+        let message = "Signature Version 2 is not accepted; sign with version 4: in boto3 `Config(signature_version='s3v4')`, \
+                       in the AWS CLI `aws configure set default.s3.signature_version s3v4`";
+        return Some(refuse(S3ErrorCode::InvalidRequest, message));
+    }
+    let post_form = parts.method == Method::POST
+        && parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+            value.trim_start().get(..19).is_some_and(|start| start.eq_ignore_ascii_case("multipart/form-data"))
+        });
+    // Browser forms carry their policy inside the body, unsigned as a request: refused before a byte of it is read.
+    post_form.then(|| refuse(S3ErrorCode::NotImplemented, "browser form uploads are not offered: use a presigned PUT"))
+}
+
+/// The bucket that a request is for.
+fn bucket_of(parts: &request::Parts, domains: &[String]) -> Option<String> {
+    if let Some(bucket) = router::host(parts).and_then(|host| router::bucket_in_host(host, domains)) {
+        return Some(bucket.to_ascii_lowercase());
+    }
+    let first = parts.uri.path().strip_prefix('/')?.split('/').next()?;
+    let sound = (3..=63).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+    sound.then(|| first.to_owned())
+}
+
+pub(crate) fn plain(status: StatusCode, content_type: &'static str, text: String) -> Response<AnswerBody> {
+    let mut response = Response::new(boxed(Full::new(Bytes::from(text))));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+fn boxed<B>(body: B) -> AnswerBody
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    body.map_err(Into::into).boxed_unsync()
+}
+
+fn s3_error(method: &Method, mut error: S3Error, id: RequestId) -> Response<AnswerBody> {
+    error.set_request_id(id.to_string());
+    let Ok(response) = error.to_http_response() else {
+        return plain(StatusCode::INTERNAL_SERVER_ERROR, "application/xml", String::new());
+    };
+    let response = response.map(boxed);
+    if *method == Method::HEAD { response.map(|_| boxed(Full::new(Bytes::new()))) } else { response }
+}
+
+/// Another AWS service's client gets an error that it can read.
+fn unsupported(service: &str, json: bool, id: RequestId) -> Response<AnswerBody> {
+    let message = format!("the service `{service}` is not offered by this installation; S3 and STS are");
+    if json {
+        let body = serde_json::json!({"__type": "UnknownOperationException", "message": message});
+        let mut response = plain(StatusCode::BAD_REQUEST, "application/x-amz-json-1.1", body.to_string());
+        response.headers_mut().insert("x-amzn-errortype", HeaderValue::from_static("UnknownOperationException"));
+        return response;
+    }
+    let mut out = String::new();
+    xml::nested(&mut out, "ErrorResponse", |out| {
+        xml::nested(out, "Error", |out| {
+            xml::element(out, "Type", "Sender");
+            xml::element(out, "Code", "InvalidAction");
+            xml::element(out, "Message", &message);
+        });
+        xml::element(out, "RequestId", &id.to_string());
+    });
+    plain(StatusCode::BAD_REQUEST, "text/xml", out)
+}
+
+/// Headers that every answer carries, and the counters.
+fn finish(
+    mut response: Response<AnswerBody>,
+    id: RequestId,
+    inner: &Inner,
+    service: &'static str,
+    operation: &'static str,
+) -> Response<AnswerBody> {
+    inner.metrics.answered(service, operation, response.status().as_u16());
+    let name = if service == "s3" || service == "cors" { "x-amz-request-id" } else { "x-amzn-requestid" };
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert(HeaderName::from_static(name), value);
+    }
+    response.headers_mut().insert(header::SERVER, HeaderValue::from_static("Galen"));
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

@@ -1,0 +1,245 @@
+//! A small HTTP client that signs as AWS's documentation says, and can sign wrongly on purpose.
+
+use base::{Secret, Timestamp};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::rt::TokioIo;
+use std::net::SocketAddr;
+
+pub const REGION: &str = "eu-north-1";
+
+/// Credentials of one session.
+#[derive(Clone)]
+pub struct Keys {
+    pub id: String,
+    pub secret: String,
+    pub token: String,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Reply {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+    /// The text inside the first `<name>`.
+    pub fn element(&self, name: &str) -> Option<String> {
+        let text = self.text();
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once(&format!("</{name}>"))?.0.to_owned())
+    }
+    /// Every text inside `<name>`.
+    pub fn elements(&self, name: &str) -> Vec<String> {
+        let text = self.text();
+        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+        text.split(&open).skip(1).filter_map(|rest| Some(rest.split_once(&close)?.0.to_owned())).collect()
+    }
+    pub fn code(&self) -> String {
+        self.element("Code").unwrap_or_default()
+    }
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+    /// Status and code, for tables.
+    #[track_caller]
+    pub fn expect(&self, status: u16, code: &str) {
+        assert!(self.status == status && self.code() == code, "wanted {status} {code}, got {} {}", self.status, self.text());
+    }
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert!((200..300).contains(&self.status), "{} {}", self.status, self.text());
+        self
+    }
+}
+
+/// A request to be: names decoded, encoded when it is sent.
+#[derive(Clone, Default)]
+pub struct Call {
+    pub method: &'static str,
+    pub path: String,
+    pub query: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+    /// `x-amz-content-sha256`, when it is not the digest of the body.
+    pub payload: Option<&'static str>,
+    /// Headers that are added after signing.
+    pub unsigned: Vec<(String, String)>,
+}
+
+pub fn call(method: &'static str, path: &str) -> Call {
+    Call { method, path: path.to_owned(), ..Call::default() }
+}
+
+impl Call {
+    pub fn query(mut self, name: &str, value: &str) -> Self {
+        self.query.push((name.to_owned(), value.to_owned()));
+        self
+    }
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+    pub fn unsigned(mut self, name: &str, value: &str) -> Self {
+        self.unsigned.push((name.to_owned(), value.to_owned()));
+        self
+    }
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+    pub fn payload(mut self, payload: &'static str) -> Self {
+        self.payload = Some(payload);
+        self
+    }
+
+    fn target(&self, extra: &[(String, String)]) -> String {
+        let mut pairs: Vec<String> =
+            self.query.iter().chain(extra).map(|(name, value)| format!("{}={}", encode(name, ""), encode(value, ""))).collect();
+        pairs.sort();
+        let path = encode(&self.path, "/");
+        if pairs.is_empty() { path } else { format!("{path}?{}", pairs.join("&")) }
+    }
+}
+
+pub fn encode(text: &str, keep: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || keep.as_bytes().contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+fn amz_date(now: Timestamp) -> String {
+    now.strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+fn signature(keys: &Keys, service: &str, date: &str, canonical: &str) -> String {
+    let day = &date[..8];
+    let key = protocols::sigv4::signing_key(&Secret::new(keys.secret.clone()), day, REGION, service);
+    let scope = format!("{day}/{REGION}/{service}/aws4_request");
+    hex::encode(protocols::sigv4::signature(&key, date, &scope, canonical))
+}
+
+/// Signs in the header. `now` may be any time.
+pub fn signed(call: &Call, keys: &Keys, service: &str, host: &str, now: Timestamp) -> Request<Full<Bytes>> {
+    signed_for(call, keys, (service, service), host, now).0
+}
+
+/// As [`signed`], with the scope of one service and the arithmetic of another, and the signature itself.
+pub fn signed_for(call: &Call, keys: &Keys, service: (&str, &str), host: &str, now: Timestamp) -> (Request<Full<Bytes>>, String) {
+    let date = amz_date(now);
+    let payload = call.payload.map_or_else(|| hex::encode(crypto::sha256(&call.body).0), str::to_owned);
+    let mut headers: Vec<(String, String)> = vec![("host".into(), host.into()), ("x-amz-date".into(), date.clone())];
+    if service.0 == "s3" {
+        headers.push(("x-amz-content-sha256".into(), payload.clone()));
+    }
+    if !keys.token.is_empty() {
+        headers.push(("x-amz-security-token".into(), keys.token.clone()));
+    }
+    headers.extend(call.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
+    headers.sort();
+    let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
+    let list: String = headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
+    let target = call.target(&[]);
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let canonical = format!("{}\n{path}\n{query}\n{list}\n{}\n{payload}", call.method, names.join(";"));
+    let signature = signature(keys, service.1, &date, &canonical);
+    let authorization = format!(
+        "AWS4-HMAC-SHA256 Credential={}/{}/{REGION}/{}/aws4_request, SignedHeaders={}, Signature={signature}",
+        keys.id,
+        &date[..8],
+        service.0,
+        names.join(";")
+    );
+    let mut request = Request::builder().method(call.method).uri(&target).header("authorization", authorization);
+    for (name, value) in headers.iter().chain(&call.unsigned) {
+        request = request.header(name, value);
+    }
+    (request.body(Full::new(call.body.clone())).unwrap(), signature)
+}
+
+/// The path and query of a presigned request.
+pub fn presigned(call: &Call, keys: &Keys, host: &str, now: Timestamp, seconds: u32) -> String {
+    let date = amz_date(now);
+    let mut names = vec!["host".to_owned()];
+    names.extend(call.headers.iter().map(|(name, _)| name.to_ascii_lowercase()));
+    names.sort();
+    let mut extra: Vec<(String, String)> = vec![
+        ("X-Amz-Algorithm".into(), "AWS4-HMAC-SHA256".into()),
+        ("X-Amz-Credential".into(), format!("{}/{}/{REGION}/s3/aws4_request", keys.id, &date[..8])),
+        ("X-Amz-Date".into(), date.clone()),
+        ("X-Amz-Expires".into(), seconds.to_string()),
+        ("X-Amz-SignedHeaders".into(), names.join(";")),
+    ];
+    if !keys.token.is_empty() {
+        extra.push(("X-Amz-Security-Token".into(), keys.token.clone()));
+    }
+    let target = call.target(&extra);
+    let (path, query) = target.split_once('?').unwrap();
+    let mut list = String::new();
+    for name in &names {
+        let own = call.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
+        list.push_str(&format!("{name}:{}\n", own.unwrap_or(host)));
+    }
+    let canonical = format!("{}\n{path}\n{query}\n{list}\n{}\nUNSIGNED-PAYLOAD", call.method, names.join(";"));
+    format!("{target}&X-Amz-Signature={}", signature(keys, "s3", &date, &canonical))
+}
+
+/// Sends one request on a connection of its own.
+pub async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Reply {
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(connection);
+    let mut request = request;
+    if !request.headers().contains_key("host") {
+        request.headers_mut().insert("host", HeaderValue::from_str(&address.to_string()).unwrap());
+    }
+    let response = sender.send_request(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+}
+
+/// A request without any signature.
+pub fn bare(call: &Call) -> Request<Full<Bytes>> {
+    let mut request = Request::builder().method(call.method).uri(call.target(&[]));
+    for (name, value) in call.headers.iter().chain(&call.unsigned) {
+        request = request.header(name.parse::<HeaderName>().unwrap(), value);
+    }
+    request.body(Full::new(call.body.clone())).unwrap()
+}
+
+/// Frames a body as `aws-chunked` with one CRC32 trailer, unsigned.
+pub fn chunked(body: &[u8], trailer: Option<&str>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for chunk in body.chunks(8192) {
+        out.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        out.extend_from_slice(chunk);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"0\r\n");
+    if let Some(trailer) = trailer {
+        out.extend_from_slice(trailer.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    out
+}
+
+pub fn crc32(body: &[u8]) -> String {
+    use base64::Engine as _;
+    let sum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, body);
+    base64::engine::general_purpose::STANDARD.encode(u32::try_from(sum).unwrap().to_be_bytes())
+}
