@@ -278,6 +278,16 @@ pub enum Error {
         /// What it is.
         what: &'static str,
     },
+    /// The session carries no group that a workspace could belong to.
+    #[error("a bucket belongs to a group, and this session carries none")]
+    NoGroups,
+    /// Access refused a fact, or could not write it.
+    #[error("the change was refused: {source}")]
+    Access {
+        /// Why.
+        #[source]
+        source: Box<access::Error>,
+    },
     /// The state cannot be read or written.
     #[error("the state could not be read or written")]
     Store(#[source] store::Error),
@@ -298,6 +308,15 @@ pub enum Error {
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<access::Error> for Error {
+    fn from(error: access::Error) -> Self {
+        match error {
+            access::Error::Store(error) => Self::Store(error),
+            source => Self::Access { source: Box::new(source) },
+        }
     }
 }
 
@@ -339,7 +358,8 @@ impl Error {
             Self::DomainNotEmpty { .. } | Self::BucketExists { .. } | Self::BucketNotEmpty | Self::NameTaken { .. } | Self::LocationTaken { .. } => {
                 ErrorKind::Conflict
             }
-            Self::PermanentDeletion | Self::NotAWorkspace | Self::WrongPermit => ErrorKind::Forbidden,
+            Self::PermanentDeletion | Self::NotAWorkspace | Self::WrongPermit | Self::NoGroups => ErrorKind::Forbidden,
+            Self::Access { source } => source.kind(),
             Self::Ended { .. } => ErrorKind::Unauthenticated,
             Self::ManyRanges => ErrorKind::NotImplemented,
             Self::Damaged { .. } => ErrorKind::Corrupt,

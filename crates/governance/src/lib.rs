@@ -3,6 +3,7 @@
 //! It owns what a dataset is and where its bytes lie. It must not know who may: it hands the gate the neutral facts
 //! that a decision needs and consumes the permits that come back. No HTTP, no file system, no other pillar.
 
+mod buckets;
 mod business;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -10,9 +11,9 @@ mod error;
 pub mod objects;
 pub mod ports;
 
+pub use buckets::Buckets;
 pub use business::{
     ChangeDataset, ChangeDomain, Dataset, Domain, GRANT_DAYS_MAX, Governance, GrantView, NewDataset, NewDomain, NewGrant, folds,
 };
 pub use error::Error;
 pub use objects::{ETag, Objects, Tags, VersionId};
-mod buckets; pub use buckets::Buckets;

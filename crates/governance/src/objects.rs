@@ -36,6 +36,7 @@ pub use metadata::{
 pub use name::{BucketName, ObjectKey, VersionId};
 pub use sweep::{GRACE as SWEEP_GRACE, Swept};
 pub use target::{OnVersion, ReadsAttributes, ReadsObject, ReadsTags, RemovesTags, WritesTags};
+pub(crate) use record::rows_in;
 pub use types::*;
 
 use base::{BlobId, Effects, Ids, ObjectVersionId};

@@ -73,7 +73,6 @@ pub(super) async fn create(edge: &Edge, req: S3Request<dto::CreateBucketInput>) 
 
 pub(super) async fn delete(edge: &Edge, req: S3Request<dto::DeleteBucketInput>) -> S3Result<S3Response<dto::DeleteBucketOutput>> {
     let permit = edge.view(&req, s3::DeleteBucket, &req.input.bucket).await?;
-    let op = caller(&req.extensions)?;
     edge.buckets.delete(permit).await.map_err(|error| failed(&error))?;
     Ok(S3Response::new(dto::DeleteBucketOutput::default()))
 }

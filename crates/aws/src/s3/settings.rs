@@ -139,7 +139,7 @@ pub(super) async fn put_policy(edge: &Edge, req: S3Request<dto::PutBucketPolicyI
         return Err(refuse(S3ErrorCode::MalformedPolicy, format!("a policy has at most {POLICY_BYTES_MAX} bytes")));
     }
     let permit = edge.view(&req, s3::PutBucketPolicy, &req.input.bucket).await?;
-    edge.buckets.put_policy(permit, Some(req.input.policy)).await.map_err(|error| failed(&error))?;
+    edge.buckets.put_policy(permit, req.input.policy).await.map_err(|error| failed(&error))?;
     Ok(S3Response::new(dto::PutBucketPolicyOutput::default()))
 }
 

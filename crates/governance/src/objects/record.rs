@@ -175,6 +175,17 @@ pub(crate) fn upload_of(tail: &[u8]) -> Option<UploadId> {
     Uuid::from_slice(tail).ok().map(UploadId::from_uuid)
 }
 
+/// Whether a bucket holds any version, delete marker or upload.
+pub(crate) fn rows_in(txn: &ReadTxn<'_>, bucket: &str) -> Result<bool, Error> {
+    let prefix = [bucket.as_bytes(), &[0]].concat();
+    for class in [OBJECT, UPLOAD] {
+        if !txn.record_prefix(class, &prefix, None, 1)?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 pub(crate) fn decode<T: DeserializeOwned>(value: &[u8], what: &'static str) -> Result<T, Error> {
     serde_json::from_slice(value).map_err(|_| Error::Damaged { what })
 }
