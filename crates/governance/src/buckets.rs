@@ -7,16 +7,16 @@
 use access::facts::{
     self, Approver, Classification, DatasetKind, DatasetLocation, Grant, Level, Occupied, Place, Scope,
 };
-use access::{Access, Action, AuditClass, Carry, Change, OpContext, Outcome, Permit, Session, s3};
+use access::{Access, Action, AuditClass, Carry, OpContext, Outcome, Permit, Session, s3};
 use base::{DatasetId, Effects, GrantId, GroupId, Ids, Timestamp};
 use custody::{Custody, Purpose};
 use policy::{DocumentKind, StatementEffect};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 use store::{ReadTxn, Store, WriteTxn};
 
 use crate::Error;
-use crate::objects::{BucketName, rows_in};
+use crate::objects::{BucketName, occupied, rows_in};
 
 /// How long a workspace is granted to the groups of the session that made it (authorisation.md section 2).
 const WORKSPACE_GRANT: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -85,11 +85,11 @@ impl Buckets {
         };
         let ids: Vec<(GrantId, GroupId)> =
             groups.into_iter().map(|group| (GrantId::from_uuid(self.effects.uuid()), group)).collect();
-        let made = self.change(permit, move |txn| {
+        let made = self.access.change(permit, move |txn| {
             if !facts::locations_in(txn, bucket.as_str())?.is_empty() {
                 return Err(Error::BucketExists { own: false });
             }
-            facts::put_location(txn, &location, occupied, None)?;
+            facts::put_location(txn, &location, taken, None)?;
             let start = txn.now();
             let expiry = start.checked_add(WORKSPACE_GRANT).map_err(|_| Error::BadGrant { rule: "its end is out of range" })?;
             for (id, group) in &ids {
@@ -107,8 +107,7 @@ impl Buckets {
                 };
                 facts::add_grant(txn, &grant, None)?;
             }
-            let new = json!({"dataset": dataset, "bucket": bucket.as_str(), "kind": "workspace"});
-            Ok(((), Change { object: format!("arn:aws:s3:::{bucket}"), old: None, new: Some(new), reason: None }))
+            Ok::<(), Error>(())
         });
         made.await.map(|()| dataset)
     }
@@ -130,7 +129,7 @@ impl Buckets {
     /// [`Error::NoSuchBucket`], [`Error::NotAWorkspace`], [`Error::BucketNotEmpty`]; those of the store.
     pub async fn delete(&self, permit: Permit<s3::DeleteBucket>) -> Result<(), Error> {
         let bucket = permit.resource().name.clone();
-        self.change(permit, move |txn| {
+        self.access.change(permit, move |txn| {
             let locations = facts::locations_in(txn, &bucket)?;
             if locations.is_empty() {
                 return Err(Error::NoSuchBucket);
@@ -148,8 +147,7 @@ impl Buckets {
                 facts::end_location(txn, location.dataset, None)?;
                 txn.record_delete(CORS, location.dataset.bytes())?;
             }
-            let old = json!({"datasets": locations.iter().map(|location| location.dataset).collect::<Vec<_>>()});
-            Ok(((), Change { object: format!("arn:aws:s3:::{bucket}"), old: Some(old), new: None, reason: None }))
+            Ok(())
         })
         .await
     }
@@ -179,7 +177,7 @@ impl Buckets {
             return Err(error);
         }
         let access = self.access.clone();
-        self.change(permit, move |txn| {
+        self.access.change(permit, move |txn| {
             let digest = access.put_document(txn, &text, DocumentKind::Resource)?;
             set_policy(txn, location.dataset, Some(digest))
         })
@@ -192,7 +190,7 @@ impl Buckets {
     /// [`Error::NoSuchBucket`]; those of the store.
     pub async fn delete_policy(&self, permit: Permit<s3::DeleteBucketPolicy>) -> Result<(), Error> {
         let location = self.root(&permit)?;
-        self.change(permit, move |txn| set_policy(txn, location.dataset, None)).await
+        self.access.change(permit, move |txn| set_policy(txn, location.dataset, None)).await
     }
 
     /// The cross-origin rules of the dataset at the bucket's root. Without a permit, since a browser's preflight has no
@@ -218,15 +216,16 @@ impl Buckets {
             permit.finish(Outcome { status: 400, bytes: 0 });
             return Err(Error::BadText { field: "cors", most: CORS_BYTES_MAX });
         }
-        self.change(permit, move |txn| {
-            let old = txn.record_get(CORS, dataset.bytes())?;
+        self.access.change(permit, move |txn| {
             match &bytes {
-                Some(bytes) => drop(txn.record_put(CORS, dataset.bytes(), bytes, None)?),
-                None => drop(txn.record_delete(CORS, dataset.bytes())?),
+                Some(bytes) => {
+                    txn.record_put(CORS, dataset.bytes(), bytes, None)?;
+                }
+                None => {
+                    txn.record_delete(CORS, dataset.bytes())?;
+                }
             }
-            let old = old.and_then(|record| serde_json::from_slice(&record.value).ok());
-            let object = format!("dataset/{dataset}/cors");
-            Ok(((), Change { object, old, new: rules.clone(), reason: None }))
+            Ok(())
         })
         .await
     }
@@ -235,29 +234,6 @@ impl Buckets {
     fn root<A: Action<Resource = access::Bucket>>(&self, permit: &Permit<A>) -> Result<DatasetLocation, Error> {
         let located = self.access.locate(&permit.resource().name, "").ok_or(Error::NoSuchBucket)?;
         Ok(DatasetLocation::clone(&located.location))
-    }
-
-    /// Runs a change as the permit's actor, with its record in the same transaction.
-    async fn change<A, T>(
-        &self,
-        permit: Permit<A>,
-        mut f: impl FnMut(&mut WriteTxn<'_>) -> Result<(T, Change), Error> + Send + 'static,
-    ) -> Result<T, Error>
-    where
-        A: Action,
-        T: Send + 'static,
-    {
-        let recorder = permit.recorder().cloned();
-        let done = self.store.write(permit.actor(), move |txn| {
-            let (value, change) = f(txn)?;
-            if let Some(recorder) = &recorder {
-                recorder.record(txn, &change)?;
-            }
-            Ok::<T, Error>(value)
-        });
-        let done = done.await.map(|committed| committed.value);
-        permit.finish(Outcome { status: if done.is_ok() { 200 } else { 409 }, bytes: 0 });
-        done
     }
 }
 
@@ -272,31 +248,19 @@ fn narrows(text: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn set_policy(
-    txn: &mut WriteTxn<'_>,
-    dataset: DatasetId,
-    digest: Option<crypto::Sha256Digest>,
-) -> Result<((), Change), Error> {
+fn set_policy(txn: &mut WriteTxn<'_>, dataset: DatasetId, digest: Option<crypto::Sha256Digest>) -> Result<(), Error> {
     let was = facts::location(txn, dataset)?.ok_or(Error::NoSuchDataset { dataset })?;
-    let change = Change {
-        object: format!("dataset/{dataset}/policy"),
-        old: was.policy.map(|digest| json!(digest)),
-        new: digest.map(|digest| json!(digest)),
-        reason: None,
-    };
     if was.policy != digest {
-        facts::put_location(txn, &DatasetLocation { policy: digest, ..was }, occupied, None)?;
+        facts::put_location(txn, &DatasetLocation { policy: digest, ..was }, taken, None)?;
     }
-    Ok(((), change))
+    Ok(())
+}
+
+fn taken(txn: &ReadTxn<'_>, place: &Place) -> Result<Occupied, access::Error> {
+    Ok(occupied(txn, place)?)
 }
 
 fn document(txn: &ReadTxn<'_>, digest: &crypto::Sha256Digest) -> Result<String, Error> {
     let bytes = txn.document_get(*digest)?.ok_or(Error::Damaged { what: "dataset policy" })?;
     String::from_utf8(bytes).map_err(|_| Error::Damaged { what: "dataset policy" })
-}
-
-/// Whether objects lie where a dataset is about to be registered.
-fn occupied(txn: &ReadTxn<'_>, place: &Place) -> Result<Occupied, access::Error> {
-    let some = !txn.record_prefix("object", &[place.bucket.as_bytes(), &[0], place.prefix.as_bytes()].concat(), None, 1)?.is_empty();
-    Ok(if some { Occupied::Yes } else { Occupied::No })
 }
