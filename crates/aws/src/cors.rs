@@ -88,7 +88,10 @@ pub(crate) fn find<'r>(rules: &'r [Rule], ask: &Ask<'_>) -> Option<&'r Rule> {
     rules.iter().find(|rule| {
         rule.origins.iter().any(|origin| one_star(origin, ask.origin))
             && rule.methods.iter().any(|method| method == ask.method)
-            && ask.headers.iter().all(|name| rule.headers.iter().any(|known| one_star(&known.to_ascii_lowercase(), name)))
+            && ask
+                .headers
+                .iter()
+                .all(|name| rule.headers.iter().any(|known| one_star(&known.to_ascii_lowercase(), name)))
     })
 }
 

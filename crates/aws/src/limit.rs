@@ -4,7 +4,9 @@
 //! new caller is refused rather than remembered.
 
 use base::{Actor, Effects};
-use governor::{Quota, RateLimiter, clock::Clock, middleware::NoOpMiddleware, nanos::Nanos, state::keyed::DashMapStateStore};
+use governor::{
+    Quota, RateLimiter, clock::Clock, middleware::NoOpMiddleware, nanos::Nanos, state::keyed::DashMapStateStore,
+};
 use std::{hash::Hash, net::IpAddr, num::NonZeroU32, time::Duration};
 
 use crate::options::Rates;

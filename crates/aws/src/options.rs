@@ -22,7 +22,13 @@ pub struct Options {
 impl Options {
     /// The options of an installation that keeps every default.
     pub fn new(region: Region, account: AccountId) -> Self {
-        Self { region, account, domains: Vec::new(), trusted_proxies: TrustedProxies::default(), rates: Rates::default() }
+        Self {
+            region,
+            account,
+            domains: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
+            rates: Rates::default(),
+        }
     }
 }
 

@@ -46,9 +46,7 @@ pub(crate) fn route(parts: &request::Parts, domains: &[String]) -> Route {
         return match scope.split('/').nth(3) {
             Some("s3") | None => Route::S3,
             Some("sts") => Route::Sts,
-            Some(service) => {
-                Route::Unsupported { service: short(service), json: !XML_SERVICES.contains(&service) }
-            }
+            Some(service) => Route::Unsupported { service: short(service), json: !XML_SERVICES.contains(&service) },
         };
     }
     if let Some(target) = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok()) {

@@ -132,7 +132,8 @@ impl Inner {
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let (mut parts, body) = request.into_parts();
-        let source = parts.extensions.get::<Peer>().map(|peer| self.options.trusted_proxies.source(*peer, &parts.headers));
+        let source =
+            parts.extensions.get::<Peer>().map(|peer| self.options.trusted_proxies.source(*peer, &parts.headers));
         let arrival = Arrival::new(RequestId::from_uuid(self.effects.uuid()), source);
         let id = arrival.request;
         if let Err(error) = self.admit(&parts, &arrival) {
@@ -161,7 +162,8 @@ impl Inner {
         let address = arrival.source.map(|source| source.address);
         if let Err(wait) = self.limits.source(address) {
             self.metrics.refused("rate_source");
-            let mut error = refuse(S3ErrorCode::SlowDown, "too many requests from this address: reduce the rate and retry");
+            let mut error =
+                refuse(S3ErrorCode::SlowDown, "too many requests from this address: reduce the rate and retry");
             let mut headers = HeaderMap::new();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.retry_after.as_secs().max(1)));
@@ -177,7 +179,10 @@ impl Inner {
         let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
         if target > TARGET_BYTES_MAX {
             self.metrics.refused("header");
-            return Err(refuse(S3ErrorCode::InvalidURI, format!("the request target is longer than {TARGET_BYTES_MAX} bytes")));
+            return Err(refuse(
+                S3ErrorCode::InvalidURI,
+                format!("the request target is longer than {TARGET_BYTES_MAX} bytes"),
+            ));
         }
         Ok(())
     }
@@ -198,7 +203,10 @@ impl Inner {
             Ok(response) => response.map(boxed),
             Err(error) => {
                 let error: BoxError = error.into_std_error();
-                tracing::error!(error = error.as_ref() as &dyn std::error::Error, "the S3 codec could not write its answer");
+                tracing::error!(
+                    error = error.as_ref() as &dyn std::error::Error,
+                    "the S3 codec could not write its answer"
+                );
                 return plain(StatusCode::INTERNAL_SERVER_ERROR, "application/xml", String::new());
             }
         };
@@ -230,9 +238,12 @@ impl Inner {
 
 /// A signature that is not of version 4 is answered with what to set, before the codec sees it.
 fn not_v4(parts: &request::Parts) -> Option<S3Error> {
-    let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let authorization =
+        parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let query = parts.uri.query().unwrap_or_default();
-    let in_query = |name: &str| query.split('&').any(|pair| pair.split('=').next().is_some_and(|key| key.eq_ignore_ascii_case(name)));
+    let in_query = |name: &str| {
+        query.split('&').any(|pair| pair.split('=').next().is_some_and(|key| key.eq_ignore_ascii_case(name)))
+    };
     let v2 = authorization.starts_with("AWS ") || (in_query("AWSAccessKeyId") && in_query("Signature"));
     if v2 {
         let message = "Signature Version 2 is not accepted; sign with version 4: in boto3 `Config(signature_version='s3v4')`, \
@@ -253,7 +264,8 @@ fn bucket_of(parts: &request::Parts, domains: &[String]) -> Option<String> {
         return Some(bucket.to_ascii_lowercase());
     }
     let first = parts.uri.path().strip_prefix('/')?.split('/').next()?;
-    let sound = (3..=63).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+    let sound =
+        (3..=63).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
     sound.then(|| first.to_owned())
 }
 

@@ -80,7 +80,12 @@ impl Sts {
         }
     }
 
-    pub(crate) async fn answer_form(&self, parts: &request::Parts, body: &Bytes, arrival: &Arrival) -> Response<AnswerBody> {
+    pub(crate) async fn answer_form(
+        &self,
+        parts: &request::Parts,
+        body: &Bytes,
+        arrival: &Arrival,
+    ) -> Response<AnswerBody> {
         match self.run(parts, body, arrival).await {
             Ok(response) => answer_xml(StatusCode::OK, response.to_xml(&arrival.request.to_string())),
             Err(fault) => refused(&fault, arrival.request),
@@ -94,7 +99,12 @@ impl Sts {
         let mut op = self.context(parts, arrival);
         if operation.is_signed() {
             let session = self.session(parts, body).await?;
-            let slow = |_| Fault::new(Code::Throttling, "this person or service has made too many requests: reduce the rate and retry");
+            let slow = |_| {
+                Fault::new(
+                    Code::Throttling,
+                    "this person or service has made too many requests: reduce the rate and retry",
+                )
+            };
             self.limits.principal(session.actor()).map_err(slow)?;
             op = op.with_session(session);
         }
@@ -120,8 +130,10 @@ impl Sts {
     }
 
     fn context(&self, parts: &request::Parts, arrival: &Arrival) -> OpContext {
-        let mut op = OpContext::anonymous(&self.effects, Edge::Sts)
-            .with_transport(arrival.source.map(|source| source.address), arrival.source.is_some_and(|source| source.secure));
+        let mut op = OpContext::anonymous(&self.effects, Edge::Sts).with_transport(
+            arrival.source.map(|source| source.address),
+            arrival.source.is_some_and(|source| source.secure),
+        );
         op.request = arrival.request;
         op.region = Some(self.region.clone());
         match parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()) {

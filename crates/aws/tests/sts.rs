@@ -1,12 +1,7 @@
 //! The token service over a real listener.
 
-#[path = "support/wire.rs"]
-mod wire;
-#[path = "support/world.rs"]
-mod world;
-
-use wire::{Keys, call};
-use world::World;
+use crate::wire::{Keys, call};
+use crate::world::World;
 
 const WHO: &str = "Action=GetCallerIdentity&Version=2011-06-15";
 
@@ -19,7 +14,7 @@ async fn web_identity_gives_a_session_that_says_who_it_is() {
     assert_eq!(reply.header("x-amzn-requestid"), reply.element("RequestId").unwrap());
     assert_eq!(reply.element("Provider").as_deref(), Some("http://issuer.test"));
     assert_eq!(reply.element("SubjectFromWebIdentityToken").as_deref(), Some("ann"));
-    let who = world.sts(&world::keys(&reply), WHO).await.ok();
+    let who = world.sts(&crate::world::keys(&reply), WHO).await.ok();
     let arn = format!("arn:aws:sts::{}:assumed-role/reader/check", world.account);
     assert_eq!((who.element("Arn"), who.element("Account")), (Some(arn), Some(world.account.to_string())));
     assert!(who.element("UserId").unwrap().starts_with("AROA"));
@@ -30,13 +25,13 @@ async fn get_is_accepted_as_well_as_post() {
     let world = World::new().await;
     let target = format!(
         "/?Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn={}&RoleSessionName=check&WebIdentityToken=token-ann",
-        wire::encode(&world.roles.reader, "")
+        crate::wire::encode(&world.roles.reader, "")
     );
-    let keys = world::keys(&world.raw("GET", &target, &[], "").await.ok());
+    let keys = crate::world::keys(&world.raw("GET", &target, &[], "").await.ok());
     let mut who = call("GET", "/");
     who = who.query("Action", "GetCallerIdentity").query("Version", "2011-06-15");
-    let signed = wire::signed(&who, &keys, "sts", &world.host(), world.effects.now());
-    assert!(wire::send(world.address, signed).await.ok().element("Arn").is_some());
+    let signed = crate::wire::signed(&who, &keys, "sts", &world.host(), world.effects.now());
+    assert!(crate::wire::send(world.address, signed).await.ok().element("Arn").is_some());
 }
 
 #[tokio::test]
@@ -71,7 +66,10 @@ async fn a_signature_must_be_of_a_live_session() {
     };
     world.sts(&with(|keys| keys.secret.push('x')), WHO).await.expect(403, "SignatureDoesNotMatch");
     world.sts(&with(|keys| keys.token = String::new()), WHO).await.expect(403, "InvalidClientTokenId");
-    world.sts(&with(|keys| keys.token = keys.token.replace(&keys.token[10..14], "AAAA")), WHO).await.expect(403, "InvalidClientTokenId");
+    world
+        .sts(&with(|keys| keys.token = keys.token.replace(&keys.token[10..14], "AAAA")), WHO)
+        .await
+        .expect(403, "InvalidClientTokenId");
     world.sts(&with(|keys| keys.id = "AKIAIOSFODNN7EXAMPLE".into()), WHO).await.expect(403, "InvalidClientTokenId");
     // Another session's token under this session's key.
     let mut mixed = world.ann.clone();
@@ -79,26 +77,40 @@ async fn a_signature_must_be_of_a_live_session() {
     world.sts(&mixed, WHO).await.expect(403, "InvalidClientTokenId");
     let form = call("POST", "/").header("content-type", "application/x-www-form-urlencoded").body(WHO);
     let old = world.effects.now().checked_sub(std::time::Duration::from_secs(901)).unwrap();
-    let stale = wire::signed(&form, &world.ann, "sts", &world.host(), old);
-    wire::send(world.address, stale).await.expect(400, "RequestExpired");
+    let stale = crate::wire::signed(&form, &world.ann, "sts", &world.host(), old);
+    crate::wire::send(world.address, stale).await.expect(400, "RequestExpired");
 }
 
 #[tokio::test]
 async fn roles_are_chained_and_wishes_are_kept() {
     let world = World::new().await;
     let chain = |role: &str, extra: &str| {
-        format!("Action=AssumeRole&Version=2011-06-15&RoleArn={}&RoleSessionName=next{extra}", wire::encode(role, ""))
+        format!(
+            "Action=AssumeRole&Version=2011-06-15&RoleArn={}&RoleSessionName=next{extra}",
+            crate::wire::encode(role, "")
+        )
     };
     let next = world.sts(&world.ann, &chain(&world.roles.reader, "&SourceIdentity=ann%40example.test")).await.ok();
     assert_eq!(next.element("SourceIdentity").as_deref(), Some("ann@example.test"));
-    let keys = world::keys(&next);
+    let keys = crate::world::keys(&next);
     world.s3(&keys, &call("GET", "/trial").query("list-type", "2")).await.ok();
-    world.sts(&world.ann, &chain(&world.roles.reader, "&SourceIdentity=bob%40example.test")).await.expect(403, "AccessDenied");
+    world
+        .sts(&world.ann, &chain(&world.roles.reader, "&SourceIdentity=bob%40example.test"))
+        .await
+        .expect(403, "AccessDenied");
     world.sts(&world.ann, &chain(&world.roles.owner, "")).await.expect(403, "AccessDenied");
-    world.sts(&world.ann, &chain(&world.roles.reader, "&SerialNumber=x&TokenCode=123456")).await.expect(400, "ValidationError");
+    world
+        .sts(&world.ann, &chain(&world.roles.reader, "&SerialNumber=x&TokenCode=123456"))
+        .await
+        .expect(400, "ValidationError");
     // A session policy narrows, also in S3.
-    let policy = wire::encode(r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::trial/one"}]}"#, "");
-    let narrow = world::keys(&world.web_identity(&world.roles.reader, "token-ann", &format!("&Policy={policy}")).await.ok());
+    let policy = crate::wire::encode(
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::trial/one"}]}"#,
+        "",
+    );
+    let narrow = crate::world::keys(
+        &world.web_identity(&world.roles.reader, "token-ann", &format!("&Policy={policy}")).await.ok(),
+    );
     world.s3(&world.ann, &call("PUT", "/trial/one").body("1")).await.ok();
     world.s3(&world.ann, &call("PUT", "/trial/two").body("2")).await.ok();
     world.s3(&narrow, &call("GET", "/trial/one")).await.ok();

@@ -66,7 +66,9 @@ impl Buckets {
         let account = session.account;
         if let Some(known) = self.access.locations_in(bucket.as_str()).first() {
             permit.finish(Outcome { status: 409, bytes: 0 });
-            return Err(Error::BucketExists { own: known.kind == DatasetKind::Workspace && groups.contains(&known.owner) });
+            return Err(Error::BucketExists {
+                own: known.kind == DatasetKind::Workspace && groups.contains(&known.owner),
+            });
         }
         let key = self.custody.ensure(Purpose::DatasetWrap, &dataset.to_string())?;
         let location = DatasetLocation {
@@ -91,7 +93,8 @@ impl Buckets {
             }
             facts::put_location(txn, &location, taken, None)?;
             let start = txn.now();
-            let expiry = start.checked_add(WORKSPACE_GRANT).map_err(|_| Error::BadGrant { rule: "its end is out of range" })?;
+            let expiry =
+                start.checked_add(WORKSPACE_GRANT).map_err(|_| Error::BadGrant { rule: "its end is out of range" })?;
             for (id, group) in &ids {
                 let grant = Grant {
                     id: *id,
@@ -129,27 +132,28 @@ impl Buckets {
     /// [`Error::NoSuchBucket`], [`Error::NotAWorkspace`], [`Error::BucketNotEmpty`]; those of the store.
     pub async fn delete(&self, permit: Permit<s3::DeleteBucket>) -> Result<(), Error> {
         let bucket = permit.resource().name.clone();
-        self.access.change(permit, move |txn| {
-            let locations = facts::locations_in(txn, &bucket)?;
-            if locations.is_empty() {
-                return Err(Error::NoSuchBucket);
-            }
-            if locations.iter().any(|location| location.kind != DatasetKind::Workspace) {
-                return Err(Error::NotAWorkspace);
-            }
-            if rows_in(txn, &bucket)? {
-                return Err(Error::BucketNotEmpty);
-            }
-            for location in &locations {
-                for grant in facts::grants_of(txn, location.dataset)? {
-                    facts::end_grant(txn, grant.id, None)?;
+        self.access
+            .change(permit, move |txn| {
+                let locations = facts::locations_in(txn, &bucket)?;
+                if locations.is_empty() {
+                    return Err(Error::NoSuchBucket);
                 }
-                facts::end_location(txn, location.dataset, None)?;
-                txn.record_delete(CORS, location.dataset.bytes())?;
-            }
-            Ok(())
-        })
-        .await
+                if locations.iter().any(|location| location.kind != DatasetKind::Workspace) {
+                    return Err(Error::NotAWorkspace);
+                }
+                if rows_in(txn, &bucket)? {
+                    return Err(Error::BucketNotEmpty);
+                }
+                for location in &locations {
+                    for grant in facts::grants_of(txn, location.dataset)? {
+                        facts::end_grant(txn, grant.id, None)?;
+                    }
+                    facts::end_location(txn, location.dataset, None)?;
+                    txn.record_delete(CORS, location.dataset.bytes())?;
+                }
+                Ok(())
+            })
+            .await
     }
 
     /// The policy of the dataset at the bucket's root, as it was written.
@@ -177,11 +181,12 @@ impl Buckets {
             return Err(error);
         }
         let access = self.access.clone();
-        self.access.change(permit, move |txn| {
-            let digest = access.put_document(txn, &text, DocumentKind::Resource)?;
-            set_policy(txn, location.dataset, Some(digest))
-        })
-        .await
+        self.access
+            .change(permit, move |txn| {
+                let digest = access.put_document(txn, &text, DocumentKind::Resource)?;
+                set_policy(txn, location.dataset, Some(digest))
+            })
+            .await
     }
 
     /// Removes the policy of the dataset at the bucket's root; none is success.
@@ -216,18 +221,19 @@ impl Buckets {
             permit.finish(Outcome { status: 400, bytes: 0 });
             return Err(Error::BadText { field: "cors", most: CORS_BYTES_MAX });
         }
-        self.access.change(permit, move |txn| {
-            match &bytes {
-                Some(bytes) => {
-                    txn.record_put(CORS, dataset.bytes(), bytes, None)?;
+        self.access
+            .change(permit, move |txn| {
+                match &bytes {
+                    Some(bytes) => {
+                        txn.record_put(CORS, dataset.bytes(), bytes, None)?;
+                    }
+                    None => {
+                        txn.record_delete(CORS, dataset.bytes())?;
+                    }
                 }
-                None => {
-                    txn.record_delete(CORS, dataset.bytes())?;
-                }
-            }
-            Ok(())
-        })
-        .await
+                Ok(())
+            })
+            .await
     }
 
     /// The dataset at the root of the permit's bucket.

@@ -34,9 +34,9 @@ pub use metadata::{
     USER_METADATA_BYTES_MAX,
 };
 pub use name::{BucketName, ObjectKey, VersionId};
+pub(crate) use record::rows_in;
 pub use sweep::{GRACE as SWEEP_GRACE, Swept};
 pub use target::{OnVersion, ReadsAttributes, ReadsObject, ReadsTags, RemovesTags, WritesTags};
-pub(crate) use record::rows_in;
 pub use types::*;
 
 use base::{BlobId, Effects, Ids, ObjectVersionId};

@@ -34,7 +34,8 @@ fn then_the_credential_scope() {
     assert_eq!(to("sts"), Route::Sts);
     assert_eq!(to("glue"), Route::Unsupported { service: "glue".into(), json: true });
     assert_eq!(to("iam"), Route::Unsupported { service: "iam".into(), json: false });
-    let presigned = "/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Credential=ASIA%2F20261121%2Fr%2Fsts%2Faws4_request";
+    let presigned =
+        "/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Credential=ASIA%2F20261121%2Fr%2Fsts%2Faws4_request";
     assert_eq!(judge(Request::get(presigned)), Route::Sts);
     assert_eq!(judge(Request::get("/b/k?X-Amz-Credential=ASIA%2F20261121%2Fr%2Fs3%2Faws4_request")), Route::S3);
 }

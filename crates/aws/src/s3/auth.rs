@@ -106,7 +106,10 @@ impl Gatekeeper {
             ..RequestKeys::default()
         };
         let mut op = OpContext::anonymous(&self.effects, Edge::S3)
-            .with_transport(arrival.source.map(|source| source.address), arrival.source.is_some_and(|source| source.secure))
+            .with_transport(
+                arrival.source.map(|source| source.address),
+                arrival.source.is_some_and(|source| source.secure),
+            )
             .with_session(session)
             .with_keys(keys);
         op.request = arrival.request;
@@ -177,7 +180,8 @@ fn host_is_signed(headers: &HeaderMap, uri: &Uri) -> bool {
     if let Some((_, list)) = query(uri).find(|(name, _)| name == "X-Amz-SignedHeaders") {
         return listed(&list);
     }
-    let authorization = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let authorization =
+        headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     authorization.split([',', ' ']).filter_map(|field| field.trim().strip_prefix("SignedHeaders=")).any(listed)
 }
 

@@ -12,7 +12,10 @@ use super::error::{failed, refuse};
 /// Most buckets on a page (S3: 10,000).
 const BUCKETS_MAX: usize = 10_000;
 
-pub(super) async fn list(edge: &Edge, req: S3Request<dto::ListBucketsInput>) -> S3Result<S3Response<dto::ListBucketsOutput>> {
+pub(super) async fn list(
+    edge: &Edge,
+    req: S3Request<dto::ListBucketsInput>,
+) -> S3Result<S3Response<dto::ListBucketsOutput>> {
     let op = caller(&req.extensions)?;
     let limit = convert::page(req.input.max_buckets, BUCKETS_MAX)?;
     let after = req.input.continuation_token.as_deref().map(convert::open_marker).transpose()?;
@@ -43,7 +46,10 @@ pub(super) async fn list(edge: &Edge, req: S3Request<dto::ListBucketsInput>) -> 
     }))
 }
 
-pub(super) async fn head(edge: &Edge, req: S3Request<dto::HeadBucketInput>) -> S3Result<S3Response<dto::HeadBucketOutput>> {
+pub(super) async fn head(
+    edge: &Edge,
+    req: S3Request<dto::HeadBucketInput>,
+) -> S3Result<S3Response<dto::HeadBucketOutput>> {
     ok(edge.view(&req, s3::ListBucket, &req.input.bucket).await?);
     Ok(S3Response::new(dto::HeadBucketOutput {
         bucket_region: Some(edge.region.to_string()),
@@ -51,15 +57,24 @@ pub(super) async fn head(edge: &Edge, req: S3Request<dto::HeadBucketInput>) -> S
     }))
 }
 
-pub(super) async fn create(edge: &Edge, req: S3Request<dto::CreateBucketInput>) -> S3Result<S3Response<dto::CreateBucketOutput>> {
+pub(super) async fn create(
+    edge: &Edge,
+    req: S3Request<dto::CreateBucketInput>,
+) -> S3Result<S3Response<dto::CreateBucketOutput>> {
     if let Some(wish) = &req.input.create_bucket_configuration {
         let here = wish.location_constraint.as_ref().is_none_or(|place| place.as_str() == edge.region.as_str());
         if !here {
-            let message = format!("buckets are made in the region of this installation: use `{}` or leave the constraint out", edge.region);
+            let message = format!(
+                "buckets are made in the region of this installation: use `{}` or leave the constraint out",
+                edge.region
+            );
             return Err(refuse(S3ErrorCode::IllegalLocationConstraintException, message));
         }
         if wish.bucket.is_some() || wish.location.is_some() || wish.tags.as_ref().is_some_and(|tags| !tags.is_empty()) {
-            return Err(refuse(S3ErrorCode::NotImplemented, "only a location constraint is read when a bucket is made"));
+            return Err(refuse(
+                S3ErrorCode::NotImplemented,
+                "only a location constraint is read when a bucket is made",
+            ));
         }
     }
     let permit = edge.view(&req, s3::CreateBucket, &req.input.bucket).await?;
@@ -71,7 +86,10 @@ pub(super) async fn create(edge: &Edge, req: S3Request<dto::CreateBucketInput>) 
     }))
 }
 
-pub(super) async fn delete(edge: &Edge, req: S3Request<dto::DeleteBucketInput>) -> S3Result<S3Response<dto::DeleteBucketOutput>> {
+pub(super) async fn delete(
+    edge: &Edge,
+    req: S3Request<dto::DeleteBucketInput>,
+) -> S3Result<S3Response<dto::DeleteBucketOutput>> {
     let permit = edge.view(&req, s3::DeleteBucket, &req.input.bucket).await?;
     edge.buckets.delete(permit).await.map_err(|error| failed(&error))?;
     Ok(S3Response::new(dto::DeleteBucketOutput::default()))

@@ -4,8 +4,8 @@ use base::Timestamp;
 use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::StreamExt as _;
 use governance::objects::{
-    Algorithm, Body, BucketName, Checksum, Conditions, ETag, Expected, Kind, Match, Metadata, ObjectKey, StoredChecksum,
-    SystemMetadata, Tags, VersionId,
+    Algorithm, Body, BucketName, Checksum, Conditions, ETag, Expected, Kind, Match, Metadata, ObjectKey,
+    StoredChecksum, SystemMetadata, Tags, VersionId,
 };
 use http::HeaderMap;
 use prometheus_client::metrics::counter::Counter;
@@ -100,7 +100,9 @@ fn matching(condition: Option<&dto::ETagCondition>) -> Option<Match> {
     condition.map(|condition| match condition {
         dto::ETagCondition::Any => Match::Any,
         // A weak tag names nothing that is given out here, so it must not match by its text.
-        dto::ETagCondition::ETag(dto::ETag::Weak(text)) => Match::Tags(vec![ETag::from_header(&format!("W/\"{text}\""))]),
+        dto::ETagCondition::ETag(dto::ETag::Weak(text)) => {
+            Match::Tags(vec![ETag::from_header(&format!("W/\"{text}\""))])
+        }
         dto::ETagCondition::ETag(dto::ETag::Strong(text)) => Match::Tags(vec![ETag::from_header(text)]),
     })
 }
@@ -126,7 +128,9 @@ pub(super) fn conditions(
 pub(super) fn metadata(headers: &HeaderMap, user: Option<HashMap<String, String>>) -> S3Result<Metadata> {
     let text = |name: http::HeaderName| -> S3Result<Option<String>> {
         let Some(value) = headers.get(&name) else { return Ok(None) };
-        let value = value.to_str().map_err(|_| refuse(S3ErrorCode::InvalidArgument, format!("the header `{name}` is not text")))?;
+        let value = value
+            .to_str()
+            .map_err(|_| refuse(S3ErrorCode::InvalidArgument, format!("the header `{name}` is not text")))?;
         Ok(Some(value.to_owned()))
     };
     let user: BTreeMap<String, String> =
@@ -146,7 +150,8 @@ pub(super) fn metadata(headers: &HeaderMap, user: Option<HashMap<String, String>
 
 /// `aws-chunked` describes the transfer, not the object.
 fn without_aws_chunked(value: &str) -> Option<String> {
-    let kept: Vec<&str> = value.split(',').map(str::trim).filter(|c| !c.eq_ignore_ascii_case("aws-chunked") && !c.is_empty()).collect();
+    let kept: Vec<&str> =
+        value.split(',').map(str::trim).filter(|c| !c.eq_ignore_ascii_case("aws-chunked") && !c.is_empty()).collect();
     if kept.is_empty() { None } else { Some(kept.join(",")) }
 }
 
@@ -155,8 +160,10 @@ fn without_aws_chunked(value: &str) -> Option<String> {
 /// # Errors
 /// `InvalidTag` and `BadRequest` by the rules of tags; `InvalidArgument` for a key given twice.
 pub(super) fn tagging_header(text: Option<&str>) -> S3Result<Vec<(String, String)>> {
-    let pairs: Vec<(String, String)> =
-        form_urlencoded::parse(text.unwrap_or_default().as_bytes()).into_owned().filter(|(key, value)| !(key.is_empty() && value.is_empty())).collect();
+    let pairs: Vec<(String, String)> = form_urlencoded::parse(text.unwrap_or_default().as_bytes())
+        .into_owned()
+        .filter(|(key, value)| !(key.is_empty() && value.is_empty()))
+        .collect();
     Ok(pairs)
 }
 
@@ -210,7 +217,9 @@ pub(super) fn named_algorithm(headers: &HeaderMap) -> S3Result<Option<Algorithm>
             let text = value.to_str().unwrap_or_default();
             let shown: String = text.chars().take(32).collect();
             return Algorithm::from_name(text).map(Some).ok_or_else(|| {
-                let message = format!("the checksum algorithm `{shown}` is not offered: use CRC32, CRC32C, CRC64NVME, SHA1 or SHA256");
+                let message = format!(
+                    "the checksum algorithm `{shown}` is not offered: use CRC32, CRC32C, CRC64NVME, SHA1 or SHA256"
+                );
                 refuse(S3ErrorCode::InvalidRequest, message)
             });
         }
@@ -233,14 +242,18 @@ pub(super) fn expected(headers: &HeaderMap, trailers: Option<TrailingHeaders>) -
         _ => Ok(()),
     };
     match (value, trailer, trailers) {
-        (Some(_), Some(_), _) => Err(refuse(S3ErrorCode::InvalidRequest, "send the checksum as a header or as a trailer, not as both")),
+        (Some(_), Some(_), _) => {
+            Err(refuse(S3ErrorCode::InvalidRequest, "send the checksum as a header or as a trailer, not as both"))
+        }
         (Some(value), None, _) => {
             agree(value.algorithm)?;
             Ok(Expected::Value(value))
         }
         (None, Some((name, algorithm)), Some(handle)) => {
             agree(algorithm)?;
-            let read = move || handle.read(|map| map.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)).flatten();
+            let read = move || {
+                handle.read(|map| map.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)).flatten()
+            };
             Ok(Expected::Trailer(algorithm, Box::new(read)))
         }
         (None, Some(_), None) => {
@@ -272,7 +285,10 @@ pub(super) fn content_md5(headers: &HeaderMap) -> S3Result<Option<[u8; 16]>> {
 /// # Errors
 /// `InvalidArgument` for a negative length.
 pub(super) fn length(announced: Option<i64>) -> S3Result<Option<u64>> {
-    announced.map(u64::try_from).transpose().map_err(|_| refuse(S3ErrorCode::InvalidArgument, "the length must not be negative"))
+    announced
+        .map(u64::try_from)
+        .transpose()
+        .map_err(|_| refuse(S3ErrorCode::InvalidArgument, "the length must not be negative"))
 }
 
 /// The codec's body as governance reads it; the counter sees each piece.
@@ -378,9 +394,9 @@ pub(super) fn seal_marker(after: &str) -> String {
 /// `InvalidArgument` for a marker that was not given out.
 pub(super) fn open_marker(marker: &str) -> S3Result<String> {
     let bytes = URL_SAFE_NO_PAD.decode(marker).ok();
-    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
-        refuse(S3ErrorCode::InvalidArgument, "the continuation token is not one that was given out")
-    })
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| refuse(S3ErrorCode::InvalidArgument, "the continuation token is not one that was given out"))
 }
 
 /// Encodes names in lists when the caller asks for `encoding-type=url`.
@@ -408,7 +424,8 @@ impl Names {
     }
 
     pub(super) fn prefixes(self, prefixes: Vec<String>) -> Option<Vec<dto::CommonPrefix>> {
-        let list: Vec<_> = prefixes.iter().map(|prefix| dto::CommonPrefix { prefix: Some(self.write(prefix)) }).collect();
+        let list: Vec<_> =
+            prefixes.iter().map(|prefix| dto::CommonPrefix { prefix: Some(self.write(prefix)) }).collect();
         if list.is_empty() { None } else { Some(list) }
     }
 

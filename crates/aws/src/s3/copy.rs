@@ -14,7 +14,10 @@ use super::error::refuse;
 /// The object that `x-amz-copy-source` names, as a target of its own.
 fn source<T>(edge: &Edge, req: &S3Request<T>, from: &dto::CopySource) -> S3Result<Target> {
     let dto::CopySource::Bucket { bucket, key, version_id } = from else {
-        return Err(refuse(S3ErrorCode::NotImplemented, "the source of a copy must be BUCKET/KEY: access points are not offered"));
+        return Err(refuse(
+            S3ErrorCode::NotImplemented,
+            "the source of a copy must be BUCKET/KEY: access points are not offered",
+        ));
     };
     edge.expect_owner(req, "x-amz-source-expected-bucket-owner")?;
     edge.target(req, bucket, key, version_id.as_deref())
@@ -29,7 +32,10 @@ fn replaces(directive: Option<&str>) -> S3Result<bool> {
     }
 }
 
-pub(super) async fn object(edge: &Edge, mut req: S3Request<dto::CopyObjectInput>) -> S3Result<S3Response<dto::CopyObjectOutput>> {
+pub(super) async fn object(
+    edge: &Edge,
+    mut req: S3Request<dto::CopyObjectInput>,
+) -> S3Result<S3Response<dto::CopyObjectOutput>> {
     let mut to = edge.target(&req, &req.input.bucket, &req.input.key, None)?;
     let from = source(edge, &req, &req.input.copy_source)?;
     let new_tags = replaces(req.input.tagging_directive.as_ref().map(|d| d.as_str()))?;
@@ -89,7 +95,13 @@ pub(super) async fn object(edge: &Edge, mut req: S3Request<dto::CopyObjectInput>
     }))
 }
 
-async fn write<A: ReadsObject>(edge: &Edge, read: Permit<A>, to: &Target, copy: Copy, tagged: bool) -> S3Result<Result<Copied, Error>> {
+async fn write<A: ReadsObject>(
+    edge: &Edge,
+    read: Permit<A>,
+    to: &Target,
+    copy: Copy,
+    tagged: bool,
+) -> S3Result<Result<Copied, Error>> {
     let object = Object::new(to.bucket.as_str(), to.key.as_str());
     let written = edge.permit(&to.op, s3::PutObject, object.clone()).await;
     let written = match (written, tagged) {
@@ -105,7 +117,10 @@ async fn write<A: ReadsObject>(edge: &Edge, read: Permit<A>, to: &Target, copy: 
     }
 }
 
-pub(super) async fn part(edge: &Edge, req: S3Request<dto::UploadPartCopyInput>) -> S3Result<S3Response<dto::UploadPartCopyOutput>> {
+pub(super) async fn part(
+    edge: &Edge,
+    req: S3Request<dto::UploadPartCopyInput>,
+) -> S3Result<S3Response<dto::UploadPartCopyOutput>> {
     let input = &req.input;
     let to = edge.target(&req, &input.bucket, &input.key, None)?;
     let from = source(edge, &req, &input.copy_source)?;

@@ -34,11 +34,22 @@ impl Edge {
     ///
     /// # Errors
     /// Malformed names; another account expected as the owner.
-    pub(super) fn target<T>(&self, req: &S3Request<T>, bucket: &str, key: &str, version: Option<&str>) -> S3Result<Target> {
+    pub(super) fn target<T>(
+        &self,
+        req: &S3Request<T>,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> S3Result<Target> {
         let mut op = caller(&req.extensions)?;
         op.keys.version_id = version.map(str::to_owned);
         self.expect_owner(req, "x-amz-expected-bucket-owner")?;
-        Ok(Target { op, bucket: convert::bucket(bucket)?, key: convert::key(key)?, version: convert::version(version)? })
+        Ok(Target {
+            op,
+            bucket: convert::bucket(bucket)?,
+            key: convert::key(key)?,
+            version: convert::version(version)?,
+        })
     }
 
     /// # Errors
@@ -48,7 +59,10 @@ impl Edge {
         if value.to_str().is_ok_and(|account| account == self.account.to_string()) {
             return Ok(());
         }
-        let message = format!("the bucket is not owned by the account in `{header}`; this installation's account is {}", self.account);
+        let message = format!(
+            "the bucket is not owned by the account in `{header}`; this installation's account is {}",
+            self.account
+        );
         Err(refuse(S3ErrorCode::AccessDenied, message))
     }
 
@@ -57,7 +71,8 @@ impl Edge {
     /// # Errors
     /// When the tags cannot be read.
     pub(super) async fn object(&self, target: &Target) -> S3Result<Object> {
-        let tags = self.objects.tags_of(&target.bucket, &target.key, target.version).await.map_err(|error| failed(&error))?;
+        let tags =
+            self.objects.tags_of(&target.bucket, &target.key, target.version).await.map_err(|error| failed(&error))?;
         let pairs = tags.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         Ok(Object::new(target.bucket.as_str(), target.key.as_str())
             .at_version(target.version.map(|version| version.to_string()))
@@ -75,7 +90,10 @@ impl Edge {
 
     /// Turns a failure into an answer: that something is absent is told only to a caller who may list it.
     pub(super) async fn answer(&self, op: &OpContext, bucket: &str, key: &str, error: Error) -> S3Error {
-        let absent = matches!(error, Error::NoSuchKey | Error::Deleted { .. } | Error::NoSuchVersion | Error::NoSuchUpload { .. });
+        let absent = matches!(
+            error,
+            Error::NoSuchKey | Error::Deleted { .. } | Error::NoSuchVersion | Error::NoSuchUpload { .. }
+        );
         if !absent {
             return failed(&error);
         }
@@ -122,16 +140,23 @@ impl Edge {
         A: access::Action<Resource = Object>,
     {
         let bucket = object.bucket.clone();
-        self.access.authorize(op, action, object).await.map_err(|refusal| {
-            if is_absence(&refusal) { self.refused_bucket(&bucket, &refusal) } else { no(refusal) }
-        })
+        self.access
+            .authorize(op, action, object)
+            .await
+            .map_err(|refusal| if is_absence(&refusal) { self.refused_bucket(&bucket, &refusal) } else { no(refusal) })
     }
     /// A second action that the same request needs, such as `PutObjectTagging` for a PUT with tags. Gives the first permit
     /// back, or spends it as refused.
     ///
     /// # Errors
     /// The gate's refusal of the second.
-    pub(super) async fn also<A, B>(&self, first: Permit<A>, op: &OpContext, second: B, object: Object) -> S3Result<Permit<A>>
+    pub(super) async fn also<A, B>(
+        &self,
+        first: Permit<A>,
+        op: &OpContext,
+        second: B,
+        object: Object,
+    ) -> S3Result<Permit<A>>
     where
         A: access::Action,
         B: access::Action<Resource = Object>,

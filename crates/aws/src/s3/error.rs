@@ -102,7 +102,10 @@ fn by_kind(error: &Error) -> S3Error {
         // What went wrong inside is for the operator's log, not for the caller.
         ErrorKind::Unavailable => {
             tracing::warn!(error = error as &dyn std::error::Error, "an S3 operation could not be done now");
-            S3Error::with_message(S3ErrorCode::ServiceUnavailable, "a part that is needed cannot answer now: retry later")
+            S3Error::with_message(
+                S3ErrorCode::ServiceUnavailable,
+                "a part that is needed cannot answer now: retry later",
+            )
         }
         ErrorKind::Corrupt | ErrorKind::Internal => {
             tracing::error!(error = error as &dyn std::error::Error, "an S3 operation failed");

@@ -35,7 +35,8 @@ impl Wish {
         edge.expect_owner(req, "x-amz-expected-bucket-owner")?;
         convert::bucket(bucket)?;
         let limit = convert::page(limit, PAGE_MAX)?;
-        if prefix.is_some_and(|prefix| prefix.len() > 1024) || delimiter.is_some_and(|delimiter| delimiter.len() > 1024) {
+        if prefix.is_some_and(|prefix| prefix.len() > 1024) || delimiter.is_some_and(|delimiter| delimiter.len() > 1024)
+        {
             return Err(refuse(S3ErrorCode::InvalidArgument, "a prefix and a delimiter have at most 1,024 bytes"));
         }
         op.keys.prefix = prefix.cloned();
@@ -67,15 +68,17 @@ struct Page {
 async fn page(edge: &Edge, wish: &Wish, after: Option<String>, owner: Option<dto::Owner>) -> S3Result<Page> {
     let asked = edge.access.authorize(&wish.op, s3::ListBucket, Bucket::new(wish.bucket.as_str())).await;
     let permit = asked.map_err(|refusal| edge.refused_bucket(&wish.bucket, &refusal))?;
-    let list =
-        List { prefix: wish.prefix.clone(), delimiter: wish.delimiter.clone(), after, limit: wish.limit };
+    let list = List { prefix: wish.prefix.clone(), delimiter: wish.delimiter.clone(), after, limit: wish.limit };
     let page = edge.objects.list(permit, &wish.areas(edge), list).await.map_err(|error| failed(&error))?;
     let count = page.objects.len() + page.prefixes.len();
     let contents = page
         .objects
         .into_iter()
         .map(|object| dto::Object {
-            checksum_algorithm: object.checksum.as_ref().map(|stored| vec![convert::algorithm(stored.checksum.algorithm)]),
+            checksum_algorithm: object
+                .checksum
+                .as_ref()
+                .map(|stored| vec![convert::algorithm(stored.checksum.algorithm)]),
             checksum_type: object.checksum.as_ref().map(|stored| convert::checksum_kind(stored.kind)),
             e_tag: Some(convert::etag(&object.etag)),
             key: Some(wish.names.write(object.key.as_str())),
@@ -89,7 +92,10 @@ async fn page(edge: &Edge, wish: &Wish, after: Option<String>, owner: Option<dto
     Ok(Page { contents, prefixes: wish.names.prefixes(page.prefixes), next: page.next, count })
 }
 
-pub(super) async fn v2(edge: &Edge, req: S3Request<dto::ListObjectsV2Input>) -> S3Result<S3Response<dto::ListObjectsV2Output>> {
+pub(super) async fn v2(
+    edge: &Edge,
+    req: S3Request<dto::ListObjectsV2Input>,
+) -> S3Result<S3Response<dto::ListObjectsV2Output>> {
     let input = &req.input;
     let names = (input.prefix.as_ref(), input.delimiter.as_ref());
     let wish = Wish::new(edge, &req, &input.bucket, names, input.max_keys, input.encoding_type.as_ref())?;
@@ -114,7 +120,10 @@ pub(super) async fn v2(edge: &Edge, req: S3Request<dto::ListObjectsV2Input>) -> 
     }))
 }
 
-pub(super) async fn v1(edge: &Edge, req: S3Request<dto::ListObjectsInput>) -> S3Result<S3Response<dto::ListObjectsOutput>> {
+pub(super) async fn v1(
+    edge: &Edge,
+    req: S3Request<dto::ListObjectsInput>,
+) -> S3Result<S3Response<dto::ListObjectsOutput>> {
     let input = &req.input;
     let names = (input.prefix.as_ref(), input.delimiter.as_ref());
     let wish = Wish::new(edge, &req, &input.bucket, names, input.max_keys, input.encoding_type.as_ref())?;
@@ -141,7 +150,10 @@ pub(super) fn owner(edge: &Edge) -> dto::Owner {
     dto::Owner { display_name: Some(account.clone()), id: Some(account) }
 }
 
-pub(super) async fn versions(edge: &Edge, req: S3Request<dto::ListObjectVersionsInput>) -> S3Result<S3Response<dto::ListObjectVersionsOutput>> {
+pub(super) async fn versions(
+    edge: &Edge,
+    req: S3Request<dto::ListObjectVersionsInput>,
+) -> S3Result<S3Response<dto::ListObjectVersionsOutput>> {
     let input = &req.input;
     let names = (input.prefix.as_ref(), input.delimiter.as_ref());
     let wish = Wish::new(edge, &req, &input.bucket, names, input.max_keys, input.encoding_type.as_ref())?;
@@ -149,12 +161,14 @@ pub(super) async fn versions(edge: &Edge, req: S3Request<dto::ListObjectVersions
     if marker.is_some() && input.key_marker.is_none() {
         return Err(refuse(S3ErrorCode::InvalidArgument, "a version marker needs a key marker"));
     }
-    let at = convert::version(marker).map_err(|_| refuse(S3ErrorCode::InvalidArgument, "the version marker is not one that was given out"))?;
+    let at = convert::version(marker)
+        .map_err(|_| refuse(S3ErrorCode::InvalidArgument, "the version marker is not one that was given out"))?;
     let after = input.key_marker.clone().filter(|key| !key.is_empty()).map(|key| (key, at));
     // Its own action: a right to list keys is not a right to list what was overwritten or deleted.
     let asked = edge.access.authorize(&wish.op, s3::ListBucketVersions, Bucket::new(wish.bucket.as_str())).await;
     let permit = asked.map_err(|refusal| edge.refused_bucket(&wish.bucket, &refusal))?;
-    let list = ListVersions { prefix: wish.prefix.clone(), delimiter: wish.delimiter.clone(), after, limit: wish.limit };
+    let list =
+        ListVersions { prefix: wish.prefix.clone(), delimiter: wish.delimiter.clone(), after, limit: wish.limit };
     let page = edge.objects.list_versions(permit, &wish.areas(edge), list).await.map_err(|error| failed(&error))?;
     let (mut versions, mut markers) = (Vec::new(), Vec::new());
     for one in page.versions {
@@ -171,11 +185,19 @@ pub(super) async fn versions(edge: &Edge, req: S3Request<dto::ListObjectVersions
                 last_modified,
                 owner,
                 size: Some(convert::long(size)),
-                storage_class: Some(dto::ObjectVersionStorageClass::from_static(dto::ObjectVersionStorageClass::STANDARD)),
+                storage_class: Some(dto::ObjectVersionStorageClass::from_static(
+                    dto::ObjectVersionStorageClass::STANDARD,
+                )),
                 version_id,
                 ..dto::ObjectVersion::default()
             }),
-            None => markers.push(dto::DeleteMarkerEntry { is_latest: Some(one.latest), key, last_modified, owner, version_id }),
+            None => markers.push(dto::DeleteMarkerEntry {
+                is_latest: Some(one.latest),
+                key,
+                last_modified,
+                owner,
+                version_id,
+            }),
         }
     }
     let (next_key, next_version) = page.next.map_or((None, None), |(key, version)| (Some(key), version));

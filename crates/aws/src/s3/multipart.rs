@@ -14,14 +14,19 @@ fn resource(target: &Target) -> Object {
     Object::new(target.bucket.as_str(), target.key.as_str())
 }
 
-pub(super) async fn begin(edge: &Edge, mut req: S3Request<dto::CreateMultipartUploadInput>) -> S3Result<S3Response<dto::CreateMultipartUploadOutput>> {
+pub(super) async fn begin(
+    edge: &Edge,
+    mut req: S3Request<dto::CreateMultipartUploadInput>,
+) -> S3Result<S3Response<dto::CreateMultipartUploadOutput>> {
     let mut target = edge.target(&req, &req.input.bucket, &req.input.key, None)?;
     let pairs = convert::tagging_header(req.input.tagging.as_deref())?;
     let kind = match req.input.checksum_type.as_ref().map(|kind| kind.as_str()) {
         None => None,
         Some("FULL_OBJECT") => Some(Kind::FullObject),
         Some("COMPOSITE") => Some(Kind::Composite),
-        Some(_) => return Err(refuse(S3ErrorCode::InvalidRequest, "a checksum is of the type FULL_OBJECT or COMPOSITE")),
+        Some(_) => {
+            return Err(refuse(S3ErrorCode::InvalidRequest, "a checksum is of the type FULL_OBJECT or COMPOSITE"));
+        }
     };
     let algorithm = convert::named_algorithm(&req.headers)?;
     if kind.is_some() && algorithm.is_none() {
@@ -36,7 +41,8 @@ pub(super) async fn begin(edge: &Edge, mut req: S3Request<dto::CreateMultipartUp
     let tagged = !pairs.is_empty();
     target.op.keys.request_tags = pairs;
     let permit = edge.permit(&target.op, s3::PutObject, resource(&target)).await?;
-    let permit = if tagged { edge.also(permit, &target.op, s3::PutObjectTagging, resource(&target)).await? } else { permit };
+    let permit =
+        if tagged { edge.also(permit, &target.op, s3::PutObjectTagging, resource(&target)).await? } else { permit };
     let begun = edge.objects.begin(permit, begin).await.map_err(|error| failed(&error))?;
     Ok(S3Response::new(dto::CreateMultipartUploadOutput {
         bucket: Some(req.input.bucket),
@@ -49,7 +55,10 @@ pub(super) async fn begin(edge: &Edge, mut req: S3Request<dto::CreateMultipartUp
     }))
 }
 
-pub(super) async fn part(edge: &Edge, mut req: S3Request<dto::UploadPartInput>) -> S3Result<S3Response<dto::UploadPartOutput>> {
+pub(super) async fn part(
+    edge: &Edge,
+    mut req: S3Request<dto::UploadPartInput>,
+) -> S3Result<S3Response<dto::UploadPartOutput>> {
     let target = edge.target(&req, &req.input.bucket, &req.input.key, None)?;
     let checksum = convert::expected(&req.headers, req.trailing_headers.take())?;
     let put = PutPart {
@@ -74,7 +83,10 @@ pub(super) async fn part(edge: &Edge, mut req: S3Request<dto::UploadPartInput>) 
     Ok(S3Response::new(out))
 }
 
-pub(super) async fn complete(edge: &Edge, req: S3Request<dto::CompleteMultipartUploadInput>) -> S3Result<S3Response<dto::CompleteMultipartUploadOutput>> {
+pub(super) async fn complete(
+    edge: &Edge,
+    req: S3Request<dto::CompleteMultipartUploadInput>,
+) -> S3Result<S3Response<dto::CompleteMultipartUploadOutput>> {
     let target = edge.target(&req, &req.input.bucket, &req.input.key, None)?;
     let input = &req.input;
     let mut parts = Vec::new();
@@ -112,7 +124,10 @@ pub(super) async fn complete(edge: &Edge, req: S3Request<dto::CompleteMultipartU
     Ok(S3Response::new(out))
 }
 
-pub(super) async fn abort(edge: &Edge, req: S3Request<dto::AbortMultipartUploadInput>) -> S3Result<S3Response<dto::AbortMultipartUploadOutput>> {
+pub(super) async fn abort(
+    edge: &Edge,
+    req: S3Request<dto::AbortMultipartUploadInput>,
+) -> S3Result<S3Response<dto::AbortMultipartUploadOutput>> {
     let target = edge.target(&req, &req.input.bucket, &req.input.key, None)?;
     if req.input.if_match_initiated_time.is_some() {
         return Err(refuse(S3ErrorCode::NotImplemented, "an upload cannot be aborted under a condition"));
@@ -123,7 +138,10 @@ pub(super) async fn abort(edge: &Edge, req: S3Request<dto::AbortMultipartUploadI
     Ok(S3Response::new(dto::AbortMultipartUploadOutput::default()))
 }
 
-pub(super) async fn parts(edge: &Edge, req: S3Request<dto::ListPartsInput>) -> S3Result<S3Response<dto::ListPartsOutput>> {
+pub(super) async fn parts(
+    edge: &Edge,
+    req: S3Request<dto::ListPartsInput>,
+) -> S3Result<S3Response<dto::ListPartsOutput>> {
     let target = edge.target(&req, &req.input.bucket, &req.input.key, None)?;
     let input = &req.input;
     let upload = convert::upload(&input.upload_id)?;
@@ -163,13 +181,17 @@ pub(super) async fn parts(edge: &Edge, req: S3Request<dto::ListPartsInput>) -> S
     }))
 }
 
-pub(super) async fn uploads(edge: &Edge, req: S3Request<dto::ListMultipartUploadsInput>) -> S3Result<S3Response<dto::ListMultipartUploadsOutput>> {
+pub(super) async fn uploads(
+    edge: &Edge,
+    req: S3Request<dto::ListMultipartUploadsInput>,
+) -> S3Result<S3Response<dto::ListMultipartUploadsOutput>> {
     let input = &req.input;
     let names = (input.prefix.as_ref(), input.delimiter.as_ref());
     let wish = Wish::new(edge, &req, &input.bucket, names, input.max_uploads, input.encoding_type.as_ref())?;
     let at = input.upload_id_marker.as_deref().filter(|marker| !marker.is_empty()).map(convert::upload).transpose()?;
     let after = input.key_marker.clone().filter(|key| !key.is_empty()).map(|key| (key, at));
-    let asked = edge.access.authorize(&wish.op, s3::ListBucketMultipartUploads, Bucket::new(wish.bucket.as_str())).await;
+    let asked =
+        edge.access.authorize(&wish.op, s3::ListBucketMultipartUploads, Bucket::new(wish.bucket.as_str())).await;
     let permit = asked.map_err(|refusal| edge.refused_bucket(&wish.bucket, &refusal))?;
     let list = ListUploads { prefix: wish.prefix.clone(), delimiter: wish.delimiter.clone(), after, limit: wish.limit };
     let page = edge.objects.list_uploads(permit, &wish.areas(edge), list).await.map_err(|error| failed(&error))?;

@@ -27,7 +27,10 @@ fn wish(range: Option<dto::Range>, part: Option<i32>, conditions: Conditions) ->
     Ok(Get { range, part: part.map(convert::part).transpose()?, conditions })
 }
 
-pub(super) async fn get(edge: &Edge, req: S3Request<dto::GetObjectInput>) -> S3Result<S3Response<dto::GetObjectOutput>> {
+pub(super) async fn get(
+    edge: &Edge,
+    req: S3Request<dto::GetObjectInput>,
+) -> S3Result<S3Response<dto::GetObjectOutput>> {
     let input = &req.input;
     let target = edge.target(&req, &input.bucket, &input.key, input.version_id.as_deref())?;
     let conditions = convert::conditions(
@@ -90,7 +93,10 @@ async fn open<A: ReadsObject>(edge: &Edge, target: &Target, permit: Permit<A>, w
     }
 }
 
-pub(super) async fn head(edge: &Edge, req: S3Request<dto::HeadObjectInput>) -> S3Result<S3Response<dto::HeadObjectOutput>> {
+pub(super) async fn head(
+    edge: &Edge,
+    req: S3Request<dto::HeadObjectInput>,
+) -> S3Result<S3Response<dto::HeadObjectOutput>> {
     let input = &req.input;
     let target = edge.target(&req, &input.bucket, &input.key, input.version_id.as_deref())?;
     let conditions = convert::conditions(
@@ -158,7 +164,10 @@ fn head_output(head: &Head, part: Option<i32>, sums: bool) -> dto::HeadObjectOut
     out
 }
 
-pub(super) async fn put(edge: &Edge, mut req: S3Request<dto::PutObjectInput>) -> S3Result<S3Response<dto::PutObjectOutput>> {
+pub(super) async fn put(
+    edge: &Edge,
+    mut req: S3Request<dto::PutObjectInput>,
+) -> S3Result<S3Response<dto::PutObjectOutput>> {
     let mut target = edge.target(&req, &req.input.bucket, &req.input.key, None)?;
     let pairs = convert::tagging_header(req.input.tagging.as_deref())?;
     let checksum = convert::expected(&req.headers, req.trailing_headers.take())?;
@@ -189,7 +198,10 @@ pub(super) async fn put(edge: &Edge, mut req: S3Request<dto::PutObjectInput>) ->
     Ok(S3Response::new(out))
 }
 
-pub(super) async fn delete(edge: &Edge, req: S3Request<dto::DeleteObjectInput>) -> S3Result<S3Response<dto::DeleteObjectOutput>> {
+pub(super) async fn delete(
+    edge: &Edge,
+    req: S3Request<dto::DeleteObjectInput>,
+) -> S3Result<S3Response<dto::DeleteObjectOutput>> {
     let input = &req.input;
     let target = edge.target(&req, &input.bucket, &input.key, input.version_id.as_deref())?;
     let conditions = convert::conditions(input.if_match.as_ref(), None, None, None);
@@ -202,7 +214,9 @@ pub(super) async fn delete(edge: &Edge, req: S3Request<dto::DeleteObjectInput>) 
         let removed = edge.objects.delete_version(permit).await;
         let removed = match removed {
             Ok(removed) => removed,
-            Err(error) => return Err(edge.answer(&target.op, target.bucket.as_str(), target.key.as_str(), error).await),
+            Err(error) => {
+                return Err(edge.answer(&target.op, target.bucket.as_str(), target.key.as_str(), error).await);
+            }
         };
         return Ok(S3Response::new(dto::DeleteObjectOutput {
             delete_marker: removed.was_marker.then_some(true),
@@ -222,7 +236,10 @@ pub(super) async fn delete(edge: &Edge, req: S3Request<dto::DeleteObjectInput>) 
 /// Most keys of one request (S3: 1,000).
 const DELETE_MAX: usize = 1000;
 
-pub(super) async fn delete_many(edge: &Edge, req: S3Request<dto::DeleteObjectsInput>) -> S3Result<S3Response<dto::DeleteObjectsOutput>> {
+pub(super) async fn delete_many(
+    edge: &Edge,
+    req: S3Request<dto::DeleteObjectsInput>,
+) -> S3Result<S3Response<dto::DeleteObjectsOutput>> {
     let op = super::auth::caller(&req.extensions)?;
     edge.expect_owner(&req, "x-amz-expected-bucket-owner")?;
     let bucket = convert::bucket(&req.input.bucket)?;
@@ -231,7 +248,10 @@ pub(super) async fn delete_many(edge: &Edge, req: S3Request<dto::DeleteObjectsIn
         return Err(refuse(S3ErrorCode::MalformedXML, format!("1 to {DELETE_MAX} keys can be deleted at once")));
     }
     if items.iter().any(|item| item.e_tag.is_some() || item.last_modified_time.is_some() || item.size.is_some()) {
-        return Err(refuse(S3ErrorCode::NotImplemented, "keys cannot be deleted under conditions in one request: delete them one by one"));
+        return Err(refuse(
+            S3ErrorCode::NotImplemented,
+            "keys cannot be deleted under conditions in one request: delete them one by one",
+        ));
     }
     let mut results: Vec<Option<Result<dto::DeletedObject, dto::Error>>> = items.iter().map(|_| None).collect();
     let (mut plain, mut versions) = (Vec::new(), Vec::new());
@@ -239,7 +259,8 @@ pub(super) async fn delete_many(edge: &Edge, req: S3Request<dto::DeleteObjectsIn
         let named = convert::key(&item.key).and_then(|key| Ok((key, convert::version(item.version_id.as_deref())?)));
         match (named, results.get_mut(at)) {
             (Ok((key, version)), _) => {
-                let object = Object::new(bucket.as_str(), key.as_str()).at_version(version.map(|version| version.to_string()));
+                let object =
+                    Object::new(bucket.as_str(), key.as_str()).at_version(version.map(|version| version.to_string()));
                 if version.is_some() { versions.push((at, object)) } else { plain.push((at, object)) }
             }
             (Err(error), Some(slot)) => *slot = Some(Err(item_error(item, &error))),
@@ -248,7 +269,8 @@ pub(super) async fn delete_many(edge: &Edge, req: S3Request<dto::DeleteObjectsIn
     }
     // One batch of the ledger for each kind; then each permit is spent on its own key.
     let places: Vec<usize> = plain.iter().map(|(at, _)| *at).collect();
-    let permits = edge.access.authorize_many(&op, s3::DeleteObject, plain.into_iter().map(|(_, object)| object).collect()).await;
+    let permits =
+        edge.access.authorize_many(&op, s3::DeleteObject, plain.into_iter().map(|(_, object)| object).collect()).await;
     for (at, permit) in places.into_iter().zip(permits) {
         let (Some(item), Some(slot)) = (items.get(at), results.get_mut(at)) else { continue };
         let done = match permit {
@@ -266,7 +288,10 @@ pub(super) async fn delete_many(edge: &Edge, req: S3Request<dto::DeleteObjectsIn
         });
     }
     let places: Vec<usize> = versions.iter().map(|(at, _)| *at).collect();
-    let permits = edge.access.authorize_many(&op, s3::DeleteObjectVersion, versions.into_iter().map(|(_, object)| object).collect()).await;
+    let permits = edge
+        .access
+        .authorize_many(&op, s3::DeleteObjectVersion, versions.into_iter().map(|(_, object)| object).collect())
+        .await;
     for (at, permit) in places.into_iter().zip(permits) {
         let (Some(item), Some(slot)) = (items.get(at), results.get_mut(at)) else { continue };
         let done = match permit {

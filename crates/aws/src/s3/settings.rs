@@ -13,7 +13,10 @@ use crate::cors;
 /// Longest dataset policy (S3: 20 KiB).
 const POLICY_BYTES_MAX: usize = 20_480;
 
-pub(super) async fn location(edge: &Edge, req: S3Request<dto::GetBucketLocationInput>) -> S3Result<S3Response<dto::GetBucketLocationOutput>> {
+pub(super) async fn location(
+    edge: &Edge,
+    req: S3Request<dto::GetBucketLocationInput>,
+) -> S3Result<S3Response<dto::GetBucketLocationOutput>> {
     ok(edge.view(&req, s3::GetBucketLocation, &req.input.bucket).await?);
     // `us-east-1` is spelled as the empty constraint.
     let place = edge.region.as_str();
@@ -21,19 +24,28 @@ pub(super) async fn location(edge: &Edge, req: S3Request<dto::GetBucketLocationI
     Ok(S3Response::new(dto::GetBucketLocationOutput { location_constraint }))
 }
 
-pub(super) async fn versioning(edge: &Edge, req: S3Request<dto::GetBucketVersioningInput>) -> S3Result<S3Response<dto::GetBucketVersioningOutput>> {
+pub(super) async fn versioning(
+    edge: &Edge,
+    req: S3Request<dto::GetBucketVersioningInput>,
+) -> S3Result<S3Response<dto::GetBucketVersioningOutput>> {
     ok(edge.view(&req, s3::GetBucketVersioning, &req.input.bucket).await?);
     let status = Some(dto::BucketVersioningStatus::from_static(dto::BucketVersioningStatus::ENABLED));
     Ok(S3Response::new(dto::GetBucketVersioningOutput { status, ..dto::GetBucketVersioningOutput::default() }))
 }
 
-pub(super) async fn put_versioning(edge: &Edge, req: S3Request<dto::PutBucketVersioningInput>) -> S3Result<S3Response<dto::PutBucketVersioningOutput>> {
+pub(super) async fn put_versioning(
+    edge: &Edge,
+    req: S3Request<dto::PutBucketVersioningInput>,
+) -> S3Result<S3Response<dto::PutBucketVersioningOutput>> {
     let permit = edge.view(&req, s3::PutBucketVersioning, &req.input.bucket).await?;
     let wish = &req.input.versioning_configuration;
     let enabled = wish.status.as_ref().is_some_and(|status| status.as_str() == dto::BucketVersioningStatus::ENABLED);
     if wish.mfa_delete.as_ref().is_some_and(|mfa| mfa.as_str() == dto::MFADelete::ENABLED) {
         permit.finish(access::Outcome { status: 501, bytes: 0 });
-        return Err(refuse(S3ErrorCode::NotImplemented, "MFA delete is not supported; versions are deleted by retention alone"));
+        return Err(refuse(
+            S3ErrorCode::NotImplemented,
+            "MFA delete is not supported; versions are deleted by retention alone",
+        ));
     }
     if !enabled {
         permit.finish(access::Outcome { status: 409, bytes: 0 });
@@ -44,7 +56,10 @@ pub(super) async fn put_versioning(edge: &Edge, req: S3Request<dto::PutBucketVer
     Ok(S3Response::new(dto::PutBucketVersioningOutput::default()))
 }
 
-pub(super) async fn encryption(edge: &Edge, req: S3Request<dto::GetBucketEncryptionInput>) -> S3Result<S3Response<dto::GetBucketEncryptionOutput>> {
+pub(super) async fn encryption(
+    edge: &Edge,
+    req: S3Request<dto::GetBucketEncryptionInput>,
+) -> S3Result<S3Response<dto::GetBucketEncryptionOutput>> {
     ok(edge.view(&req, s3::GetEncryptionConfiguration, &req.input.bucket).await?);
     let default = dto::ServerSideEncryptionByDefault { kms_master_key_id: None, sse_algorithm: convert::encryption() };
     let rule = dto::ServerSideEncryptionRule {
@@ -56,7 +71,10 @@ pub(super) async fn encryption(edge: &Edge, req: S3Request<dto::GetBucketEncrypt
     Ok(S3Response::new(dto::GetBucketEncryptionOutput { server_side_encryption_configuration: Some(configuration) }))
 }
 
-pub(super) async fn public_block(edge: &Edge, req: S3Request<dto::GetPublicAccessBlockInput>) -> S3Result<S3Response<dto::GetPublicAccessBlockOutput>> {
+pub(super) async fn public_block(
+    edge: &Edge,
+    req: S3Request<dto::GetPublicAccessBlockInput>,
+) -> S3Result<S3Response<dto::GetPublicAccessBlockOutput>> {
     ok(edge.view(&req, s3::GetBucketPublicAccessBlock, &req.input.bucket).await?);
     let all = dto::PublicAccessBlockConfiguration {
         block_public_acls: Some(true),
@@ -67,7 +85,10 @@ pub(super) async fn public_block(edge: &Edge, req: S3Request<dto::GetPublicAcces
     Ok(S3Response::new(dto::GetPublicAccessBlockOutput { public_access_block_configuration: Some(all) }))
 }
 
-pub(super) async fn put_public_block(edge: &Edge, req: S3Request<dto::PutPublicAccessBlockInput>) -> S3Result<S3Response<dto::PutPublicAccessBlockOutput>> {
+pub(super) async fn put_public_block(
+    edge: &Edge,
+    req: S3Request<dto::PutPublicAccessBlockInput>,
+) -> S3Result<S3Response<dto::PutPublicAccessBlockOutput>> {
     let permit = edge.view(&req, s3::PutBucketPublicAccessBlock, &req.input.bucket).await?;
     let wish = &req.input.public_access_block_configuration;
     let all = [wish.block_public_acls, wish.block_public_policy, wish.ignore_public_acls, wish.restrict_public_buckets];
@@ -80,7 +101,10 @@ pub(super) async fn put_public_block(edge: &Edge, req: S3Request<dto::PutPublicA
     Ok(S3Response::new(dto::PutPublicAccessBlockOutput::default()))
 }
 
-pub(super) async fn ownership(edge: &Edge, req: S3Request<dto::GetBucketOwnershipControlsInput>) -> S3Result<S3Response<dto::GetBucketOwnershipControlsOutput>> {
+pub(super) async fn ownership(
+    edge: &Edge,
+    req: S3Request<dto::GetBucketOwnershipControlsInput>,
+) -> S3Result<S3Response<dto::GetBucketOwnershipControlsOutput>> {
     ok(edge.view(&req, s3::GetBucketOwnershipControls, &req.input.bucket).await?);
     let rule = dto::OwnershipControlsRule {
         object_ownership: dto::ObjectOwnership::from_static(dto::ObjectOwnership::BUCKET_OWNER_ENFORCED),
@@ -103,12 +127,18 @@ fn grants(edge: &Edge) -> Vec<dto::Grant> {
     vec![dto::Grant { grantee: Some(grantee), permission: Some(permission) }]
 }
 
-pub(super) async fn acl(edge: &Edge, req: S3Request<dto::GetBucketAclInput>) -> S3Result<S3Response<dto::GetBucketAclOutput>> {
+pub(super) async fn acl(
+    edge: &Edge,
+    req: S3Request<dto::GetBucketAclInput>,
+) -> S3Result<S3Response<dto::GetBucketAclOutput>> {
     ok(edge.view(&req, s3::GetBucketAcl, &req.input.bucket).await?);
     Ok(S3Response::new(dto::GetBucketAclOutput { grants: Some(grants(edge)), owner: Some(super::list::owner(edge)) }))
 }
 
-pub(super) async fn object_acl(edge: &Edge, req: S3Request<dto::GetObjectAclInput>) -> S3Result<S3Response<dto::GetObjectAclOutput>> {
+pub(super) async fn object_acl(
+    edge: &Edge,
+    req: S3Request<dto::GetObjectAclInput>,
+) -> S3Result<S3Response<dto::GetObjectAclOutput>> {
     let target = edge.target(&req, &req.input.bucket, &req.input.key, req.input.version_id.as_deref())?;
     let object = edge.object(&target).await?;
     ok(edge.permit(&target.op, s3::GetObjectAcl, object).await?);
@@ -119,7 +149,10 @@ pub(super) async fn object_acl(edge: &Edge, req: S3Request<dto::GetObjectAclInpu
     }))
 }
 
-pub(super) async fn policy(edge: &Edge, req: S3Request<dto::GetBucketPolicyInput>) -> S3Result<S3Response<dto::GetBucketPolicyOutput>> {
+pub(super) async fn policy(
+    edge: &Edge,
+    req: S3Request<dto::GetBucketPolicyInput>,
+) -> S3Result<S3Response<dto::GetBucketPolicyOutput>> {
     let permit = edge.view(&req, s3::GetBucketPolicy, &req.input.bucket).await?;
     let policy = edge.buckets.policy(permit).await.map_err(|error| failed(&error))?;
     match policy {
@@ -128,13 +161,19 @@ pub(super) async fn policy(edge: &Edge, req: S3Request<dto::GetBucketPolicyInput
     }
 }
 
-pub(super) async fn policy_status(edge: &Edge, req: S3Request<dto::GetBucketPolicyStatusInput>) -> S3Result<S3Response<dto::GetBucketPolicyStatusOutput>> {
+pub(super) async fn policy_status(
+    edge: &Edge,
+    req: S3Request<dto::GetBucketPolicyStatusInput>,
+) -> S3Result<S3Response<dto::GetBucketPolicyStatusOutput>> {
     ok(edge.view(&req, s3::GetBucketPolicyStatus, &req.input.bucket).await?);
     let status = dto::PolicyStatus { is_public: Some(false) };
     Ok(S3Response::new(dto::GetBucketPolicyStatusOutput { policy_status: Some(status) }))
 }
 
-pub(super) async fn put_policy(edge: &Edge, req: S3Request<dto::PutBucketPolicyInput>) -> S3Result<S3Response<dto::PutBucketPolicyOutput>> {
+pub(super) async fn put_policy(
+    edge: &Edge,
+    req: S3Request<dto::PutBucketPolicyInput>,
+) -> S3Result<S3Response<dto::PutBucketPolicyOutput>> {
     if req.input.policy.len() > POLICY_BYTES_MAX {
         return Err(refuse(S3ErrorCode::MalformedPolicy, format!("a policy has at most {POLICY_BYTES_MAX} bytes")));
     }
@@ -143,13 +182,19 @@ pub(super) async fn put_policy(edge: &Edge, req: S3Request<dto::PutBucketPolicyI
     Ok(S3Response::new(dto::PutBucketPolicyOutput::default()))
 }
 
-pub(super) async fn delete_policy(edge: &Edge, req: S3Request<dto::DeleteBucketPolicyInput>) -> S3Result<S3Response<dto::DeleteBucketPolicyOutput>> {
+pub(super) async fn delete_policy(
+    edge: &Edge,
+    req: S3Request<dto::DeleteBucketPolicyInput>,
+) -> S3Result<S3Response<dto::DeleteBucketPolicyOutput>> {
     let permit = edge.view(&req, s3::DeleteBucketPolicy, &req.input.bucket).await?;
     edge.buckets.delete_policy(permit).await.map_err(|error| failed(&error))?;
     Ok(S3Response::new(dto::DeleteBucketPolicyOutput::default()))
 }
 
-pub(super) async fn get_cors(edge: &Edge, req: S3Request<dto::GetBucketCorsInput>) -> S3Result<S3Response<dto::GetBucketCorsOutput>> {
+pub(super) async fn get_cors(
+    edge: &Edge,
+    req: S3Request<dto::GetBucketCorsInput>,
+) -> S3Result<S3Response<dto::GetBucketCorsOutput>> {
     let permit = edge.view(&req, s3::GetBucketCORS, &req.input.bucket).await?;
     let rules = edge.cors_rules(&req.input.bucket).await?;
     ok(permit);
@@ -168,7 +213,10 @@ pub(super) async fn get_cors(edge: &Edge, req: S3Request<dto::GetBucketCorsInput
     Ok(S3Response::new(dto::GetBucketCorsOutput { cors_rules: Some(rules.collect()) }))
 }
 
-pub(super) async fn put_cors(edge: &Edge, req: S3Request<dto::PutBucketCorsInput>) -> S3Result<S3Response<dto::PutBucketCorsOutput>> {
+pub(super) async fn put_cors(
+    edge: &Edge,
+    req: S3Request<dto::PutBucketCorsInput>,
+) -> S3Result<S3Response<dto::PutBucketCorsOutput>> {
     let rules: Vec<cors::Rule> = req
         .input
         .cors_configuration
@@ -190,7 +238,10 @@ pub(super) async fn put_cors(edge: &Edge, req: S3Request<dto::PutBucketCorsInput
     Ok(S3Response::new(dto::PutBucketCorsOutput::default()))
 }
 
-pub(super) async fn delete_cors(edge: &Edge, req: S3Request<dto::DeleteBucketCorsInput>) -> S3Result<S3Response<dto::DeleteBucketCorsOutput>> {
+pub(super) async fn delete_cors(
+    edge: &Edge,
+    req: S3Request<dto::DeleteBucketCorsInput>,
+) -> S3Result<S3Response<dto::DeleteBucketCorsOutput>> {
     let permit = edge.view(&req, s3::PutBucketCORS, &req.input.bucket).await?;
     edge.buckets.put_cors(permit, None).await.map_err(|error| failed(&error))?;
     Ok(S3Response::new(dto::DeleteBucketCorsOutput::default()))

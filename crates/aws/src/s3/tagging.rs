@@ -19,7 +19,10 @@ async fn told<T>(edge: &Edge, target: &Target, done: Result<T, Error>) -> S3Resu
     }
 }
 
-pub(super) async fn get(edge: &Edge, req: S3Request<dto::GetObjectTaggingInput>) -> S3Result<S3Response<dto::GetObjectTaggingOutput>> {
+pub(super) async fn get(
+    edge: &Edge,
+    req: S3Request<dto::GetObjectTaggingInput>,
+) -> S3Result<S3Response<dto::GetObjectTaggingOutput>> {
     let target = edge.target(&req, &req.input.bucket, &req.input.key, req.input.version_id.as_deref())?;
     let object = edge.object(&target).await?;
     let done: Result<(VersionId, Tags), Error> = if target.version.is_some() {
@@ -34,7 +37,10 @@ pub(super) async fn get(edge: &Edge, req: S3Request<dto::GetObjectTaggingInput>)
     }))
 }
 
-pub(super) async fn put(edge: &Edge, mut req: S3Request<dto::PutObjectTaggingInput>) -> S3Result<S3Response<dto::PutObjectTaggingOutput>> {
+pub(super) async fn put(
+    edge: &Edge,
+    mut req: S3Request<dto::PutObjectTaggingInput>,
+) -> S3Result<S3Response<dto::PutObjectTaggingOutput>> {
     let mut target = edge.target(&req, &req.input.bucket, &req.input.key, req.input.version_id.as_deref())?;
     let pairs = convert::tag_pairs(std::mem::take(&mut req.input.tagging.tag_set));
     let tags = convert::tags(pairs.clone())?;
@@ -49,7 +55,10 @@ pub(super) async fn put(edge: &Edge, mut req: S3Request<dto::PutObjectTaggingInp
     Ok(S3Response::new(dto::PutObjectTaggingOutput { version_id: Some(version.to_string()) }))
 }
 
-pub(super) async fn delete(edge: &Edge, req: S3Request<dto::DeleteObjectTaggingInput>) -> S3Result<S3Response<dto::DeleteObjectTaggingOutput>> {
+pub(super) async fn delete(
+    edge: &Edge,
+    req: S3Request<dto::DeleteObjectTaggingInput>,
+) -> S3Result<S3Response<dto::DeleteObjectTaggingOutput>> {
     let target = edge.target(&req, &req.input.bucket, &req.input.key, req.input.version_id.as_deref())?;
     let object = edge.object(&target).await?;
     let done = if target.version.is_some() {
@@ -61,15 +70,21 @@ pub(super) async fn delete(edge: &Edge, req: S3Request<dto::DeleteObjectTaggingI
     Ok(S3Response::new(dto::DeleteObjectTaggingOutput { version_id: Some(version.to_string()) }))
 }
 
-pub(super) async fn attributes(edge: &Edge, req: S3Request<dto::GetObjectAttributesInput>) -> S3Result<S3Response<dto::GetObjectAttributesOutput>> {
+pub(super) async fn attributes(
+    edge: &Edge,
+    req: S3Request<dto::GetObjectAttributesInput>,
+) -> S3Result<S3Response<dto::GetObjectAttributesOutput>> {
     let target = edge.target(&req, &req.input.bucket, &req.input.key, req.input.version_id.as_deref())?;
     let input = &req.input;
     let known = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
-    if input.object_attributes.is_empty() || !input.object_attributes.iter().all(|name| known.contains(&name.as_str())) {
+    // Clients send one header with commas, or several headers.
+    let asked: Vec<&str> =
+        input.object_attributes.iter().flat_map(|names| names.as_str().split(',')).map(str::trim).collect();
+    if asked.is_empty() || !asked.iter().all(|name| known.contains(name)) {
         let message = format!("`x-amz-object-attributes` must name some of {}", known.join(", "));
         return Err(refuse(S3ErrorCode::InvalidArgument, message));
     }
-    let wants = |name: &str| input.object_attributes.iter().any(|asked| asked.as_str() == name);
+    let wants = |name: &str| asked.contains(&name);
     let limit = convert::page(input.max_parts, PAGE_MAX)?;
     let after = input.part_number_marker.and_then(|marker| u32::try_from(marker).ok()).unwrap_or(0);
     let object = edge.object(&target).await?;

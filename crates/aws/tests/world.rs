@@ -3,13 +3,13 @@
 
 use access::assume::{IdentityTokens, TokenFault, VerifiedToken};
 use access::facts::{
-    self, Approver, Classification, Client, DatasetKind, DatasetLocation, Entitlement, Grant, Level, NamedDocument, Occupied,
-    Place, Role, Scope,
+    self, Approver, Classification, Client, DatasetKind, DatasetLocation, Entitlement, Grant, Level, NamedDocument,
+    Occupied, Place, Role, Scope,
 };
 use access::{Access, AuditClass, AuthPosition, Carry, Deps, Maintenance, Member, documents};
 use base::{
-    AccountId, Actor, ClientId, Clock, DatasetId, Effects, EntitlementId, GrantId, GroupId, Ids, MembershipId, NodeId, PersonId,
-    RoleId, Timestamp,
+    AccountId, Actor, ClientId, Clock, DatasetId, Effects, EntitlementId, GrantId, GroupId, Ids, MembershipId, NodeId,
+    PersonId, RoleId, Timestamp,
 };
 use bytes::Bytes;
 use crypto::{Crypto, PrivateKey, PublicKey, SignatureScheme, SystemEntropy};
@@ -32,7 +32,7 @@ use tokio::task::JoinSet;
 use crate::wire::{self, Call, Keys, REGION, Reply};
 
 /// The codec of S3 reads the machine's clock, so the world does too.
-pub struct RealClock(Instant);
+pub(crate) struct RealClock(Instant);
 
 #[expect(clippy::disallowed_methods, reason = "the test stands where `app` stands: it brings the clock")]
 impl Clock for RealClock {
@@ -49,39 +49,39 @@ impl Clock for RealClock {
 /// Buckets: `trial` (dataset of the owners, written by readers), `shared` with `shared/a/` (read by readers) and `shared/b/`
 /// (written by owners only), `secret` (written by owners only). Ann is a reader, Bob and Olga are owners; Olga's role may
 /// change bucket settings, Ann's may make buckets, Carl is nobody.
-pub struct World {
-    pub access: Access,
-    pub maintenance: Maintenance,
-    pub store: Store,
-    pub effects: Effects,
-    pub account: AccountId,
-    pub address: SocketAddr,
-    pub ann: Keys,
-    pub bob: Keys,
-    pub olga: Keys,
-    pub people: People,
-    pub groups: Groups,
-    pub roles: Roles,
-    pub dir: tempfile::TempDir,
+pub(crate) struct World {
+    pub(crate) access: Access,
+    pub(crate) maintenance: Maintenance,
+    pub(crate) store: Store,
+    pub(crate) effects: Effects,
+    pub(crate) account: AccountId,
+    pub(crate) address: SocketAddr,
+    pub(crate) ann: Keys,
+    pub(crate) bob: Keys,
+    pub(crate) olga: Keys,
+    pub(crate) people: People,
+    pub(crate) groups: Groups,
+    pub(crate) roles: Roles,
+    pub(crate) dir: tempfile::TempDir,
     registry: Registry,
     _tasks: JoinSet<()>,
 }
 
-pub struct People {
-    pub ann: PersonId,
-    pub bob: PersonId,
-    pub olga: PersonId,
-    pub carl: PersonId,
+pub(crate) struct People {
+    pub(crate) ann: PersonId,
+    pub(crate) bob: PersonId,
+    pub(crate) olga: PersonId,
+    pub(crate) carl: PersonId,
 }
 
-pub struct Groups {
-    pub readers: GroupId,
-    pub owners: GroupId,
+pub(crate) struct Groups {
+    pub(crate) readers: GroupId,
+    pub(crate) owners: GroupId,
 }
 
-pub struct Roles {
-    pub reader: String,
-    pub owner: String,
+pub(crate) struct Roles {
+    pub(crate) reader: String,
+    pub(crate) owner: String,
 }
 
 /// Knows `token-NAME` for each person, and says what a verifier says of anything else.
@@ -109,11 +109,21 @@ impl IdentityTokens for Tokens {
             handle: format!("{name}@example.test").parse().unwrap(),
             issued: now,
             expires: now.checked_add(Duration::from_secs(3600)).unwrap(),
-            auth: AuthPosition { auth_time: now, seq: Some(self.access.epochs().position()), amr: vec!["pwd".into()], acr: None },
+            auth: AuthPosition {
+                auth_time: now,
+                seq: Some(self.access.epochs().position()),
+                amr: vec!["pwd".into()],
+                acr: None,
+            },
             sign_in: None,
-            claims: serde_json::Map::new(),
+            claims: claims(name),
         })
     }
+}
+
+fn claims(name: &str) -> serde_json::Map<String, serde_json::Value> {
+    let identity = serde_json::json!(format!("{name}@example.test"));
+    [("https://aws.amazon.com/source_identity".to_owned(), identity)].into_iter().collect()
 }
 
 struct Ground {
@@ -261,11 +271,11 @@ const MAKES_BUCKETS: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"A
 const SETS_BUCKETS: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:PutBucketVersioning","s3:PutBucketPublicAccessBlock","s3:PutBucketPolicy","s3:DeleteBucketPolicy","s3:PutBucketCORS"],"Resource":"*"}]}"#;
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(|_| {}).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut aws::Options)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut aws::Options)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let account: AccountId = "123456789012".parse().unwrap();
         let ground = ground(dir.path(), account).await;
@@ -317,7 +327,12 @@ impl World {
     ) -> Self {
         let Ground { store, custody, effects, access, maintenance } = ground;
         let backend = Arc::new(adapters::local::LocalBackend::open(&dir.path().join("objects")).unwrap());
-        let objects = Objects::new(objects::Deps { store: store.clone(), custody: custody.clone(), effects: effects.clone(), backend });
+        let objects = Objects::new(objects::Deps {
+            store: store.clone(),
+            custody: custody.clone(),
+            effects: effects.clone(),
+            backend,
+        });
         let buckets = Buckets::new(store.clone(), access.clone(), custody, effects.clone());
         let names = [("ann", people.ann), ("bob", people.bob), ("olga", people.olga), ("carl", people.carl)];
         let identity = Arc::new(Tokens { client, people: names.to_vec(), access: access.clone() });
@@ -354,18 +369,18 @@ impl World {
         world
     }
 
-    pub fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         self.address.to_string()
     }
 
     /// A role session by AssumeRoleWithWebIdentity, as SDKs do it.
-    pub async fn session(&self, name: &str) -> Keys {
+    pub(crate) async fn session(&self, name: &str) -> Keys {
         let role = if name == "ann" { &self.roles.reader } else { &self.roles.owner };
         let reply = self.web_identity(role, &format!("token-{name}"), "").await.ok();
         keys(&reply)
     }
 
-    pub async fn web_identity(&self, role: &str, token: &str, extra: &str) -> Reply {
+    pub(crate) async fn web_identity(&self, role: &str, token: &str, extra: &str) -> Reply {
         let form = format!(
             "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn={}&RoleSessionName=check&WebIdentityToken={}{extra}",
             wire::encode(role, ""),
@@ -375,32 +390,34 @@ impl World {
     }
 
     /// An unsigned form.
-    pub async fn form(&self, form: &str) -> Reply {
-        let call = wire::call("POST", "/").header("content-type", "application/x-www-form-urlencoded").body(form.to_owned());
+    pub(crate) async fn form(&self, form: &str) -> Reply {
+        let call =
+            wire::call("POST", "/").header("content-type", "application/x-www-form-urlencoded").body(form.to_owned());
         self.bare(&call).await
     }
 
     /// A signed form to STS.
-    pub async fn sts(&self, keys: &Keys, form: &str) -> Reply {
-        let call = wire::call("POST", "/").header("content-type", "application/x-www-form-urlencoded").body(form.to_owned());
+    pub(crate) async fn sts(&self, keys: &Keys, form: &str) -> Reply {
+        let call =
+            wire::call("POST", "/").header("content-type", "application/x-www-form-urlencoded").body(form.to_owned());
         wire::send(self.address, wire::signed(&call, keys, "sts", &self.host(), self.effects.now())).await
     }
 
     /// A signed request to S3.
-    pub async fn s3(&self, keys: &Keys, call: &Call) -> Reply {
+    pub(crate) async fn s3(&self, keys: &Keys, call: &Call) -> Reply {
         wire::send(self.address, wire::signed(call, keys, "s3", &self.host(), self.effects.now())).await
     }
 
-    pub async fn bare(&self, call: &Call) -> Reply {
+    pub(crate) async fn bare(&self, call: &Call) -> Reply {
         wire::send(self.address, wire::bare(call)).await
     }
 
-    pub fn presigned(&self, keys: &Keys, call: &Call, seconds: u32) -> String {
+    pub(crate) fn presigned(&self, keys: &Keys, call: &Call, seconds: u32) -> String {
         wire::presigned(call, keys, &self.host(), self.effects.now(), seconds)
     }
 
     /// A request whose target is already encoded and signed.
-    pub async fn raw(&self, method: &'static str, target: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+    pub(crate) async fn raw(&self, method: &'static str, target: &str, headers: &[(&str, &str)], body: &str) -> Reply {
         let mut request = Request::builder().method(method).uri(target);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -408,14 +425,14 @@ impl World {
         wire::send(self.address, request.body(Full::new(Bytes::from(body.to_owned()))).unwrap()).await
     }
 
-    pub fn metrics(&self) -> String {
+    pub(crate) fn metrics(&self) -> String {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
         text
     }
 }
 
-pub fn keys(reply: &Reply) -> Keys {
+pub(crate) fn keys(reply: &Reply) -> Keys {
     Keys {
         id: reply.element("AccessKeyId").unwrap(),
         secret: reply.element("SecretAccessKey").unwrap(),

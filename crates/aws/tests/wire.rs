@@ -7,53 +7,58 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
 
-pub const REGION: &str = "eu-north-1";
+pub(crate) const REGION: &str = "eu-north-1";
 
 /// Credentials of one session.
 #[derive(Clone)]
-pub struct Keys {
-    pub id: String,
-    pub secret: String,
-    pub token: String,
+pub(crate) struct Keys {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    pub(crate) token: String,
 }
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub struct Reply {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Reply {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
     /// The text inside the first `<name>`.
-    pub fn element(&self, name: &str) -> Option<String> {
+    pub(crate) fn element(&self, name: &str) -> Option<String> {
         let text = self.text();
         let (_, rest) = text.split_once(&format!("<{name}>"))?;
         Some(rest.split_once(&format!("</{name}>"))?.0.to_owned())
     }
     /// Every text inside `<name>`.
-    pub fn elements(&self, name: &str) -> Vec<String> {
+    pub(crate) fn elements(&self, name: &str) -> Vec<String> {
         let text = self.text();
         let (open, close) = (format!("<{name}>"), format!("</{name}>"));
         text.split(&open).skip(1).filter_map(|rest| Some(rest.split_once(&close)?.0.to_owned())).collect()
     }
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         self.element("Code").unwrap_or_default()
     }
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
     /// Status and code, for tables.
     #[track_caller]
-    pub fn expect(&self, status: u16, code: &str) {
-        assert!(self.status == status && self.code() == code, "wanted {status} {code}, got {} {}", self.status, self.text());
+    pub(crate) fn expect(&self, status: u16, code: &str) {
+        assert!(
+            self.status == status && self.code() == code,
+            "wanted {status} {code}, got {} {}",
+            self.status,
+            self.text()
+        );
     }
     #[track_caller]
-    pub fn ok(self) -> Self {
+    pub(crate) fn ok(self) -> Self {
         assert!((200..300).contains(&self.status), "{} {}", self.status, self.text());
         self
     }
@@ -61,54 +66,58 @@ impl Reply {
 
 /// A request to be: names decoded, encoded when it is sent.
 #[derive(Clone, Default)]
-pub struct Call {
-    pub method: &'static str,
-    pub path: String,
-    pub query: Vec<(String, String)>,
-    pub headers: Vec<(String, String)>,
-    pub body: Bytes,
+pub(crate) struct Call {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Bytes,
     /// `x-amz-content-sha256`, when it is not the digest of the body.
-    pub payload: Option<&'static str>,
+    pub(crate) payload: Option<&'static str>,
     /// Headers that are added after signing.
-    pub unsigned: Vec<(String, String)>,
+    pub(crate) unsigned: Vec<(String, String)>,
 }
 
-pub fn call(method: &'static str, path: &str) -> Call {
+pub(crate) fn call(method: &'static str, path: &str) -> Call {
     Call { method, path: path.to_owned(), ..Call::default() }
 }
 
 impl Call {
-    pub fn query(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn query(mut self, name: &str, value: &str) -> Self {
         self.query.push((name.to_owned(), value.to_owned()));
         self
     }
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
-    pub fn unsigned(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn unsigned(mut self, name: &str, value: &str) -> Self {
         self.unsigned.push((name.to_owned(), value.to_owned()));
         self
     }
-    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
     }
-    pub fn payload(mut self, payload: &'static str) -> Self {
+    pub(crate) fn payload(mut self, payload: &'static str) -> Self {
         self.payload = Some(payload);
         self
     }
 
     fn target(&self, extra: &[(String, String)]) -> String {
-        let mut pairs: Vec<String> =
-            self.query.iter().chain(extra).map(|(name, value)| format!("{}={}", encode(name, ""), encode(value, ""))).collect();
+        let mut pairs: Vec<String> = self
+            .query
+            .iter()
+            .chain(extra)
+            .map(|(name, value)| format!("{}={}", encode(name, ""), encode(value, "")))
+            .collect();
         pairs.sort();
         let path = encode(&self.path, "/");
         if pairs.is_empty() { path } else { format!("{path}?{}", pairs.join("&")) }
     }
 }
 
-pub fn encode(text: &str, keep: &str) -> String {
+pub(crate) fn encode(text: &str, keep: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || keep.as_bytes().contains(&byte) {
@@ -132,12 +141,18 @@ fn signature(keys: &Keys, service: &str, date: &str, canonical: &str) -> String 
 }
 
 /// Signs in the header. `now` may be any time.
-pub fn signed(call: &Call, keys: &Keys, service: &str, host: &str, now: Timestamp) -> Request<Full<Bytes>> {
+pub(crate) fn signed(call: &Call, keys: &Keys, service: &str, host: &str, now: Timestamp) -> Request<Full<Bytes>> {
     signed_for(call, keys, (service, service), host, now).0
 }
 
 /// As [`signed`], with the scope of one service and the arithmetic of another, and the signature itself.
-pub fn signed_for(call: &Call, keys: &Keys, service: (&str, &str), host: &str, now: Timestamp) -> (Request<Full<Bytes>>, String) {
+pub(crate) fn signed_for(
+    call: &Call,
+    keys: &Keys,
+    service: (&str, &str),
+    host: &str,
+    now: Timestamp,
+) -> (Request<Full<Bytes>>, String) {
     let date = amz_date(now);
     let payload = call.payload.map_or_else(|| hex::encode(crypto::sha256(&call.body).0), str::to_owned);
     let mut headers: Vec<(String, String)> = vec![("host".into(), host.into()), ("x-amz-date".into(), date.clone())];
@@ -170,7 +185,7 @@ pub fn signed_for(call: &Call, keys: &Keys, service: (&str, &str), host: &str, n
 }
 
 /// The path and query of a presigned request.
-pub fn presigned(call: &Call, keys: &Keys, host: &str, now: Timestamp, seconds: u32) -> String {
+pub(crate) fn presigned(call: &Call, keys: &Keys, host: &str, now: Timestamp, seconds: u32) -> String {
     let date = amz_date(now);
     let mut names = vec!["host".to_owned()];
     names.extend(call.headers.iter().map(|(name, _)| name.to_ascii_lowercase()));
@@ -197,7 +212,7 @@ pub fn presigned(call: &Call, keys: &Keys, host: &str, now: Timestamp, seconds: 
 }
 
 /// Sends one request on a connection of its own.
-pub async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Reply {
+pub(crate) async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Reply {
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     let mut tasks = tokio::task::JoinSet::new();
@@ -213,7 +228,7 @@ pub async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Reply {
 }
 
 /// A request without any signature.
-pub fn bare(call: &Call) -> Request<Full<Bytes>> {
+pub(crate) fn bare(call: &Call) -> Request<Full<Bytes>> {
     let mut request = Request::builder().method(call.method).uri(call.target(&[]));
     for (name, value) in call.headers.iter().chain(&call.unsigned) {
         request = request.header(name.parse::<HeaderName>().unwrap(), value);
@@ -222,7 +237,7 @@ pub fn bare(call: &Call) -> Request<Full<Bytes>> {
 }
 
 /// Frames a body as `aws-chunked` with one CRC32 trailer, unsigned.
-pub fn chunked(body: &[u8], trailer: Option<&str>) -> Vec<u8> {
+pub(crate) fn chunked(body: &[u8], trailer: Option<&str>) -> Vec<u8> {
     let mut out = Vec::new();
     for chunk in body.chunks(8192) {
         out.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
@@ -238,7 +253,7 @@ pub fn chunked(body: &[u8], trailer: Option<&str>) -> Vec<u8> {
     out
 }
 
-pub fn crc32(body: &[u8]) -> String {
+pub(crate) fn crc32(body: &[u8]) -> String {
     use base64::Engine as _;
     let sum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, body);
     base64::engine::general_purpose::STANDARD.encode(u32::try_from(sum).unwrap().to_be_bytes())
