@@ -281,13 +281,6 @@ pub enum Error {
     /// The session carries no group that a workspace could belong to.
     #[error("a bucket belongs to a group, and this session carries none")]
     NoGroups,
-    /// Access refused a fact, or could not write it.
-    #[error("the change was refused: {source}")]
-    Access {
-        /// Why.
-        #[source]
-        source: Box<access::Error>,
-    },
     /// The state cannot be read or written.
     #[error("the state could not be read or written")]
     Store(#[source] store::Error),
@@ -308,15 +301,6 @@ pub enum Error {
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         Self::Store(error)
-    }
-}
-
-impl From<access::Error> for Error {
-    fn from(error: access::Error) -> Self {
-        match error {
-            access::Error::Store(error) => Self::Store(error),
-            source => Self::Access { source: Box::new(source) },
-        }
     }
 }
 
@@ -359,7 +343,6 @@ impl Error {
                 ErrorKind::Conflict
             }
             Self::PermanentDeletion | Self::NotAWorkspace | Self::WrongPermit | Self::NoGroups => ErrorKind::Forbidden,
-            Self::Access { source } => source.kind(),
             Self::Ended { .. } => ErrorKind::Unauthenticated,
             Self::ManyRanges => ErrorKind::NotImplemented,
             Self::Damaged { .. } => ErrorKind::Corrupt,
