@@ -10,7 +10,7 @@ use crate::{
     condition::Verdict,
     decision::{Decision, Determining, Effect, EvaluationError, Missing, Note, PolicyRef},
     document::StatementEffect,
-    principal::Binding,
+    principal::{Binding, Principal, PrincipalKind},
     request::Request,
 };
 
@@ -37,7 +37,7 @@ pub fn evaluate(inputs: &Inputs<'_>, request: &Request) -> Decision {
 
 /// As [`evaluate`], for another action (in lower case) over the same request.
 pub(crate) fn evaluate_action(inputs: &Inputs<'_>, request: &Request, action: &str) -> Decision {
-    if action == "sts:getcalleridentity" && *request.principal.kind() != crate::PrincipalKind::Anonymous {
+    if action == "sts:getcalleridentity" && *request.principal.kind() != PrincipalKind::Anonymous {
         return Decision {
             effect: Effect::Allow,
             determined_by: Vec::new(),
@@ -103,7 +103,7 @@ pub fn narrow(inputs: &Inputs<'_>, request: &Request) -> SideResult {
     if survey.identity.is_empty() {
         missing.push(Missing::Identity);
     }
-    survey.limits(inputs, &mut missing);
+    survey.limits(inputs, &request.principal, &mut missing);
     survey.guardrails(inputs, &mut missing);
     let Survey { denies, identity, boundary, session, scps, notes, .. } = survey;
     let allowed_by = identity.into_iter().chain(boundary).chain(session).chain(scps).collect();
@@ -189,7 +189,7 @@ impl Survey {
         let mut missing = Vec::new();
         self.guardrails(inputs, &mut missing);
         let mut limits = Vec::new();
-        self.limits(inputs, &mut limits);
+        self.limits(inputs, &request.principal, &mut limits);
         let granted = self.grants(inputs, request, action, &limits);
         match granted {
             Ok(grant) if missing.is_empty() => (Effect::Allow, self.statements(&grant), Vec::new()),
@@ -245,12 +245,14 @@ impl Survey {
         Err(std::iter::once(own).chain(limits.iter().copied()).collect())
     }
 
-    /// The boundary and the session policies, where they do not allow.
-    fn limits(&self, inputs: &Inputs<'_>, missing: &mut Vec<Missing>) {
+    /// The boundary and the session policies, where they do not allow. A session of `GetFederationToken` has what its session policies
+    /// allow and nothing without any.
+    fn limits(&self, inputs: &Inputs<'_>, who: &Principal, missing: &mut Vec<Missing>) {
         if inputs.boundary.is_some() && self.boundary.is_empty() {
             missing.push(Missing::Boundary);
         }
-        if !inputs.session.is_empty() && self.session.is_empty() {
+        let needs_session = !inputs.session.is_empty() || matches!(who.kind(), PrincipalKind::FederatedUser { .. });
+        if needs_session && self.session.is_empty() {
             missing.push(Missing::Session);
         }
     }

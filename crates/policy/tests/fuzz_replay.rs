@@ -4,7 +4,11 @@
 #![cfg(test)]
 
 use policy::{Compiled, Context, Document, DocumentKind, Inputs, Principal, Request, evaluate, explain, lint, narrow};
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Mutations of each file: a few seconds in a debug build.
 const MUTATIONS: usize = 150;
@@ -138,12 +142,32 @@ fn ask(compiled: &Arc<Compiled>) {
     }
 }
 
-#[test]
-fn the_corpus_and_its_mutations() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/policy_document");
+fn corpus(name: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
     let mut files: Vec<_> = fs::read_dir(&folder).expect("the corpus is there").map(|f| f.unwrap().path()).collect();
     files.sort();
-    assert!(files.len() >= 5, "the corpus in {} is too small", folder.display());
+    assert!(!files.is_empty(), "the corpus in {} is empty", folder.display());
+    files
+}
+
+#[test]
+fn questions_and_their_mutations() {
+    let mut answered = 0;
+    for (i, file) in corpus("policy_question").iter().enumerate() {
+        let bytes = fs::read(file).unwrap();
+        assert!(policy::simulate::simulate(std::str::from_utf8(&bytes).unwrap()).is_ok(), "{}", file.display());
+        let mut dice = Dice(0x51ed_270b + i as u64);
+        for _ in 0..4 * MUTATIONS {
+            let mutated = mutate(&bytes, &mut dice);
+            answered += usize::from(policy::simulate::simulate(&String::from_utf8_lossy(&mutated)).is_ok());
+        }
+    }
+    assert!(answered > MUTATIONS / 4, "only {answered} mutations were questions");
+}
+
+#[test]
+fn the_corpus_and_its_mutations() {
+    let files = corpus("policy_document");
     let (mut read, mut tried) = (0, 0);
     for (i, file) in files.iter().enumerate() {
         let bytes = fs::read(file).unwrap();

@@ -196,7 +196,7 @@ fn the_principal_form_decides_which_implicit_denies_bind() {
         (federated, json!({"AWS": USER}), false),
     ] {
         for (limit, missing) in [
-            (json!({"permission_boundary": nothing}), Missing::Boundary),
+            (json!({"permission_boundary": nothing, "session_policies": [allow(json!({}))]}), Missing::Boundary),
             (json!({"session_policies": [nothing]}), Missing::Session),
         ] {
             let mut q = limit;
@@ -211,6 +211,27 @@ fn the_principal_form_decides_which_implicit_denies_bind() {
             }
         }
     }
+}
+
+#[test]
+fn a_federated_user_has_what_its_session_policies_allow() {
+    let federated = "arn:aws:sts::111122223333:federated-user/bob";
+    let (yes, request) = (allow(json!({})), json!({"principal": federated}));
+    lacks(json!({"request": request, "identity_policies": [yes]}), &[Missing::Session]);
+    check(
+        json!({"request": request, "identity_policies": [yes], "session_policies": [yes]}),
+        Allow,
+        &["identity[0]#0", "session[0]#0"],
+    );
+    check(
+        json!({"request": request, "resource_policy": allow(json!({"Principal": {"AWS": federated}}))}),
+        Allow,
+        &["resource#0"],
+    );
+    lacks(
+        json!({"request": request, "resource_policy": allow(json!({"Principal": {"AWS": USER}}))}),
+        &[Missing::Session],
+    );
 }
 
 #[test]

@@ -29,6 +29,11 @@ pub(crate) const ACCEPTED: &[Accepted] = &[
     Accepted { id: "D09", mark: "no-trust-policy", may: |ours, theirs| ours == "implicit_deny" && theirs == "allow" },
     Accepted { id: "D10", mark: "short-arn-in-not-resource", may: ANY },
     Accepted { id: "D11", mark: "escape-in-equals", may: ANY },
+    Accepted {
+        id: "D12",
+        mark: "federated-user-without-session",
+        may: |ours, theirs| ours == "implicit_deny" && theirs == "allow",
+    },
 ];
 
 /// The difference that may explain why `case` is answered differently.

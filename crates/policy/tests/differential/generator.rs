@@ -489,6 +489,9 @@ fn finish(question: Value, cell: Option<Cell>, mut marks: BTreeSet<&'static str>
         marks.insert("no-trust-policy");
     }
     let principal = question["request"]["principal"].as_str().unwrap();
+    if principal == FEDERATED && question["session_policies"].is_null() {
+        marks.insert("federated-user-without-session");
+    }
     if principal == PROVIDER {
         marks.insert("provider");
     }

@@ -64,7 +64,8 @@ pub(crate) fn decide(question: &Value) -> Answer {
         return no;
     }
     let fits_boundary = !world.bounded || !boundary.is_empty();
-    let fits_session = list(&question["session_policies"]).is_empty() || !session.is_empty();
+    let without = list(&question["session_policies"]).is_empty() && !world.principal.contains(":federated-user/");
+    let fits_session = without || !session.is_empty();
     let limits = fits_boundary && fits_session;
     let reaches = |reach: Reach| resource.iter().any(|h| h.reach == reach);
     let mut by: Vec<String> = vec![];
