@@ -1,11 +1,6 @@
 //! Cases with several writers at once: hooks, the feed, lost updates.
 
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "the suite is test code that a test calls"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the suite is test code that a test calls")]
 
 use base::{Actor, Ids};
 use serde_json::json;
