@@ -37,6 +37,10 @@ const READERS: usize = 8;
 const STATEMENTS_MAX: usize = 128;
 /// A store file up to this size is checked whole at the start (about 0.1 s); a larger one by `verify`.
 const QUICK_CHECK_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// How long a connection waits for another's lock on the file.
+const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long an erasure waits for readers of the write-ahead log, while every change waits for it.
+const CUT_WAIT_MAX: Duration = Duration::from_millis(250);
 /// Marks the file as Galen's in its header (`GALN`).
 const APPLICATION_ID: i32 = 0x47_41_4c_4e;
 const FILE: &str = "galen.db";
@@ -175,22 +179,30 @@ fn writer_connection(dir: &Path, file: &Path, shared: &Shared) -> Result<Connect
 }
 
 fn configure(conn: &Connection) -> Result<(), Error> {
+    let configuring = |error| failed("configuring", error);
     conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    conn.busy_timeout(BUSY_WAIT_MAX).map_err(configuring)?;
+    let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(configuring)?;
+    if mode != "wal" {
+        return Err(Error::BadOption {
+            option: "dir",
+            expected: "a folder on a local file system, which can hold a write-ahead log",
+        });
+    }
     conn.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; \
-         PRAGMA trusted_schema = OFF; PRAGMA secure_delete = FAST; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -16384;",
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; \
+         PRAGMA trusted_schema = OFF; PRAGMA secure_delete = FAST; PRAGMA cache_size = -16384;",
     )
-    .map_err(|error| failed("configuring", error))
+    .map_err(configuring)
 }
 
 fn reader_connection(file: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(file, flags).map_err(|error| failed("opening", error))?;
+    conn.busy_timeout(BUSY_WAIT_MAX).map_err(|error| failed("configuring", error))?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    conn.execute_batch(
-        "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -4096;",
-    )
-    .map_err(|error| failed("configuring", error))?;
+    conn.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -4096;")
+        .map_err(|error| failed("configuring", error))?;
     Ok(conn)
 }
 
@@ -282,12 +294,36 @@ pub(crate) fn read_on(conn: &Connection, shared: &Shared, job: Box<dyn ReadJob>)
     }
 }
 
-fn write_all(mut conn: Connection, shared: &Shared, mut jobs: mpsc::Receiver<Box<dyn WriteJob>>) {
+fn write_all(conn: Connection, shared: &Shared, mut jobs: mpsc::Receiver<Box<dyn WriteJob>>) {
+    let mut cut_owed = false;
     while let Some(first) = jobs.blocking_recv() {
-        batch(&mut conn, shared, first, &mut jobs);
+        batch(&conn, shared, first, &mut jobs, &mut cut_owed);
+        if cut_owed {
+            cut_owed = !cut_log(&conn, Duration::ZERO);
+        }
     }
     // The last one out leaves no log to replay.
     drop(run(&conn, "closing", "PRAGMA wal_checkpoint(TRUNCATE)"));
+}
+
+/// Folds the write-ahead log in and cuts it, so that erased bytes are in no file; `false` if a reader stands in the way.
+fn cut_log(conn: &Connection, wait: Duration) -> bool {
+    let cut = || -> rusqlite::Result<bool> {
+        conn.busy_timeout(wait)?;
+        let busy: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        conn.execute_batch("PRAGMA secure_delete = FAST")?;
+        Ok(busy == 0)
+    };
+    let done = cut().unwrap_or(false);
+    if let Err(error) = conn.busy_timeout(BUSY_WAIT_MAX) {
+        tracing::warn!(error = %error, "the writer waits shorter than it should");
+    }
+    if !done {
+        tracing::warn!(
+            "a long read keeps erased bytes in the write-ahead log; it is cut after a later change or at the stop"
+        );
+    }
+    done
 }
 
 /// A job that ran in the open batch, and what is to be done with it if the batch commits.
@@ -296,11 +332,13 @@ struct Staged {
     result: Result<Change, Option<Error>>,
 }
 
+/// Runs and commits one batch. `cut_owed` says whether the log still holds erased bytes.
 fn batch(
-    conn: &mut Connection,
+    conn: &Connection,
     shared: &Shared,
     first: Box<dyn WriteJob>,
     jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>,
+    cut_owed: &mut bool,
 ) {
     if let Err(error) = shared.running().and_then(|()| run(conn, "beginning", "BEGIN IMMEDIATE")) {
         return first.finish(Outcome::Failed(error));
@@ -320,7 +358,12 @@ fn batch(
         }
     }
     match run(conn, "committing", "COMMIT") {
-        Ok(()) => acknowledge(conn, shared, staged),
+        Ok(()) => {
+            if staged.iter().any(|staged| matches!(&staged.result, Ok(change) if change.erased)) {
+                *cut_owed = !cut_log(conn, CUT_WAIT_MAX);
+            }
+            acknowledge(shared, staged);
+        }
         Err(error) => {
             drop(run(conn, "rolling back", "ROLLBACK"));
             let source: Cause = Arc::new(error);
@@ -369,14 +412,8 @@ fn fail_all(staged: Vec<Staged>, error: &Error) {
     }
 }
 
-fn acknowledge(conn: &Connection, shared: &Shared, staged: Vec<Staged>) {
-    if staged.iter().any(|staged| matches!(&staged.result, Ok(change) if change.erased)) {
-        // The erased bytes are still in the write-ahead log until it is folded in and cut.
-        if let Err(error) = run(conn, "cutting the log", "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA secure_delete = FAST")
-        {
-            tracing::warn!(error = %error, "erased bytes stay in the write-ahead log until its next checkpoint");
-        }
-    }
+/// Hooks, then answers.
+fn acknowledge(shared: &Shared, staged: Vec<Staged>) {
     for change in staged.iter().filter_map(|staged| staged.result.as_ref().ok()) {
         if !change.facts.is_empty() {
             shared.deliver(&change.facts, change.position.unwrap_or_default());

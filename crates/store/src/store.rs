@@ -121,7 +121,8 @@ impl Store {
     }
 
     /// Runs one change. The closure is synchronous and may run again (PostgreSQL serialisation failures), so it has no
-    /// effects but those on its transaction. After `Ok` the change is durable and the hooks have seen it.
+    /// effects but those on its transaction. After `Ok` the change is durable and the hooks have seen it. A caller that
+    /// goes away does not stop a change that already waits for its turn.
     ///
     /// # Errors
     /// What the closure returns, or why the change could not be committed; nothing of it is kept then.

@@ -131,6 +131,27 @@ async fn erased_bytes_are_in_no_file() {
     assert_eq!(found(dir.path(), &secrets), [false, false]);
 }
 
+#[tokio::test]
+async fn a_reader_in_the_way_delays_the_cut_and_not_the_erasure() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), 1).unwrap();
+    let (subject, secrets): (Uuid, [&[u8]; 2]) =
+        (Uuid::from_u128(5), [b"wrapped-key-of-this-person", b"sealed-of-this-person"]);
+    let put = move |txn: &mut WriteTxn<'_>| {
+        txn.subject_key_put(subject, secrets[0])?;
+        txn.sealed_put(subject, "name", secrets[1])
+    };
+    store.write::<_, Error, _>(Actor::System, put).await.unwrap();
+    let reader = rusqlite::Connection::open(dir.path().join("galen.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM sealed").unwrap();
+    store.write::<_, Error, _>(Actor::System, move |txn| txn.subject_key_destroy(subject)).await.unwrap();
+    reader.execute_batch("ROLLBACK").unwrap();
+    store.write::<_, Error, _>(Actor::System, |txn| txn.record_put("t", b"k", b"v", None)).await.unwrap();
+    // The writer cuts after it has answered, and before it begins anything else.
+    store.write::<_, Error, _>(Actor::System, |txn| txn.record_put("t", b"l", b"v", None)).await.unwrap();
+    assert_eq!(found(dir.path(), &secrets), [false, false]);
+}
+
 fn found(dir: &std::path::Path, needles: &[&[u8]; 2]) -> [bool; 2] {
     let files = std::fs::read_dir(dir).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
     let all: Vec<u8> = files.flatten().collect();

@@ -55,6 +55,9 @@ pub struct FeedPage {
     pub next: Position,
     /// The store's time when the page was read: everything before it that is not on a page was not committed yet.
     pub as_of: Timestamp,
+    /// Whether committed items wait behind a change that began before them. If it stays so for seconds, something holds
+    /// the gate (a stuck transaction on the PostgreSQL server), and its owner raises an alarm.
+    pub held: bool,
 }
 
 /// A ledger entry that must be appended because of this change.
@@ -114,10 +117,12 @@ impl ReadTxn<'_> {
             ", o.xid, o.pos, o.change, o.at, o.event, o.kind, o.body FROM outbox o LEFT JOIN facts f ON f.id = o.fact \
              WHERE (o.xid, o.pos) > ($1, $2) AND o.xid < $3 ORDER BY o.xid, o.pos LIMIT $4"
         );
-        let args = [Arg::Int(after.xid), Arg::Int(after.pos), Arg::Int(self.gate()?), page(limit)];
-        let items = self.all(sql, &args, item_of)?;
+        let gate = self.gate()?;
+        let items = self.all(sql, &[Arg::Int(after.xid), Arg::Int(after.pos), Arg::Int(gate), page(limit)], item_of)?;
         let next = items.last().map_or(after, |item| item.position);
-        Ok(FeedPage { items, next, as_of: self.now() })
+        let behind = "SELECT pos FROM outbox WHERE xid >= $1 LIMIT 1";
+        let held = self.one(behind, &[Arg::Int(gate)], |row| row.int(0))?.is_some();
+        Ok(FeedPage { items, next, as_of: self.now(), held })
     }
 
     /// The facts of this region after number `seq`, each with its place in the feed.

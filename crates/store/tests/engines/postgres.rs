@@ -182,7 +182,10 @@ async fn the_feed_waits_for_changes_that_began_before() {
     let quick = |txn: &mut WriteTxn<'_>| txn.outbox("test.quick", &serde_json::json!({}));
     store.write::<_, Error, _>(Actor::System, quick).await.unwrap();
     let early = store.feed(Position::START, 10).await.unwrap();
-    assert!(early.items.is_empty(), "the slow change has the earlier place, so the quick one must wait for it");
+    assert!(
+        early.held && early.items.is_empty(),
+        "the slow change has the earlier place, so the quick one must wait for it"
+    );
     go.send(()).unwrap();
     tasks.join_next().await.unwrap().unwrap();
     // Changes of other tests on the same server hold the gate too, but each only for a moment.
