@@ -5,6 +5,7 @@
 mod codes;
 mod satisfiable;
 
+use serde::{Serialize, Serializer};
 use std::{collections::HashSet, fmt};
 
 use crate::{
@@ -78,6 +79,12 @@ impl LintCode {
     }
 }
 
+impl Serialize for LintCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl fmt::Display for LintCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -85,7 +92,7 @@ impl fmt::Display for LintCode {
 }
 
 /// One finding.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// What it is about.
     pub code: LintCode,

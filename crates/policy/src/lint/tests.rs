@@ -159,3 +159,22 @@ fn the_rest() {
     assert_eq!(old("*")[0].code, LintCode::Version2008);
     assert_eq!(old("arn:aws:s3:::home/${aws:username}/*")[0].code, LintCode::VariablesUnder2008);
 }
+
+/// The product of these automata has 2^60 states; the lint gives up in time, and giving up is not a finding.
+#[test]
+fn hostile_conditions_take_little_work() {
+    let late = format!("*a{}", "?".repeat(60));
+    identity(json!({"StringLike": {"aws:x": late}, "StringNotLike": {"aws:x": ["?*", ""]}}), &[]);
+    identity(json!({"StringLike": {"aws:x": late}, "StringNotLike": {"aws:x": "*"}}), &["unsatisfiable"]);
+    let many: Vec<String> = (0..200).map(|i| format!("*{i}*a?????b")).collect();
+    identity(json!({"StringLike": {"aws:x": many}, "StringNotLike": {"aws:x": "?*"}}), &[]);
+}
+
+#[test]
+fn findings_as_json() {
+    let finding = finding(LintCode::ShortArn, "m".to_owned(), "n");
+    assert_eq!(
+        serde_json::to_string(&finding).unwrap(),
+        r#"{"code":"short-arn","statement":null,"message":"m","mend":"n"}"#
+    );
+}
