@@ -1,0 +1,155 @@
+//! Governed data through the real gate: registered, granted, read, recorded, taken away.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
+
+mod world;
+
+use access::{
+    Bucket, DenyReason, DomainTarget, Ended, Installation, Object, api,
+    facts::{Level, Scope},
+    s3,
+};
+use futures::StreamExt;
+use governance::{
+    Error, NewGrant,
+    objects::{Get, List},
+};
+use world::{Who, World, dataset, drain, put};
+
+// verifies: IAM-03
+#[tokio::test]
+async fn a_grant_opens_and_its_end_closes_streams() {
+    let world = World::new().await;
+    let data = world.trial("trial/").await;
+    world.seed("trial/dm.parquet", vec![7; 3 << 20]).await;
+    let reader = world.op(Who::Reader).await;
+    let object = || Object::new("clinical", "trial/dm.parquet");
+    let denied = world.access.authorize(&reader, s3::GetObject, object()).await.unwrap_err();
+    assert_eq!(denied.reason, DenyReason::NoGrant { dataset: data.id });
+
+    let grant = world.grant(&data, Who::Owner, Scope::default(), Level::Read).await.unwrap();
+    assert!(grant.expiry > grant.start && matches!(grant.approver, access::facts::Approver::Person(_)));
+    let permit = world.access.authorize(&reader, s3::GetObject, object()).await.unwrap();
+    let open = world.objects.open(permit, Get::default()).await.unwrap();
+    assert_eq!(drain(open.bytes).await.unwrap().len(), 3 << 20);
+
+    let permit = world.access.authorize(&reader, s3::GetObject, object()).await.unwrap();
+    let mut open = world.objects.open(permit, Get::default()).await.unwrap();
+    assert!(open.bytes.next().await.unwrap().is_ok());
+    world.end_grant(grant.id).await;
+    let ended = open.bytes.next().await.unwrap().unwrap_err();
+    assert!(matches!(ended, Error::Ended { why } if why == Ended::Withdrawn.word()), "{ended}");
+    let denied = world.access.authorize(&reader, s3::GetObject, object()).await.unwrap_err();
+    assert_eq!(denied.reason, DenyReason::NoGrant { dataset: data.id });
+    assert!(!world.governance.grant(grant.id).await.unwrap().live);
+}
+
+#[tokio::test]
+async fn the_ledger_holds_the_bytes_that_were_sent() {
+    let world = World::new().await;
+    let data = world.trial("trial/").await;
+    world.seed("trial/k", vec![7; 1000]).await;
+    world.grant(&data, Who::Owner, Scope::default(), Level::Read).await.unwrap();
+    let reader = world.op(Who::Reader).await;
+    let permit = world.access.authorize(&reader, s3::GetObject, Object::new("clinical", "trial/k")).await.unwrap();
+    let decision = permit.decision();
+    let open = world.objects.open(permit, Get::default()).await.unwrap();
+    drop(drain(open.bytes).await.unwrap());
+    world.maintenance.once().await;
+    let entries = world.entries();
+    let outcome = entries.iter().find(|entry| entry.contains("\"outcome\"") && entry.contains(&decision.to_string()));
+    assert!(outcome.unwrap().contains("1000"), "{outcome:?}");
+}
+
+// verifies: IAM-02
+#[tokio::test]
+async fn only_the_owner_or_a_steward_grants() {
+    let world = World::new().await;
+    let data = world.trial("trial/").await;
+    for who in [Who::Administrator, Who::Reader] {
+        let denied = world.access.authorize(&world.op(who).await, api::CreateGrant, data.id).await;
+        assert!(denied.is_err(), "{who:?}");
+    }
+    world.grant(&data, Who::Steward, Scope::default(), Level::Read).await.unwrap();
+    for (days, purpose) in [(0, "x"), (367, "x"), (1, " ")] {
+        let permit = world.access.authorize(&world.op(Who::Owner).await, api::CreateGrant, data.id).await.unwrap();
+        let new = NewGrant {
+            group: world.readers,
+            level: Level::Read,
+            scope: Scope::default(),
+            purpose: purpose.to_owned(),
+            days,
+            reason: None,
+        };
+        assert!(world.governance.create_grant(permit, new).await.is_err(), "{days} {purpose:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_narrow_grant_shows_its_prefix_and_nothing_beside_it() {
+    let world = World::new().await;
+    let data = world.trial("trial/").await;
+    for key in ["trial/sdtm/dm", "trial/sdtm_other/dm", "trial/adam/adsl", "trial/readme"] {
+        world.seed(key, b"x".to_vec()).await;
+    }
+    let scope = Scope { prefixes: vec!["sdtm/".to_owned()], ..Scope::default() };
+    world.grant(&data, Who::Owner, scope, Level::Read).await.unwrap();
+    let reader = world.op(Who::Reader).await;
+    let permit = world.access.authorize(&reader, s3::ListBucket, Bucket::new("clinical")).await.unwrap();
+    let seen = permit.visible().clone();
+    let page = world.objects.list(permit, &seen, List { limit: 10, ..List::default() }).await.unwrap();
+    assert_eq!(page.objects.iter().map(|o| o.key.as_str()).collect::<Vec<_>>(), ["trial/sdtm/dm"]);
+    let permit = world.access.authorize(&reader, s3::ListBucket, Bucket::new("clinical")).await.unwrap();
+    let folded = List { limit: 10, delimiter: Some("/".to_owned()), prefix: "trial/".to_owned(), ..List::default() };
+    let page = world.objects.list(permit, &seen, folded).await.unwrap();
+    assert_eq!(page.prefixes, ["trial/sdtm/"]);
+    let denied = world.access.authorize(&reader, s3::GetObject, Object::new("clinical", "trial/sdtm_other/dm")).await;
+    assert!(denied.is_err());
+}
+
+#[tokio::test]
+async fn no_registration_takes_objects_over() {
+    let world = World::new().await;
+    let data = world.trial("trial/").await;
+    world.seed("trial/sdtm/dm", b"x".to_vec()).await;
+    let create = async |prefix: &str, name: &str| {
+        let domain = world.domain.clone();
+        let target = DomainTarget { domain: domain.id, owner: domain.owner, stewards: Vec::new() };
+        let permit = world.access.authorize(&world.system(), api::CreateDataset, target).await.unwrap();
+        world.governance.create_dataset(permit, dataset(&world, prefix, name)).await
+    };
+    assert!(create("trial/sdtm/", "nested").await.is_err(), "it holds objects");
+    assert!(create("trial/", "same").await.is_err(), "it is taken");
+    assert!(create("trial/adam/", &data.name).await.is_err(), "the name is taken");
+    for bad in ["trial/adam", "/trial/", "a//", "../"] {
+        assert!(create(bad, "bad").await.is_err(), "{bad}");
+    }
+    let nested = create("trial/adam/", "nested").await.unwrap();
+    assert_eq!(world.access.locate("clinical", "trial/adam/x").unwrap().location.dataset, nested.id);
+    assert_eq!(world.access.locate("clinical", "trial/x").unwrap().location.dataset, data.id);
+    let owner = world.grant(&nested, Who::Owner, Scope::default(), Level::Write).await.unwrap();
+    let writer = world.op(Who::Reader).await;
+    let permit = world.access.authorize(&writer, s3::PutObject, Object::new("clinical", "trial/adam/x")).await.unwrap();
+    world.objects.put(permit, put(vec![1])).await.unwrap();
+    assert_eq!(owner.dataset, nested.id);
+
+    let permit = world.access.authorize(&world.system(), api::ListDatasets, Installation).await.unwrap();
+    let first = world.governance.datasets(permit, None, 1).await.unwrap();
+    let permit = world.access.authorize(&world.system(), api::ListDatasets, Installation).await.unwrap();
+    let rest = world.governance.datasets(permit, Some(first[0].0.id), 10).await.unwrap();
+    assert_eq!([first, rest].concat().into_iter().map(|(it, _)| it.id).collect::<Vec<_>>(), [data.id, nested.id]);
+}
+
+#[tokio::test]
+async fn an_ended_dataset_is_nowhere_and_its_objects_stay() {
+    let world = World::new().await;
+    let data = world.trial("trial/").await;
+    world.seed("trial/k", b"x".to_vec()).await;
+    world.grant(&data, Who::Owner, Scope::default(), Level::Read).await.unwrap();
+    let permit = world.access.authorize(&world.op(Who::Owner).await, api::EndDataset, data.id).await.unwrap();
+    world.governance.end_dataset(permit, "study closed".to_owned()).await.unwrap();
+    assert!(world.access.locate("clinical", "trial/k").is_none());
+    let reader = world.op(Who::Reader).await;
+    assert!(world.access.authorize(&reader, s3::GetObject, Object::new("clinical", "trial/k")).await.is_err());
+    assert_eq!(world.objects.sweep(base::Timestamp::MAX).await.unwrap().removed, 0);
+}
