@@ -10,7 +10,8 @@ mod identity;
 mod wishes;
 
 pub use exchange::{
-    assume_role, assume_role_with_web_identity, get_caller_identity, management_session, management_session_for,
+    MANAGEMENT_AUDIENCE, assume_role, assume_role_with_web_identity, get_caller_identity, management_session,
+    management_session_for,
 };
 pub use identity::{IdentityTokens, TokenFault, VerifiedToken};
 

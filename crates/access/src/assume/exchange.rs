@@ -23,6 +23,9 @@ use super::claims::AwsClaims;
 use super::wishes::{self, TagSet};
 use super::{IdentityTokens, TokenFault, VerifiedToken};
 
+/// The audience of the identity tokens that the management API exchanges (authorisation.md section 1).
+pub const MANAGEMENT_AUDIENCE: &str = "galen-cli";
+
 /// `sts:AssumeRole`: from the caller's session to another role.
 ///
 /// # Errors
@@ -115,6 +118,13 @@ pub async fn management_session(
     role: Option<&str>,
 ) -> Result<Issued, Fault> {
     let verified = verify(access, tokens, op, token).await?;
+    if verified.audience != MANAGEMENT_AUDIENCE {
+        // A tool's token must not become a management session, whatever its person may do elsewhere.
+        access.unauthenticated(TokenFault::Audience.word(), op.source_ip);
+        let message =
+            format!("Incorrect token audience: a management session needs a token for `{MANAGEMENT_AUDIENCE}`");
+        return Err(Fault::new(Code::InvalidIdentityToken, message));
+    }
     management_session_for(access, op, &verified, role).await
 }
 

@@ -83,6 +83,8 @@ fn furnish(txn: &mut WriteTxn<'_>) -> Result<(), crate::Error> {
         name: "Jupyter".into(),
     };
     facts::put_client(txn, &client, None)?;
+    let cli = Client { id: ClientId::from_uuid(uuid(121)), audience: MANAGEMENT_AUDIENCE.into(), ..client };
+    facts::put_client(txn, &cli, None)?;
     for (n, name, management) in
         [(110, "analyst", false), (111, "reviewer", false), (112, "desk", true), (113, "office", true)]
     {
@@ -208,7 +210,10 @@ impl House {
     }
 
     fn issued_management(&self, role: Option<&str>) -> impl Future<Output = Result<Issued, Fault>> + '_ {
-        let token = self.token("cli", |_| {});
+        let token = self.token("cli", |token| {
+            token.audience = MANAGEMENT_AUDIENCE.into();
+            token.client = Some(ClientId::from_uuid(uuid(121)));
+        });
         let role = role.map(str::to_owned);
         async move { management_session(&self.access, &self.tokens, &self.op(), &token, role.as_deref()).await }
     }
@@ -455,6 +460,9 @@ async fn a_management_session_is_in_the_role_that_the_groups_entitle() {
     let house = House::new().await;
     let issued = house.issued_management(None).await.unwrap_or_else(|fault| panic!("{fault}"));
     assert_eq!(issued.session.arn.as_str(), "arn:aws:sts::000000000042:assumed-role/desk/ann@example.com");
+    let tool = house.token("tool", |_| {});
+    let refused = management_session(&house.access, &house.tokens, &house.op(), &tool, None).await;
+    assert_eq!(code(refused), Err(Code::InvalidIdentityToken), "a tool's token is not the management API's");
     assert_eq!(code(house.issued_management(Some("office")).await), Err(Code::AccessDenied));
     assert_eq!(code(house.issued_management(Some("analyst")).await), Err(Code::AccessDenied));
     let id = MembershipId::from_uuid(uuid(142));
