@@ -6,6 +6,7 @@
 mod connect;
 mod deliver;
 mod session;
+mod tls;
 
 use postgres::Client;
 use std::{
@@ -15,9 +16,10 @@ use std::{
 use tokio::sync::mpsc;
 
 use self::{
-    connect::{Role, connect, prepare_database, protected},
+    connect::{Role, connect, prepare_database},
     deliver::Delivery,
     session::{PgSession, Prepared, failed},
+    tls::Target,
 };
 use crate::{
     Error, Hlc, WriteTxn,
@@ -49,36 +51,36 @@ impl Postgres {
         shared: &Arc<Shared>,
         prepare: impl FnOnce(&mut Run<'_>) -> Result<(), Error> + Send,
     ) -> Result<Self, Error> {
-        let config = configured(url, connections)?;
+        let target = configured(url, connections)?;
         let delivery = Arc::new(Delivery::default());
         // The client blocks on a runtime of its own, so it must never run on a thread of the caller's runtime.
         let opened = std::thread::scope(|scope| {
-            scope.spawn(|| open_alone(&config, shared, &delivery, prepare)).join().unwrap_or(Err(Error::Closed))
+            scope.spawn(|| open_alone(&target, shared, &delivery, prepare)).join().unwrap_or(Err(Error::Closed))
         });
         opened?;
-        Self::start(&config, connections / 2, connections, shared, delivery)
+        Self::start(&target, connections / 2, connections, shared, delivery)
     }
 
     /// Opens a store that is there, only to read it.
     pub(crate) fn open_to_read(url: &str, connections: u16, shared: &Arc<Shared>) -> Result<Self, Error> {
-        let config = configured(url, connections)?;
+        let target = configured(url, connections)?;
         let looked = std::thread::scope(|scope| {
             let look = || {
-                let mut conn = Conn::open(&config, Role::Read)?;
+                let mut conn = Conn::open(&target, Role::Read)?;
                 let (mut session, hlc) = conn.snapshot(shared)?;
                 crate::open::look(&ReadTxn::new(&mut session, shared, hlc))
             };
             scope.spawn(look).join().unwrap_or(Err(Error::Closed))
         });
         looked?;
-        let mut engine = Self::start(&config, 0, connections, shared, Arc::default())?;
+        let mut engine = Self::start(&target, 0, connections, shared, Arc::default())?;
         engine.writes = None;
         Ok(engine)
     }
 
     /// Starts the threads, `writers` of which write; each connects when it has something to do.
     fn start(
-        config: &postgres::Config,
+        target: &Target,
         writers: u16,
         connections: u16,
         shared: &Arc<Shared>,
@@ -90,7 +92,7 @@ impl Postgres {
         let (write_jobs, read_jobs) = (Arc::new(Mutex::new(write_jobs)), Arc::new(Mutex::new(read_jobs)));
         for n in 0..connections {
             let worker = Worker {
-                config: config.clone(),
+                target: target.clone(),
                 shared: Arc::clone(shared),
                 delivery: Arc::clone(&engine.delivery),
                 role: if n < writers { Role::Write } else { Role::Read },
@@ -143,23 +145,20 @@ impl Drop for Postgres {
     }
 }
 
-fn configured(url: &str, connections: u16) -> Result<postgres::Config, Error> {
+fn configured(url: &str, connections: u16) -> Result<Target, Error> {
     if connections < 2 {
         return Err(Error::BadOption { option: "connections", expected: "at least 2" });
     }
-    let expected = "postgresql://user:password@host/database";
-    let config = url.parse().map_err(|_| Error::BadOption { option: "url", expected })?;
-    protected(&config)?;
-    Ok(config)
+    Target::parse(url)
 }
 
 fn open_alone(
-    config: &postgres::Config,
+    target: &Target,
     shared: &Shared,
     delivery: &Delivery,
     prepare: impl FnOnce(&mut Run<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut conn = Conn::open(config, Role::Open)?;
+    let mut conn = Conn::open(target, Role::Open)?;
     prepare_database(&mut conn.client, shared)?;
     prepare(&mut |step| {
         let mut run = |txn: &mut WriteTxn<'_>| step(txn).map_err(Some);
@@ -175,15 +174,15 @@ fn open_alone(
 
 /// A connection and its prepared statements.
 struct Conn {
-    config: postgres::Config,
+    target: Target,
     role: Role,
     client: Client,
     prepared: Prepared,
 }
 
 impl Conn {
-    fn open(config: &postgres::Config, role: Role) -> Result<Self, Error> {
-        Ok(Self { config: config.clone(), role, client: connect(config, role)?, prepared: Prepared::default() })
+    fn open(target: &Target, role: Role) -> Result<Self, Error> {
+        Ok(Self { target: target.clone(), role, client: connect(target, role)?, prepared: Prepared::default() })
     }
 
     fn run(&mut self, doing: &'static str, sql: &str) -> Result<(), Error> {
@@ -195,7 +194,7 @@ impl Conn {
         let mut rows = self.client.simple_query(sql);
         if rows.is_err() && self.client.is_closed() {
             // The server went away since the last transaction; nothing of this one has run.
-            *self = Self::open(&self.config, self.role)?;
+            *self = Self::open(&self.target, self.role)?;
             rows = self.client.simple_query(sql);
         }
         let rows = rows.map_err(|error| failed("beginning", error))?;
@@ -286,7 +285,7 @@ impl Conn {
 }
 
 struct Worker {
-    config: postgres::Config,
+    target: Target,
     shared: Arc<Shared>,
     delivery: Arc<Delivery>,
     role: Role,
@@ -305,7 +304,7 @@ impl Worker {
         }
         match &mut self.conn {
             Some(conn) => Ok(conn),
-            empty => Ok(empty.insert(Conn::open(&self.config, self.role)?)),
+            empty => Ok(empty.insert(Conn::open(&self.target, self.role)?)),
         }
     }
 

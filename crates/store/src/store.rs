@@ -25,7 +25,8 @@ pub enum Backend {
     },
     /// A PostgreSQL 18 database that only Galen uses.
     Postgres {
-        /// `postgresql://user:password@host/database`, or with `?host=/folder` for a Unix socket.
+        /// `postgresql://user:password@host/database?sslrootcert=FILE`: TLS, verified against the certificates in FILE.
+        /// Without `sslrootcert` only loopback, a Unix socket (`?host=/folder`), or with `sslmode=disable`.
         url: Secret<String>,
         /// Connections of this process, at least 2: half of them write.
         connections: u16,

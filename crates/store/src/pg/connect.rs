@@ -2,13 +2,9 @@
 //!
 //! INVARIANT: one process at a time opens a database; the others wait for it.
 
-use postgres::{
-    Client, NoTls,
-    config::{Host, SslMode},
-};
-use std::net::IpAddr;
+use postgres::Client;
 
-use super::session::failed;
+use super::{session::failed, tls::Target};
 use crate::{
     Error,
     schema::{MIGRATIONS, MIGRATIONS_TABLE},
@@ -41,30 +37,15 @@ const SERVER_VERSION_MIN: i32 = 180_000;
 /// The advisory lock of the opening (`GALN`).
 const OPEN_LOCK: i64 = 0x47_41_4c_4e;
 
-/// Refuses to send facts in clear over a network unless the operator says that it is protected by other means.
-pub(super) fn protected(config: &postgres::Config) -> Result<(), Error> {
-    let local = |host: &Host| match host {
-        Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback()),
-        Host::Unix(_) => true,
-    };
-    if config.get_ssl_mode() == SslMode::Disable || config.get_hosts().iter().all(local) {
-        return Ok(());
-    }
-    Err(Error::BadOption {
-        option: "url",
-        expected: "a Unix socket, a loopback address (such as a TLS tunnel's), or `sslmode=disable` for a network that is encrypted by other means",
-    })
-}
-
-pub(super) fn connect(config: &postgres::Config, role: Role) -> Result<Client, Error> {
-    let mut config = config.clone();
+pub(super) fn connect(target: &Target, role: Role) -> Result<Client, Error> {
+    let mut config = target.config.clone();
     let given = config.get_options().unwrap_or_default().to_owned();
     config.application_name("galen");
     config.options(&format!(
         "{given} -c synchronous_commit=on -c TimeZone=UTC -c client_min_messages=warning -c standard_conforming_strings=on {}",
         role.limits()
     ));
-    config.connect(NoTls).map_err(|error| failed("connecting to PostgreSQL", error))
+    target.connect(&config)
 }
 
 /// Takes the opening lock (released with the connection), checks the server, and runs the missing migrations.

@@ -7,3 +7,4 @@
 mod bed;
 mod crash;
 mod postgres;
+mod tls;
