@@ -221,6 +221,12 @@ impl Access {
         })
     }
 
+    /// The verdict alone: nothing is recorded and no permit is given.
+    #[cfg(test)]
+    pub(crate) fn judge(&self, op: &OpContext, ask: &Ask<'_>) -> Verdict {
+        self.0.evaluate(op, ask, op.at)
+    }
+
     /// The world of this moment, to be kept.
     pub(crate) fn world(&self) -> Arc<World> {
         Arc::clone(&self.0.index.world())

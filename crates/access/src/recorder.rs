@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::Store;
 
 pub use change::ChangeRecorder;
-pub(crate) use entry::SEALED_ELSEWHERE;
+pub(crate) use entry::{SEALED_ELSEWHERE, code};
 pub(crate) use log::Log;
 
 use crate::action::{Class, sts};
@@ -128,7 +128,7 @@ impl Recorder {
     async fn one(&self, record: &Record<'_>) -> Result<Option<Arc<ledger::Entry>>, NotRecorded> {
         if let Some(reason) = &record.verdict.deny {
             if record.op.actor.is_none() {
-                self.failure(record.op, entry::code(reason));
+                self.failure(record.op, code(reason));
                 return Ok(None);
             }
             let entry = self.entry(record, ledger::Phase::Denial).await?;
@@ -213,7 +213,7 @@ impl Recorder {
         reason: DenyReason,
     ) {
         if op.actor.is_none() {
-            self.failure(op, entry::code(&reason));
+            self.failure(op, code(&reason));
             return;
         }
         let verdict = Verdict { deny: Some(reason), ..Verdict::default() };

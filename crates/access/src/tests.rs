@@ -5,4 +5,5 @@ use crate::testing::World;
 use crate::*;
 
 mod gate;
+mod matrix;
 mod why;
