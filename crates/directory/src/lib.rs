@@ -19,7 +19,7 @@ mod ports;
 pub mod provider;
 mod signin;
 
-use access::{Action, Outcome, Permit};
+use access::{Access, Action, Outcome, Permit};
 use base::{AccountId, Effects};
 use crypto::Crypto;
 use custody::Custody;
@@ -44,6 +44,8 @@ pub use signin::{ACR_PASSWORD, SIGN_IN_IDLE, SIGN_IN_LASTS, SignIn};
 pub struct Deps {
     /// State.
     pub store: Store,
+    /// The gate: changes are recorded with its permits.
+    pub access: Access,
     /// Keys: people's attributes are sealed, their names found by keyed hashes.
     pub custody: Custody,
     /// Time and randomness.
@@ -62,6 +64,7 @@ pub struct Directory(Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) store: Store,
+    pub(crate) access: Access,
     pub(crate) custody: Custody,
     pub(crate) effects: Effects,
     pub(crate) crypto: Crypto,
@@ -73,28 +76,18 @@ pub(crate) struct Inner {
 impl Directory {
     /// Builds the directory; nothing is read or written yet.
     pub fn new(deps: Deps) -> Self {
-        let Deps { store, custody, effects, crypto, account, issuer } = deps;
+        let Deps { store, access, custody, effects, crypto, account, issuer } = deps;
         let passwords = password::Passwords::new(crypto.clone());
-        Self(Arc::new(Inner { store, custody, effects, crypto, account, issuer, passwords }))
+        Self(Arc::new(Inner { store, access, custody, effects, crypto, account, issuer, passwords }))
     }
 
-    /// Runs one permitted change; its record, with the old and the new value, is in the same transaction.
+    /// Runs one permitted change; its entry in the ledger is of the same transaction.
     pub(crate) async fn change<A: Action, T: Send + 'static>(
         &self,
         permit: Permit<A>,
-        mut closure: impl FnMut(&mut WriteTxn<'_>) -> Result<T, Error> + Send + 'static,
+        closure: impl FnMut(&mut WriteTxn<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let recorder = permit.recorder().cloned();
-        let done = self.0.store.write(permit.actor(), move |txn| {
-            let value = closure(txn)?;
-            if let Some(recorder) = &recorder {
-                recorder.record(txn)?;
-            }
-            Ok(value)
-        });
-        let done = done.await;
-        permit.finish(outcome(done.is_ok()));
-        done.map(|committed| committed.value)
+        self.0.access.change(permit, closure).await
     }
 }
 

@@ -4,10 +4,10 @@ mod flows;
 mod people;
 
 use crate::*;
-use access::{AuthPosition, EpochKey, Epochs, Permit, api};
+use access::{Access, AuthPosition, EpochKey, Epochs, Permit, api};
 use base::{AccountId, ClientId, Clock, GroupId, Ids, NodeId, PersonId, Secret, Timestamp};
 use crypto::SystemEntropy;
-use custody::{Seal, SoftwareToken, SoftwareTokenOptions};
+use custody::{Purpose, Seal, SoftwareToken, SoftwareTokenOptions};
 use std::{
     collections::HashMap,
     sync::{
@@ -16,7 +16,10 @@ use std::{
     },
     time::Duration,
 };
-use store::{CommitHook, Fact, Options, Position};
+use store::{
+    Options, Position,
+    journal::{Journal, RealDisk},
+};
 
 pub(crate) const ISSUER: &str = "http://127.0.0.1:8080";
 
@@ -31,7 +34,7 @@ impl Clock for Hand {
     }
 }
 
-/// Groups and roles that a test gives; epochs as the store commits them.
+/// Groups and roles that a test gives; epochs are the gate's.
 #[derive(Default)]
 pub(crate) struct Given {
     pub(crate) groups: Mutex<HashMap<PersonId, Vec<GroupId>>>,
@@ -54,10 +57,13 @@ impl Entitlements for Given {
     }
 }
 
-impl CommitHook for Given {
-    fn committed(&self, facts: &[Fact], _position: Position) {
-        self.epochs.apply(facts);
-    }
+fn journal(dir: &std::path::Path, custody: Custody) -> Journal {
+    let key = custody.ensure(Purpose::LedgerSign, "ledger").unwrap();
+    let crypto::PublicKey::Ed25519 { x } = custody.public_key(&key).unwrap() else { panic!() };
+    let signer = ledger::SignWith::new(x, move |text: &[u8]| Ok(custody.sign(&key, text)?));
+    let disk = RealDisk::open(&dir.join("ledger")).unwrap();
+    let options = store::journal::Options::small("galen.example/test".parse().unwrap());
+    Journal::open(Arc::new(disk), Arc::new(signer), options).unwrap()
 }
 
 pub(crate) struct World {
@@ -67,17 +73,18 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) effects: Effects,
     hand: Arc<Hand>,
+    _maintenance: access::Maintenance,
     _dir: tempfile::TempDir,
 }
 
 impl World {
-    pub(crate) fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let hand = Arc::new(Hand(AtomicI64::new(1_790_000_000_000_000)));
         let effects = Effects { clock: hand.clone(), entropy: Arc::new(SystemEntropy) };
         let node = NodeId::from_uuid(effects.uuid());
         let mut options = Options::sqlite(dir.path().join("store"), "eu-1".parse().unwrap(), node, effects.clone());
-        options.folds = [folds(), access::facts::folds(), access::epoch::folds()].concat();
+        options.folds = [folds(), access::folds()].concat();
         let store = Store::open(options).unwrap();
         let crypto = Crypto::default();
         let seal = Seal::MachineSecret { file: dir.path().join("machine") };
@@ -85,12 +92,16 @@ impl World {
         let token = SoftwareToken::init(SoftwareTokenOptions { dir: keys, seal, effects: e, crypto: c }).unwrap();
         let custody = Custody::new(Arc::new(token), store.clone(), effects.clone(), crypto.clone());
         let (account, issuer) = (AccountId::new(42).unwrap(), ISSUER.to_owned());
-        let deps = Deps { store: store.clone(), custody, effects: effects.clone(), crypto, account, issuer };
+        let journal = Arc::new(journal(dir.path(), custody.clone()));
+        let (s, c, e, k) = (store.clone(), custody.clone(), effects.clone(), crypto.clone());
+        let region = "eu-1".parse().unwrap();
+        let deps = access::Deps { store: s, custody: c, journal, crypto: k, effects: e, region, account };
+        let (access, maintenance) = Access::start(deps).await.unwrap();
+        let given = Arc::new(Given { epochs: access.epochs().clone(), ..Given::default() });
+        let deps = Deps { store: store.clone(), access, custody, effects: effects.clone(), crypto, account, issuer };
         let directory = Directory::new(deps);
-        let given = Arc::new(Given::default());
-        store.on_commit(given.clone());
         let provider = Provider::new(directory.clone(), given.clone());
-        Self { directory, provider, given, store, effects, hand, _dir: dir }
+        Self { directory, provider, given, store, effects, hand, _maintenance: maintenance, _dir: dir }
     }
 
     pub(crate) fn pass(&self, time: Duration) {

@@ -111,7 +111,10 @@ impl Deref for State {
 
 /// The description of the API, completed by its routes.
 #[derive(OpenApi)]
-#[openapi(info(title = "Galen management API", description = "People, groups, roles, datasets, grants, why and revoke."))]
+#[openapi(info(
+    title = "Galen management API",
+    description = "People, groups, roles, datasets, grants, why and revoke."
+))]
 struct Document;
 
 fn routes() -> OpenApiRouter<State> {
@@ -135,9 +138,23 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// Every route of the API, with its guards: request ids, rates, body limits, idempotency.
 pub fn router(deps: Deps) -> Router {
-    let Deps { access, directory, governance, tokens, store, effects, proxies, rates, about, names, registry, waiting } = deps;
+    let Deps { access, directory, governance, tokens, store, effects, proxies, rates, about, names, registry, waiting } =
+        deps;
     let rates = Limiter::new(rates);
-    let state = State(Arc::new(Shared { access, directory, governance, tokens, store, effects, proxies, rates, about, names, registry, waiting }));
+    let state = State(Arc::new(Shared {
+        access,
+        directory,
+        governance,
+        tokens,
+        store,
+        effects,
+        proxies,
+        rates,
+        about,
+        names,
+        registry,
+        waiting,
+    }));
     let (router, document) = OpenApiRouter::new().nest("/api/v1", routes()).split_for_parts();
     let document = Arc::new(document);
     router
@@ -146,7 +163,9 @@ pub fn router(deps: Deps) -> Router {
         .layer(middleware::from_fn_with_state(state.clone(), idempotency::replay))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .fallback(|| async { Problem::new(ErrorKind::NotFound, "there is no such resource in this API") })
-        .method_not_allowed_fallback(|| async { Problem::new(ErrorKind::Invalid, "this resource does not take that method") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(ErrorKind::Invalid, "this resource does not take that method")
+        })
         .layer(middleware::from_fn_with_state(state.clone(), guard::each))
         .with_state(state)
 }

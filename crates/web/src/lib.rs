@@ -9,7 +9,9 @@ pub mod oidc;
 pub use limits::Rates;
 
 use axum::{Router, body::Body};
+use directory::Provider;
 use http::{Request, Response};
+use std::sync::Arc;
 use tower::ServiceExt as _;
 
 /// The body of an answer.
@@ -21,8 +23,11 @@ pub struct Web(Router);
 
 impl Web {
     /// Joins the management API and the provider's pages.
-    pub fn new(api: api::Deps, oidc: oidc::Deps) -> Self {
-        Self(api::router(api).merge(oidc::router(oidc)))
+    pub fn new(api: api::Deps, provider: Provider) -> Self {
+        let failures = Arc::new(api.access.clone());
+        let (effects, proxies) = (api.effects.clone(), api.proxies.clone());
+        let oidc = oidc::router(oidc::Deps { provider, failures, effects, proxies });
+        Self(api::router(api).merge(oidc))
     }
 
     /// Answers one request; a failure is an answer too.

@@ -17,7 +17,7 @@ fn query(extra: &str) -> String {
 }
 
 async fn world() -> World {
-    let world = World::new();
+    let world = World::new().await;
     world.client(cli()).await;
     world.client(aws()).await;
     world.person("ann").await;

@@ -12,7 +12,7 @@ async fn shown(world: &World, id: PersonId) -> Person {
 // verifies: SIG-05
 #[tokio::test]
 async fn source_identities_are_given_once() {
-    let world = World::new();
+    let world = World::new().await;
     let first = world.person("ann").await;
     assert_eq!(shown(&world, first).await.personal.unwrap().handle.as_str(), "ann@example.com");
     let again = world
@@ -34,7 +34,7 @@ async fn source_identities_are_given_once() {
 
 #[tokio::test]
 async fn a_rename_keeps_the_source_identity() {
-    let world = World::new();
+    let world = World::new().await;
     let ann = world.person("ann").await;
     let change = PersonChange { username: Some("anne".parse().unwrap()), ..PersonChange::default() };
     world.directory.change_person(world.permit(api::ChangePerson, ann), change, None).await.unwrap();
@@ -48,7 +48,7 @@ async fn a_rename_keeps_the_source_identity() {
 
 #[tokio::test]
 async fn nothing_personal_is_in_a_fact() {
-    let world = World::new();
+    let world = World::new().await;
     let ann = world.person("ann").await;
     let change = PersonChange { email: Some("new@example.org".parse().unwrap()), ..PersonChange::default() };
     world.directory.change_person(world.permit(api::ChangePerson, ann), change, None).await.unwrap();
@@ -65,7 +65,7 @@ async fn nothing_personal_is_in_a_fact() {
 // verifies: SIG-07
 #[tokio::test]
 async fn five_failures_lock_a_name_whether_it_exists_or_not() {
-    let world = World::new();
+    let world = World::new().await;
     let ann = world.person("ann").await;
     for name in ["ann", "nobody"] {
         for _ in 0..FAILURES_MAX {
@@ -94,7 +94,7 @@ async fn five_failures_lock_a_name_whether_it_exists_or_not() {
 
 #[tokio::test]
 async fn a_new_password_cuts_what_is_open_and_ends_the_lockout() {
-    let world = World::new();
+    let world = World::new().await;
     let ann = world.person("ann").await;
     let (_, cookie) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
     for _ in 0..=FAILURES_MAX {
@@ -112,7 +112,7 @@ async fn a_new_password_cuts_what_is_open_and_ends_the_lockout() {
 
 #[tokio::test]
 async fn a_deactivated_person_cannot_sign_in() {
-    let world = World::new();
+    let world = World::new().await;
     let ann = world.person("ann").await;
     let (_, cookie) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
     assert!(world.provider.signed_in(&cookie).await.unwrap().is_some());
@@ -131,7 +131,7 @@ async fn a_deactivated_person_cannot_sign_in() {
 // verifies: IAM-06
 #[tokio::test]
 async fn a_sign_in_ends_when_idle_and_at_the_end_of_the_day() {
-    let world = World::new();
+    let world = World::new().await;
     world.person("ann").await;
     let (_, cookie) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
     for _ in 0..12 {
@@ -150,7 +150,7 @@ async fn a_sign_in_ends_when_idle_and_at_the_end_of_the_day() {
 
 #[tokio::test]
 async fn group_names_are_unique_while_they_live() {
-    let world = World::new();
+    let world = World::new().await;
     let one = world.group("Oncology").await;
     let permit = || world.permit(api::CreateGroup, access::Installation);
     let again = world.directory.create_group(permit(), "ONCOLOGY".parse().unwrap(), None).await;
@@ -170,7 +170,7 @@ async fn group_names_are_unique_while_they_live() {
 
 #[tokio::test]
 async fn a_member_can_be_removed_and_added_again() {
-    let world = World::new();
+    let world = World::new().await;
     let (ann, group) = (world.person("ann").await, world.group("g").await);
     let edge = MembershipEdge { member: Member::Person(ann), group };
     for _ in 0..2 {
@@ -191,7 +191,7 @@ async fn a_member_can_be_removed_and_added_again() {
 // verifies: DAT-08
 #[tokio::test]
 async fn erasing_needs_two_people_and_leaves_only_the_id() {
-    let world = World::new();
+    let world = World::new().await;
     let (ann, bob, eve) = (world.person("ann").await, world.person("bob").await, world.person("eve").await);
     let group = world.group("g").await;
     let edge = MembershipEdge { member: Member::Person(ann), group };

@@ -98,7 +98,11 @@ async fn create(
 
 /// List clients
 #[utoipa::path(get, path = "/clients", tag = "client", params(PageQuery), responses((status = 200, body = Page<ClientRow>)))]
-async fn list(Shared(state): Shared<State>, caller: Caller, page: PageRequest) -> Result<Json<Page<ClientRow>>, Problem> {
+async fn list(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    page: PageRequest,
+) -> Result<Json<Page<ClientRow>>, Problem> {
     let permit = state.access.authorize(&caller.op, api::ListClients, Installation).await?;
     let clients = state.directory.list_clients(permit, page.after_id()?, page.limit + 1).await?;
     let rows = clients.into_iter().map(ClientRow::from).collect();
@@ -107,7 +111,11 @@ async fn list(Shared(state): Shared<State>, caller: Caller, page: PageRequest) -
 
 /// Show one client
 #[utoipa::path(get, path = "/clients/{id}", tag = "client", params(("id" = String, Path)), responses((status = 200, body = ClientRow)))]
-async fn show(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<Json<ClientRow>, Problem> {
+async fn show(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<ClientRow>, Problem> {
     let id = resolve::client(&state, &id).await?;
     let permit = state.access.authorize(&caller.op, api::ShowClient, id).await?;
     Ok(Json(state.directory.show_client(permit).await?.into()))

@@ -163,7 +163,11 @@ async fn create(
 
 /// List datasets
 #[utoipa::path(get, path = "/datasets", tag = "dataset", params(PageQuery), responses((status = 200, body = Page<DatasetRow>)))]
-async fn list(Shared(state): Shared<State>, caller: Caller, page: PageRequest) -> Result<Json<Page<DatasetRow>>, Problem> {
+async fn list(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    page: PageRequest,
+) -> Result<Json<Page<DatasetRow>>, Problem> {
     let permit = state.access.authorize(&caller.op, api::ListDatasets, Installation).await?;
     let datasets = state.governance.datasets(permit, page.after_id()?, page.limit + 1).await?;
     let rows = datasets.into_iter().map(|(dataset, location)| row(dataset, &location)).collect();
@@ -172,7 +176,11 @@ async fn list(Shared(state): Shared<State>, caller: Caller, page: PageRequest) -
 
 /// Show one dataset
 #[utoipa::path(get, path = "/datasets/{id}", tag = "dataset", params(("id" = String, Path)), responses((status = 200, body = DatasetRow)))]
-async fn show(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<Json<DatasetRow>, Problem> {
+async fn show(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<DatasetRow>, Problem> {
     let id = resolve::dataset(&state, &id).await?.id;
     let permit = state.access.authorize(&caller.op, api::ShowDataset, id).await?;
     let (dataset, location) = state.governance.dataset(id).await?;

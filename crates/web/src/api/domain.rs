@@ -89,7 +89,11 @@ async fn create(
 
 /// List domains
 #[utoipa::path(get, path = "/domains", tag = "domain", params(PageQuery), responses((status = 200, body = Page<DomainRow>)))]
-async fn list(Shared(state): Shared<State>, caller: Caller, page: PageRequest) -> Result<Json<Page<DomainRow>>, Problem> {
+async fn list(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    page: PageRequest,
+) -> Result<Json<Page<DomainRow>>, Problem> {
     let permit = state.access.authorize(&caller.op, api::ListDomains, Installation).await?;
     let domains = state.governance.domains(permit, page.after_id()?, page.limit + 1).await?;
     let rows = domains.into_iter().map(DomainRow::from).collect();
@@ -98,7 +102,11 @@ async fn list(Shared(state): Shared<State>, caller: Caller, page: PageRequest) -
 
 /// Show one domain
 #[utoipa::path(get, path = "/domains/{id}", tag = "domain", params(("id" = String, Path)), responses((status = 200, body = DomainRow)))]
-async fn show(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<Json<DomainRow>, Problem> {
+async fn show(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<DomainRow>, Problem> {
     let domain = resolve::domain(&state, &id).await?;
     let permit = state.access.authorize(&caller.op, api::ShowDomain, target(&domain)).await?;
     permit.finish(Outcome::DONE);

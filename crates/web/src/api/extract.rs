@@ -57,7 +57,8 @@ pub(super) async fn open(state: &State, headers: &HeaderMap) -> Result<Arc<Sessi
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
-    let missing = || Problem::new(ErrorKind::Unauthenticated, "send `Authorization: Bearer TOKEN`; `galen login` gets one");
+    let missing =
+        || Problem::new(ErrorKind::Unauthenticated, "send `Authorization: Bearer TOKEN`; `galen login` gets one");
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(missing)?;
     let (scheme, token) = value.split_once(' ').ok_or_else(missing)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(missing()) }
@@ -138,7 +139,8 @@ impl<T: ToSchema> Page<T> {
 impl PageRequest {
     /// The token as the id that it is.
     pub(crate) fn after_id<T: std::str::FromStr<Err = base::BadName>>(&self) -> Result<Option<T>, Problem> {
-        let parse = |text: &str| text.parse().map_err(|_| Problem::invalid("page_token is not one that this list gave"));
+        let parse =
+            |text: &str| text.parse().map_err(|_| Problem::invalid("page_token is not one that this list gave"));
         self.after.as_deref().map(parse).transpose()
     }
 }

@@ -150,7 +150,11 @@ async fn list(
 
 /// Show one grant
 #[utoipa::path(get, path = "/grants/{id}", tag = "grant", params(("id" = String, Path)), responses((status = 200, body = GrantRow)))]
-async fn show(Shared(state): Shared<State>, caller: Caller, Path(text): Path<String>) -> Result<Json<GrantRow>, Problem> {
+async fn show(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(text): Path<String>,
+) -> Result<Json<GrantRow>, Problem> {
     let view = state.governance.grant(parse::<GrantId>(&text)?).await?;
     let target = GrantTarget { grant: view.grant.id, dataset: view.grant.dataset };
     let permit = state.access.authorize(&caller.op, api::ShowGrant, target).await?;

@@ -69,7 +69,11 @@ async fn create(
 
 /// List groups
 #[utoipa::path(get, path = "/groups", tag = "group", params(PageQuery), responses((status = 200, body = Page<GroupRow>)))]
-async fn list(Shared(state): Shared<State>, caller: Caller, page: PageRequest) -> Result<Json<Page<GroupRow>>, Problem> {
+async fn list(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    page: PageRequest,
+) -> Result<Json<Page<GroupRow>>, Problem> {
     let permit = state.access.authorize(&caller.op, api::ListGroups, Installation).await?;
     let groups = state.directory.list_groups(permit, page.after_id()?, page.limit + 1).await?;
     let rows = groups.into_iter().map(GroupRow::from).collect();

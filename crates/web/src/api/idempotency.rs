@@ -44,7 +44,8 @@ pub(super) async fn replay(Shared(state): Shared<State>, request: Request, next:
     let key = request.headers().get("idempotency-key").cloned();
     match key {
         Some(_) if SECRET_ANSWERS.contains(&request.uri().path()) => {
-            Problem::invalid("this resource takes no Idempotency-Key, because its answer holds a secret").into_response()
+            Problem::invalid("this resource takes no Idempotency-Key, because its answer holds a secret")
+                .into_response()
         }
         Some(key) if request.method() == Method::POST => {
             keyed(&state, &key, request, next).await.unwrap_or_else(IntoResponse::into_response)
@@ -93,10 +94,15 @@ async fn claim(state: &State, name: &[u8], digest: Sha256Digest) -> Result<Optio
         return Err(Problem::new(ErrorKind::Conflict, "this Idempotency-Key was used with another request"));
     }
     match kept.answer {
-        None => Err(Problem::new(ErrorKind::Conflict, "the first request with this Idempotency-Key is still under way")),
+        None => {
+            Err(Problem::new(ErrorKind::Conflict, "the first request with this Idempotency-Key is still under way"))
+        }
         Some(answer) => {
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-            Ok(Some((status, [("content-type", "application/json"), ("idempotency-replayed", "true")], answer.body).into_response()))
+            Ok(Some(
+                (status, [("content-type", "application/json"), ("idempotency-replayed", "true")], answer.body)
+                    .into_response(),
+            ))
         }
     }
 }
@@ -106,12 +112,11 @@ async fn keep(state: &State, name: Vec<u8>, digest: Sha256Digest, response: Resp
     let bytes: Bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     let text = String::from_utf8(bytes.to_vec()).ok().filter(|_| !parts.status.is_server_error());
     let answer = text.map(|body| Answer { status: parts.status.as_u16(), body });
-    let kept = answer.map(|answer| serde_json::to_vec(&Kept { request: digest, answer: Some(answer) }).unwrap_or_default());
-    let written = state.store.write(Actor::System, move |txn| {
-        match &kept {
-            Some(kept) => txn.record_put(CLASS, &name, kept, Some(later(txn.now(), KEPT))).map(drop),
-            None => txn.record_delete(CLASS, &name).map(drop),
-        }
+    let kept =
+        answer.map(|answer| serde_json::to_vec(&Kept { request: digest, answer: Some(answer) }).unwrap_or_default());
+    let written = state.store.write(Actor::System, move |txn| match &kept {
+        Some(kept) => txn.record_put(CLASS, &name, kept, Some(later(txn.now(), KEPT))).map(drop),
+        None => txn.record_delete(CLASS, &name).map(drop),
     });
     written.await?;
     Ok(Response::from_parts(parts, Body::from(bytes)))

@@ -111,7 +111,11 @@ async fn create(
 
 /// List people
 #[utoipa::path(get, path = "/persons", tag = "person", params(PageQuery), responses((status = 200, body = Page<PersonRow>)))]
-async fn list(Shared(state): Shared<State>, caller: Caller, page: PageRequest) -> Result<Json<Page<PersonRow>>, Problem> {
+async fn list(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    page: PageRequest,
+) -> Result<Json<Page<PersonRow>>, Problem> {
     let permit = state.access.authorize(&caller.op, api::ListPeople, Installation).await?;
     let people = state.directory.list_people(permit, page.after_id()?, page.limit + 1).await?;
     let rows = people.into_iter().map(PersonRow::from).collect();
@@ -120,7 +124,11 @@ async fn list(Shared(state): Shared<State>, caller: Caller, page: PageRequest) -
 
 /// Show one person
 #[utoipa::path(get, path = "/persons/{id}", tag = "person", params(("id" = String, Path)), responses((status = 200, body = PersonRow)))]
-async fn show(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<Json<PersonRow>, Problem> {
+async fn show(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<PersonRow>, Problem> {
     let id = resolve::person(&state, &id).await?;
     Ok(Json(shown(&state, &caller, id).await?))
 }

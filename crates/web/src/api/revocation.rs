@@ -6,8 +6,8 @@ use axum::{
     extract::{Path, State as Shared},
     http::StatusCode,
 };
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use base::{ErrorKind, GrantId, ReceiptId, SessionId};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -92,7 +92,11 @@ async fn create(
 
 /// Show a receipt
 #[utoipa::path(get, path = "/revocations/{id}", tag = "revocation", params(("id" = String, Path)), responses((status = 200, body = ReceiptRow)))]
-async fn show(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<Json<ReceiptRow>, Problem> {
+async fn show(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<ReceiptRow>, Problem> {
     let permit = state.access.authorize(&caller.op, api::ListReceipts, access::Installation).await?;
     let found = revoke::find(&state.access, parse::<ReceiptId>(&id)?).await?;
     permit.finish(access::Outcome::DONE);
@@ -111,7 +115,8 @@ struct Key {
 /// Show the public key that receipts are signed with
 #[utoipa::path(get, path = "/receipt-key", tag = "revocation", responses((status = 200, body = Key)))]
 async fn key(Shared(state): Shared<State>) -> Result<Json<Key>, Problem> {
-        let (_, public) = access::receipt::key(state.access.custody()).map_err(|error| Problem::of(error.kind(), &error))?;
+    let (_, public) =
+        access::receipt::key(state.access.custody()).map_err(|error| Problem::of(error.kind(), &error))?;
     let crypto::PublicKey::Ed25519 { x } = public else {
         return Err(Problem::new(ErrorKind::Internal, "receipts are signed with a key that is not Ed25519"));
     };
@@ -119,7 +124,12 @@ async fn key(Shared(state): Shared<State>) -> Result<Json<Key>, Problem> {
 }
 
 /// Ends a grant.
-pub(super) async fn revoke_grant(state: &State, caller: &Caller, id: &str, reason: String) -> Result<ReceiptRow, Problem> {
+pub(super) async fn revoke_grant(
+    state: &State,
+    caller: &Caller,
+    id: &str,
+    reason: String,
+) -> Result<ReceiptRow, Problem> {
     let grant = state.governance.grant(parse::<GrantId>(id)?).await?.grant;
     let target = GrantTarget { grant: grant.id, dataset: grant.dataset };
     let permit = state.access.authorize(&caller.op, api::EndGrant, target).await?;
@@ -127,7 +137,12 @@ pub(super) async fn revoke_grant(state: &State, caller: &Caller, id: &str, reaso
 }
 
 /// Ends a membership.
-pub(super) async fn revoke_membership(state: &State, caller: &Caller, id: &str, reason: String) -> Result<ReceiptRow, Problem> {
+pub(super) async fn revoke_membership(
+    state: &State,
+    caller: &Caller,
+    id: &str,
+    reason: String,
+) -> Result<ReceiptRow, Problem> {
     let membership = state.directory.membership(parse(id)?).await?;
     let membership = membership.ok_or_else(|| Problem::not_found("membership", id))?;
     let edge = MembershipEdge { member: membership.member, group: membership.group };
@@ -136,7 +151,12 @@ pub(super) async fn revoke_membership(state: &State, caller: &Caller, id: &str, 
 }
 
 /// Cuts a session.
-pub(super) async fn revoke_session(state: &State, caller: &Caller, id: &str, reason: String) -> Result<ReceiptRow, Problem> {
+pub(super) async fn revoke_session(
+    state: &State,
+    caller: &Caller,
+    id: &str,
+    reason: String,
+) -> Result<ReceiptRow, Problem> {
     let session = parse::<SessionId>(id)?;
     let person = state.access.sessions().find(session).await?.and_then(|row| row.person);
     let permit = state.access.authorize(&caller.op, api::EndSession, SessionTarget { session, person }).await?;

@@ -58,7 +58,8 @@ async fn open(
 ) -> Result<(StatusCode, Json<Opened>), Problem> {
     let op = anonymous(&state, &parts);
     let issued =
-        assume::management_session(&state.access, state.tokens.as_ref(), &op, &body.id_token, body.role.as_deref()).await;
+        assume::management_session(&state.access, state.tokens.as_ref(), &op, &body.id_token, body.role.as_deref())
+            .await;
     let issued = issued.map_err(|fault| Problem::new(ErrorKind::Unauthenticated, fault.message))?;
     let opened = Opened {
         token: issued.session_token.expose().clone(),
@@ -106,7 +107,11 @@ impl From<Row> for SessionRow {
 
 /// List live sessions
 #[utoipa::path(get, path = "/sessions", tag = "session", params(PageQuery), responses((status = 200, body = Page<SessionRow>)))]
-async fn list(Shared(state): Shared<State>, caller: Caller, page: PageRequest) -> Result<Json<Page<SessionRow>>, Problem> {
+async fn list(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    page: PageRequest,
+) -> Result<Json<Page<SessionRow>>, Problem> {
     let permit = state.access.authorize(&caller.op, api::ListSessions, Installation).await?;
     let rows = state.access.sessions().live(None, page.after_id()?, page.limit + 1).await?;
     permit.finish(Outcome::DONE);
@@ -116,7 +121,11 @@ async fn list(Shared(state): Shared<State>, caller: Caller, page: PageRequest) -
 
 /// Show one live session
 #[utoipa::path(get, path = "/sessions/{id}", tag = "session", params(("id" = String, Path)), responses((status = 200, body = SessionRow)))]
-async fn show(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<Json<SessionRow>, Problem> {
+async fn show(
+    Shared(state): Shared<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<SessionRow>, Problem> {
     let session = parse::<SessionId>(&id)?;
     let found = state.access.sessions().find(session).await?;
     let person = found.as_ref().and_then(|row| row.person);

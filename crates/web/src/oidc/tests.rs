@@ -8,14 +8,17 @@ use axum::{
 };
 use base::{AccountId, ClientId, Clock, GroupId, Ids, NodeId, PersonId, Secret, Timestamp};
 use crypto::{Crypto, SystemEntropy};
-use custody::{Custody, Seal, SoftwareToken, SoftwareTokenOptions};
+use custody::{Custody, Purpose, Seal, SoftwareToken, SoftwareTokenOptions};
 use directory::{ClientKind, Directory, Entitlements, FAILURES_MAX, GroupClaim, NewClient, NewPerson};
 use protocols::peer::Peer;
 use std::{
     sync::atomic::{AtomicI64, AtomicU32, Ordering},
     time::Duration,
 };
-use store::{Options, Store};
+use store::{
+    Options, Store,
+    journal::{Journal, RealDisk},
+};
 use tower::ServiceExt;
 use url::Url;
 
@@ -59,10 +62,20 @@ impl SignInFailures for Counted {
     }
 }
 
+fn journal(dir: &std::path::Path, custody: Custody) -> Journal {
+    let key = custody.ensure(Purpose::LedgerSign, "ledger").unwrap();
+    let crypto::PublicKey::Ed25519 { x } = custody.public_key(&key).unwrap() else { panic!() };
+    let signer = ledger::SignWith::new(x, move |text: &[u8]| Ok(custody.sign(&key, text)?));
+    let disk = RealDisk::open(&dir.join("ledger")).unwrap();
+    let options = store::journal::Options::small("galen.example/test".parse().unwrap());
+    Journal::open(Arc::new(disk), Arc::new(signer), options).unwrap()
+}
+
 struct World {
     router: Router,
     hand: Arc<Hand>,
     failures: Arc<Counted>,
+    _maintenance: access::Maintenance,
     _dir: tempfile::TempDir,
 }
 
@@ -125,7 +138,7 @@ impl World {
         let effects = Effects { clock: hand.clone(), entropy: Arc::new(SystemEntropy) };
         let node = NodeId::from_uuid(effects.uuid());
         let mut options = Options::sqlite(dir.path().join("store"), "eu-1".parse().unwrap(), node, effects.clone());
-        options.folds = [directory::folds(), access::facts::folds(), access::epoch::folds()].concat();
+        options.folds = [directory::folds(), access::folds()].concat();
         let store = Store::open(options).unwrap();
         let crypto = Crypto::default();
         let seal = Seal::MachineSecret { file: dir.path().join("machine") };
@@ -133,8 +146,13 @@ impl World {
         let token = SoftwareToken::init(SoftwareTokenOptions { dir: keys, seal, effects: e, crypto: c }).unwrap();
         let custody = Custody::new(Arc::new(token), store.clone(), effects.clone(), crypto.clone());
         let (account, issuer) = (AccountId::new(42).unwrap(), ISSUER.to_owned());
-        let directory =
-            Directory::new(directory::Deps { store, custody, effects: effects.clone(), crypto, account, issuer });
+        let journal = Arc::new(journal(dir.path(), custody.clone()));
+        let (s, c, e, k) = (store.clone(), custody.clone(), effects.clone(), crypto.clone());
+        let region = "eu-1".parse().unwrap();
+        let deps = access::Deps { store: s, custody: c, journal, crypto: k, effects: e, region, account };
+        let (access, maintenance) = Access::start(deps).await.unwrap();
+        let e = effects.clone();
+        let directory = Directory::new(directory::Deps { store, access, custody, effects: e, crypto, account, issuer });
         let ann = NewPerson {
             username: "ann".parse().unwrap(),
             display_name: "Ann".parse().unwrap(),
@@ -150,7 +168,7 @@ impl World {
         let provider = Provider::new(directory, Arc::new(Nobody));
         let proxies = TrustedProxies::default();
         let router = router(Deps { provider, failures: failures.clone(), effects, proxies });
-        Self { router, hand, failures, _dir: dir }
+        Self { router, hand, failures, _maintenance: maintenance, _dir: dir }
     }
 
     fn pass(&self, time: Duration) {
