@@ -3,6 +3,7 @@
 use super::*;
 use crate::session::tests::uuid;
 use crate::sessions::tests::Bench;
+use proptest::prelude::*;
 
 fn statement() -> Statement {
     let at = Timestamp::from_second(1_790_000_000).unwrap();
@@ -58,4 +59,24 @@ async fn a_receipt_verifies_offline_and_alterations_do_not() {
 
     let other = Bench::new().await;
     assert!(verify(&bytes, &key(&other.custody).unwrap().1).is_err());
+}
+
+proptest! {
+    // The fuzz target's replay: no bytes verify but those that were signed.
+    #[test]
+    fn arbitrary_bytes_are_no_receipt(bytes in proptest::collection::vec(any::<u8>(), 0..400), at in 0..1000_usize) {
+        let key = PublicKey::ed25519(&[0x58; 32]).or_else(|_| PublicKey::ed25519(&[0x66; 32]));
+        if let Ok(key) = key {
+            prop_assert!(verify(&bytes, &key).is_err());
+            let mut text = serde_json::to_vec(&json_receipt()).unwrap();
+            let at = at % text.len();
+            text[at] = bytes.first().copied().unwrap_or(0);
+            prop_assert!(verify(&text, &key).is_err());
+        }
+    }
+}
+
+fn json_receipt() -> serde_json::Value {
+    let key = format!("{}.1", uuid(7));
+    serde_json::json!({ "statement": statement(), "key": key, "signature": STANDARD.encode([1; 64]) })
 }

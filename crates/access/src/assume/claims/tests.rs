@@ -1,6 +1,7 @@
 //! Both forms, their agreement, and every shape that is refused.
 
 use super::*;
+use proptest::prelude::*;
 use serde_json::json;
 
 fn read(value: Value) -> Result<AwsClaims, Code> {
@@ -62,4 +63,38 @@ fn other_shapes_are_refused() {
     }
     let many: Map<String, Value> = (0..51).map(|n| (format!("k{n}"), json!("v"))).collect();
     assert_eq!(read(json!({TAGS: {"principal_tags": many}})), Err(Code::ValidationError));
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let word = prop_oneof![
+        Just("principal_tags".to_owned()),
+        Just("transitive_tag_keys".to_owned()),
+        Just("a".to_owned()),
+        Just("A".to_owned()),
+        "\\PC{0,8}",
+    ];
+    let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), word.clone().prop_map(Value::from)];
+    leaf.prop_recursive(3, 24, 4, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::vec((word.clone(), inner), 0..4)
+                .prop_map(|all| Value::Object(all.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    // The fuzz target's replay: whatever a provider puts under AWS's names is read within the limits or refused.
+    #[test]
+    fn whatever_is_read_keeps_the_limits(nested in any_json(), flat in any_json(), keys in any_json()) {
+        let claims = json!({TAGS: nested, "https://aws.amazon.com/tags/principal_tags/K": flat, TRANSITIVE_FLAT: keys});
+        if let Ok(claims) = AwsClaims::read(claims.as_object().unwrap()) {
+            prop_assert!(claims.tags.len() <= TAGS_MAX);
+            for tag in &claims.tags {
+                prop_assert!(check_tag(&tag.key, &tag.value).is_ok());
+                prop_assert_eq!(claims.tags.iter().filter(|other| other.has_key(&tag.key)).count(), 1);
+            }
+            prop_assert!(claims.transitive.iter().all(|key| claims.tags.iter().any(|tag| tag.has_key(key))));
+        }
+    }
 }
