@@ -34,6 +34,9 @@ const QUEUE_MAX: usize = 1024;
 /// Runs of one closure: the second runs alone, more are needed only when clocks differ or the server restarts.
 const ATTEMPTS_MAX: u32 = 6;
 
+/// How often the fate of a transaction is asked, a tenth of a second apart: longer than a server takes to notice a lost client.
+const RESOLVE_MAX: u32 = 50;
+
 pub(crate) struct Postgres {
     writes: Option<mpsc::Sender<Box<dyn WriteJob>>>,
     reads: Option<mpsc::Sender<Box<dyn ReadJob>>>,
@@ -189,8 +192,9 @@ impl Conn {
         self.client.batch_execute(sql).map_err(|error| failed(doing, error))
     }
 
-    /// Begins a transaction in one round trip and shows the newest recorded time to the clock.
-    fn begin(&mut self, shared: &Shared, sql: &str) -> Result<(), Error> {
+    /// Begins a transaction in one round trip and shows the newest recorded time, the first column, to the clock; gives
+    /// the second, the transaction's id.
+    fn begin(&mut self, shared: &Shared, sql: &str) -> Result<Option<String>, Error> {
         let mut rows = self.client.simple_query(sql);
         if rows.is_err() && self.client.is_closed() {
             // The server went away since the last transaction; nothing of this one has run.
@@ -198,12 +202,13 @@ impl Conn {
             rows = self.client.simple_query(sql);
         }
         let rows = rows.map_err(|error| failed("beginning", error))?;
-        let newest = rows.iter().find_map(|message| match message {
-            postgres::SimpleQueryMessage::Row(row) => row.get(0).and_then(|text| text.parse().ok()),
+        let row = rows.iter().find_map(|message| match message {
+            postgres::SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
         });
+        let newest = row.and_then(|row| row.get(0)).and_then(|text| text.parse().ok());
         shared.clock.observe(Hlc::from_micros(newest.unwrap_or(0)));
-        Ok(())
+        Ok(row.filter(|row| row.len() > 1).and_then(|row| row.get(1)).map(str::to_owned))
     }
 
     fn snapshot(&mut self, shared: &Shared) -> Result<(PgSession<'_>, Hlc), Error> {
@@ -227,7 +232,7 @@ impl Conn {
                     self.undo();
                     return Err(other);
                 }
-                Ok(change) => match self.commit() {
+                Ok((change, xid)) => match self.commit(&xid) {
                     Ok(()) => return Ok(change),
                     Err(Error::Retry) => {}
                     Err(other) => return Err(Some(other)),
@@ -244,14 +249,16 @@ impl Conn {
         by: base::Actor,
         alone: bool,
         run: &mut dyn FnMut(&mut WriteTxn<'_>) -> Result<(), Option<Error>>,
-    ) -> Result<Change, Option<Error>> {
+    ) -> Result<(Change, String), Option<Error>> {
         // LOCK takes no snapshot, so what runs alone sees everything that was committed before its turn.
         let begin = if alone {
-            "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE turn IN EXCLUSIVE MODE; SELECT max(hlc) FROM origins"
+            "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE turn IN EXCLUSIVE MODE; \
+             SELECT max(hlc), pg_current_xact_id()::text FROM origins"
         } else {
-            "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE turn IN ROW SHARE MODE; SELECT max(hlc) FROM origins"
+            "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE turn IN ROW SHARE MODE; \
+             SELECT max(hlc), pg_current_xact_id()::text FROM origins"
         };
-        self.begin(shared, begin).map_err(Some)?;
+        let xid = self.begin(shared, begin).map_err(Some)?.unwrap_or_default();
         let mut session = PgSession::new(&mut self.client, &mut self.prepared);
         let mut txn = WriteTxn::new(&mut session, shared, by);
         let ran = run(&mut txn);
@@ -261,20 +268,36 @@ impl Conn {
             (Ok(()), Some(Spoilt::Failed)) => return Err(Some(Error::StatementFailed)),
             (Ok(()), None) => txn.finish().map_err(Some)?,
         }
-        Ok(txn.into_change())
+        Ok((txn.into_change(), xid))
     }
 
-    fn commit(&mut self) -> Result<(), Error> {
+    fn commit(&mut self, xid: &str) -> Result<(), Error> {
         match self.client.batch_execute("COMMIT") {
             Ok(()) => Ok(()),
-            Err(error) if error.is_closed() || error.code().is_none() => {
-                Err(Error::CommitUnknown { source: Arc::new(error) })
-            }
+            Err(error) if error.is_closed() || error.code().is_none() => self.resolve(xid, &Arc::new(error)),
             Err(error) => match failed("committing", error) {
                 Error::Retry => Err(Error::Retry),
                 other => Err(Error::CommitFailed { source: Arc::new(other) }),
             },
         }
+    }
+
+    /// Asks the server over a new connection what became of a transaction whose COMMIT was not answered.
+    fn resolve(&mut self, xid: &str, lost: &Arc<postgres::Error>) -> Result<(), Error> {
+        let unknown = || Error::CommitUnknown { source: Arc::clone(lost) as crate::Cause };
+        *self = Self::open(&self.target, self.role).map_err(|_| unknown())?;
+        let fate = "SELECT pg_xact_status($1::text::xid8)";
+        for _ in 0..RESOLVE_MAX {
+            let row = self.client.query_one(fate, &[&xid]).map_err(|_| unknown())?;
+            match row.try_get::<_, Option<&str>>(0).map_err(|_| unknown())? {
+                Some("committed") => return Ok(()),
+                Some("aborted") => return Err(Error::Retry),
+                // The server is still at it, or has not noticed that the old connection is gone.
+                Some("in progress") => self.run("waiting", "SELECT pg_sleep(0.1)").map_err(|_| unknown())?,
+                _ => break,
+            }
+        }
+        Err(unknown())
     }
 
     fn undo(&mut self) {

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a whole program of tests and their helpers")]
 
 mod bed;
+mod commit;
 mod crash;
 mod postgres;
 mod tls;
