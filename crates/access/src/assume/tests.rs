@@ -233,6 +233,9 @@ fn code<T>(result: Result<T, Fault>) -> Result<(), Code> {
     result.map(|_| ()).map_err(|fault| fault.code)
 }
 
+/// A name, a change of what is asked, and what comes of it.
+type Case<'a, T> = (&'a str, &'a dyn Fn(&mut T), Result<(), Code>);
+
 fn claim(token: &mut VerifiedToken, name: &str, value: Value) {
     token.claims.insert(name.to_owned(), value);
 }
@@ -279,7 +282,7 @@ async fn claims_decide_before_and_beside_the_trust() {
     let house = House::new().await;
     const ROLES: &str = "https://aws.amazon.com/roles";
     const SOURCE: &str = "https://aws.amazon.com/source_identity";
-    let cases: [(&str, &dyn Fn(&mut VerifiedToken), Result<(), Code>); 9] = [
+    let cases: [Case<'_, VerifiedToken>; 9] = [
         ("listed", &|t| claim(t, ROLES, json!([ANALYST, REVIEWER])), Ok(())),
         ("one string", &|t| claim(t, ROLES, json!(ANALYST)), Ok(())),
         ("not listed", &|t| claim(t, ROLES, json!([REVIEWER])), Err(Code::InvalidIdentityToken)),
@@ -304,7 +307,7 @@ async fn claims_decide_before_and_beside_the_trust() {
 async fn wishes_beyond_a_limit_have_awss_codes() {
     let house = House::new().await;
     let token = house.token("t", |_| {});
-    let cases: [(&str, &dyn Fn(&mut SessionWishes), Result<(), Code>); 9] = [
+    let cases: [Case<'_, SessionWishes>; 9] = [
         ("the most", &|w| w.duration_seconds = Some(7200), Ok(())),
         ("longer than the role", &|w| w.duration_seconds = Some(7201), Err(Code::ValidationError)),
         ("a policy", &|w| w.policy = Some(ASSUME.into()), Ok(())),
@@ -373,7 +376,7 @@ async fn a_chained_session_keeps_identity_tags_and_position() {
     assert_eq!(child.lineage.iter().map(|a| a.session).collect::<Vec<_>>(), [parent.id]);
 
     let tag = |key: &str| protocols::sts::Tag { key: key.into(), value: "1".into() };
-    let cases: [(&str, &dyn Fn(&mut AssumeRole), Result<(), Code>); 6] = [
+    let cases: [Case<'_, AssumeRole>; 6] = [
         ("an hour", &|r| r.session.duration_seconds = Some(3600), Ok(())),
         ("more than an hour", &|r| r.session.duration_seconds = Some(3601), Err(Code::ValidationError)),
         ("the same identity", &|r| r.source_identity = Some("ann@example.com".parse().unwrap()), Ok(())),
