@@ -32,7 +32,6 @@ fn statement() -> Statement {
     }
 }
 
-// verifies: AUD-09
 #[tokio::test]
 async fn a_receipt_verifies_offline_and_alterations_do_not() {
     let bench = Bench::new().await;

@@ -188,6 +188,7 @@ async fn a_session_minted_after_the_cut_from_an_older_sign_in_is_cut_too() {
     bench.opened(&outside).await.unwrap();
 }
 
+// verifies: IAM-06
 #[tokio::test]
 async fn cutting_a_session_cuts_what_was_made_from_it_and_nothing_else() {
     let bench = Bench::new().await;
