@@ -7,6 +7,7 @@ mod session;
 use rusqlite::{Connection, OpenFlags};
 use std::{
     fs::{File, TryLockError},
+    io::Read,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
@@ -89,6 +90,7 @@ impl Sqlite {
     pub(crate) fn open_to_read(dir: &Path, shared: &Shared) -> Result<Self, Error> {
         let file = dir.join(FILE);
         let size = std::fs::metadata(&file).map_err(|source| Error::io("open", &file, source))?.len();
+        refuse_cut(dir, &file, size)?;
         let conn = reader_connection(&file).map_err(|error| at(dir, error))?;
         examine(&conn, size).map_err(|error| at(dir, error))?;
         run(&conn, "beginning", "BEGIN")?;
@@ -166,9 +168,18 @@ fn at(dir: &Path, error: Error) -> Error {
     }
 }
 
+fn refuse_cut(dir: &Path, file: &Path, size: u64) -> Result<(), Error> {
+    if size > 0 && cut_short(file)? {
+        let what = "the file is shorter than its header says".to_owned();
+        return Err(Error::Torn { place: dir.display().to_string(), what });
+    }
+    Ok(())
+}
+
 fn writer_connection(dir: &Path, file: &Path, shared: &Shared) -> Result<Connection, Error> {
     let torn = |error| at(dir, error);
     let size = std::fs::metadata(file).map_or(0, |meta| meta.len());
+    refuse_cut(dir, file, size)?;
     let conn = Connection::open(file).map_err(|error| torn(failed("opening", error)))?;
     configure(&conn).map_err(torn)?;
     if size > 0 {
@@ -210,6 +221,24 @@ fn number(conn: &Connection, sql: &str) -> Result<i64, Error> {
     conn.query_row(sql, [], |row| row.get(0)).map_err(|error| failed("examining", error))
 }
 
+/// Finds a file that is shorter than its own header says while no write-ahead log holds the rest (SQLite file format,
+/// sections 1.3.2 and 1.3.7). To be asked before a connection makes a log.
+fn cut_short(file: &Path) -> Result<bool, Error> {
+    let reading = |source| Error::io("read", file, source);
+    let size = std::fs::metadata(file).map_err(reading)?.len();
+    let log = std::fs::metadata(file.with_extension("db-wal")).map_or(0, |meta| meta.len());
+    if size == 0 || log > 0 {
+        return Ok(false);
+    }
+    let mut header = Vec::new();
+    File::open(file).and_then(|opened| opened.take(32).read_to_end(&mut header)).map_err(reading)?;
+    let page = header.get(16..18).and_then(|bytes| bytes.try_into().ok()).map_or(0, u16::from_be_bytes);
+    let pages = header.get(28..32).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes);
+    // A page size of 65,536 is written as 1.
+    let page = if page == 1 { 65_536 } else { u64::from(page) };
+    Ok(page.saturating_mul(u64::from(pages)) > size)
+}
+
 /// Finds a file that is cut, foreign or damaged before anything is built on it.
 fn examine(conn: &Connection, size: u64) -> Result<(), Error> {
     let torn = |what: &str| Error::Torn { place: String::new(), what: what.to_owned() };
@@ -217,9 +246,8 @@ fn examine(conn: &Connection, size: u64) -> Result<(), Error> {
     if id != 0 && id != i64::from(APPLICATION_ID) {
         return Err(torn("the file belongs to another program"));
     }
-    let (pages, page) = (number(conn, "PRAGMA page_count")?, number(conn, "PRAGMA page_size")?);
-    let wal = number(conn, "SELECT count(*) FROM sqlite_schema")?;
-    if id == 0 && wal > 0 && number(conn, "SELECT count(*) FROM sqlite_schema WHERE name = 'migrations'")? == 0 {
+    let tables = number(conn, "SELECT count(*) FROM sqlite_schema")?;
+    if id == 0 && tables > 0 && number(conn, "SELECT count(*) FROM sqlite_schema WHERE name = 'migrations'")? == 0 {
         return Err(torn("the file belongs to another program"));
     }
     if size <= QUICK_CHECK_BYTES_MAX {
@@ -229,8 +257,6 @@ fn examine(conn: &Connection, size: u64) -> Result<(), Error> {
         if verdict != "ok" {
             return Err(torn(&verdict));
         }
-    } else if u64::try_from(pages.saturating_mul(page)).unwrap_or(0) > size.saturating_mul(2) {
-        return Err(torn("the file is shorter than its header says"));
     }
     Ok(())
 }

@@ -53,6 +53,10 @@ async fn a_torn_store_is_refused_with_what_to_do() {
         assert!(matches!(refused, Err(Error::Torn { .. })), "{refused:?}");
         assert!(refused.unwrap_err().to_string().contains("restore the last backup"));
     }
+    // Whatever its size, a cut file is found from its header alone.
+    std::fs::write(&file, &whole[..whole.len() - 4096]).unwrap();
+    let refused = open(dir.path(), 2).map(drop).unwrap_err().to_string();
+    assert!(refused.contains("shorter than its header says"), "{refused}");
     std::fs::write(&file, whole).unwrap();
     open(dir.path(), 3).unwrap();
 }
