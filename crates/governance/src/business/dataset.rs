@@ -76,6 +76,8 @@ pub struct ChangeDataset {
     pub owner: Option<GroupId>,
     /// Other stewards.
     pub stewards: Option<Vec<GroupId>>,
+    /// Why; needed where the data is under GxP.
+    pub reason: Option<String>,
 }
 
 impl Governance {
@@ -165,15 +167,20 @@ impl Governance {
     /// Changes a dataset.
     ///
     /// # Errors
-    /// As [`Governance::create_dataset`], and [`Error::NoSuchDataset`].
+    /// As [`Governance::create_dataset`]; [`Error::NoSuchDataset`]; [`Error::ReasonMissing`] for GxP data without a reason.
     pub async fn change_dataset(&self, permit: Permit<api::ChangeDataset>, change: ChangeDataset) -> Result<Dataset, Error> {
         let id = *permit.resource();
         let new_name = change.name.as_deref().map(name).transpose()?;
         let new_description = change.description.as_deref().map(|it| text("description", it)).transpose()?;
+        let reason = change.reason.as_deref().map(|it| text("reason", it.trim())).transpose()?.filter(|it| !it.is_empty());
         self.0
             .access
             .change(permit, move |txn| {
                 let old = find(txn, id)?;
+                let was = facts::location(txn, id)?.ok_or(Error::NoSuchDataset { dataset: id })?;
+                if was.gxp && reason.is_none() {
+                    return Err(Error::ReasonMissing);
+                }
                 let dataset = Dataset {
                     name: new_name.clone().unwrap_or_else(|| old.name.clone()),
                     description: new_description.clone().unwrap_or_else(|| old.description.clone()),
@@ -181,9 +188,8 @@ impl Governance {
                 };
                 if dataset != old {
                     name_is_free(txn, DATASET, &dataset.name, id.uuid())?;
-                    put(txn, DATASET_CHANGED, &dataset, None)?;
+                    put(txn, DATASET_CHANGED, &dataset, reason.clone())?;
                 }
-                let was = facts::location(txn, id)?.ok_or(Error::NoSuchDataset { dataset: id })?;
                 let location = DatasetLocation {
                     classification: change.classification.unwrap_or(was.classification),
                     owner: change.owner.unwrap_or(was.owner),
@@ -191,7 +197,7 @@ impl Governance {
                     ..was.clone()
                 };
                 if location != was {
-                    facts::put_location(txn, &location, occupied, None)?;
+                    facts::put_location(txn, &location, occupied, reason.as_deref())?;
                 }
                 Ok(dataset)
             })
@@ -201,13 +207,17 @@ impl Governance {
     /// Ends a dataset: nothing resolves to it any more and every grant on it is without effect. Its objects are kept for retention.
     ///
     /// # Errors
-    /// [`Error::NoSuchDataset`]; the store's errors.
+    /// [`Error::NoSuchDataset`]; [`Error::ReasonMissing`] for GxP data without a reason; the store's errors.
     pub async fn end_dataset(&self, permit: Permit<api::EndDataset>, reason: String) -> Result<(), Error> {
         let id = *permit.resource();
+        let reason = text("reason", reason.trim())?;
         self.0
             .access
             .change(permit, move |txn| {
                 find(txn, id)?;
+                if reason.is_empty() && facts::location(txn, id)?.is_some_and(|was| was.gxp) {
+                    return Err(Error::ReasonMissing);
+                }
                 txn.fact_add(fact(DATASET_ENDED, id.uuid(), json!({"id": id}), Some(reason.clone()), txn.now()))?;
                 facts::end_location(txn, id, Some(&reason))?;
                 Ok(())

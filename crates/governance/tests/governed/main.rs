@@ -6,12 +6,12 @@ mod world;
 
 use access::{
     Bucket, DenyReason, DomainTarget, Ended, Installation, Object, api,
-    facts::{Level, Scope},
+    facts::{Classification, Level, Scope},
     s3,
 };
 use futures::StreamExt;
 use governance::{
-    Error, NewGrant,
+    ChangeDataset, Error, NewGrant,
     objects::{Get, List},
 };
 use world::{Who, World, dataset, drain, put};
@@ -138,6 +138,34 @@ async fn no_registration_takes_objects_over() {
     let permit = world.access.authorize(&world.system(), api::ListDatasets, Installation).await.unwrap();
     let rest = world.governance.datasets(permit, Some(first[0].0.id), 10).await.unwrap();
     assert_eq!([first, rest].concat().into_iter().map(|(it, _)| it.id).collect::<Vec<_>>(), [data.id, nested.id]);
+}
+
+// verifies: AUD-06
+#[tokio::test]
+async fn gxp_data_changes_with_a_reason_or_not_at_all() {
+    let world = World::new().await;
+    let data = world.trial("trial/").await;
+    let change = async |reason: Option<&str>| {
+        let permit = world.access.authorize(&world.op(Who::Owner).await, api::ChangeDataset, data.id).await.unwrap();
+        let change = ChangeDataset {
+            description: Some("SDTM, locked".to_owned()),
+            classification: Some(Classification::Restricted),
+            reason: reason.map(str::to_owned),
+            ..ChangeDataset::default()
+        };
+        world.governance.change_dataset(permit, change).await
+    };
+    for empty in [None, Some(""), Some("  ")] {
+        assert!(matches!(change(empty).await, Err(Error::ReasonMissing)), "{empty:?}");
+    }
+    assert_eq!(world.governance.dataset(data.id).await.unwrap().0, data);
+    change(Some("database lock")).await.unwrap();
+    let (changed, location) = world.governance.dataset(data.id).await.unwrap();
+    assert_eq!((changed.description.as_str(), location.classification), ("SDTM, locked", Classification::Restricted));
+    let permit = world.access.authorize(&world.op(Who::Owner).await, api::EndDataset, data.id).await.unwrap();
+    assert!(matches!(world.governance.end_dataset(permit, " ".to_owned()).await, Err(Error::ReasonMissing)));
+    let facts = world.reasons(data.id.uuid()).await;
+    assert_eq!(facts, ["database lock", "database lock"]);
 }
 
 #[tokio::test]

@@ -175,6 +175,12 @@ impl World {
         self.store.write::<_, access::Error, _>(Actor::System, end).await.unwrap();
     }
 
+    /// The reasons that facts about `subject` carry, in order.
+    pub(crate) async fn reasons(&self, subject: Uuid) -> Vec<String> {
+        let facts = self.store.read(move |txn| txn.facts_of(subject)).await.unwrap();
+        facts.into_iter().filter_map(|fact| fact.reason).collect()
+    }
+
     /// Every entry of the ledger, as text.
     pub(crate) fn entries(&self) -> Vec<String> {
         let count = self.journal.stats().size;
