@@ -172,12 +172,16 @@ async fn gxp_data_changes_with_a_reason_or_not_at_all() {
 async fn an_ended_dataset_is_nowhere_and_its_objects_stay() {
     let world = World::new().await;
     let data = world.trial("trial/").await;
-    world.seed("trial/k", b"x".to_vec()).await;
+    world.seed("trial/k", vec![1; 3 << 20]).await;
     world.grant(&data, Who::Owner, Scope::default(), Level::Read).await.unwrap();
+    let reader = world.op(Who::Reader).await;
+    let permit = world.access.authorize(&reader, s3::GetObject, Object::new("clinical", "trial/k")).await.unwrap();
+    let mut open = world.objects.open(permit, Get::default()).await.unwrap();
+    assert!(open.bytes.next().await.unwrap().is_ok());
     let permit = world.access.authorize(&world.op(Who::Owner).await, api::EndDataset, data.id).await.unwrap();
     world.governance.end_dataset(permit, "study closed".to_owned()).await.unwrap();
+    assert!(matches!(open.bytes.next().await.unwrap(), Err(Error::Ended { .. })));
     assert!(world.access.locate("clinical", "trial/k").is_none());
-    let reader = world.op(Who::Reader).await;
     assert!(world.access.authorize(&reader, s3::GetObject, Object::new("clinical", "trial/k")).await.is_err());
     assert_eq!(world.objects.sweep(base::Timestamp::MAX).await.unwrap().removed, 0);
 }
