@@ -19,6 +19,8 @@ pub mod roles;
 mod visible;
 pub mod why;
 
+#[cfg(any(test, feature = "bench"))]
+pub mod bench;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

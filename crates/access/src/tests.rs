@@ -6,4 +6,5 @@ use crate::*;
 
 mod gate;
 mod matrix;
+mod recorder;
 mod why;

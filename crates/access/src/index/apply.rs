@@ -117,6 +117,18 @@ impl World {
         }
     }
 
+    /// Many grants at once, into the base.
+    #[cfg(any(test, feature = "bench"))]
+    pub(crate) fn grants_put(&mut self, grants: &[Grant]) {
+        let mut lists = hashbrown::HashMap::<Uuid, Vec<GrantRow>>::new();
+        for grant in grants {
+            let row = self.grant_row(grant);
+            lists.entry(grant.dataset.uuid()).or_default().push(row);
+        }
+        lists.values_mut().for_each(|list| list.sort_by_key(|row| row.group));
+        self.grants = super::Keyed::build(lists.into_iter(), grants.len());
+    }
+
     fn grant_end(&mut self, dataset: DatasetId, grant: GrantId) {
         let mut list = self.grants.of(dataset.uuid()).to_vec();
         list.retain(|row| row.id != grant);

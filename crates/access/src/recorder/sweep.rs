@@ -72,13 +72,13 @@ impl Recorder {
 
     /// Periodic work: counts of the last minute, closed windows, the low-water mark.
     pub(crate) async fn tick(&self) {
-        self.0.log.drain().await;
         let now = self.0.effects.now();
         let id = || DecisionId::from_uuid(self.0.effects.uuid());
         let finished = lock(&self.0.failures).flush(now, id);
         for entry in finished {
             self.unwaited(&entry);
         }
+        self.0.log.drain().await;
         lock(&self.0.windows).expire(now);
         if let Err(error) = self.mark_if_far().await {
             tracing::warn!(%error, "the low-water mark of the ledger cannot be stored");

@@ -1,0 +1,154 @@
+//! What the recorder promises: fail closed, one entry each, windows, caps, erasure.
+
+use super::gate::reader;
+use super::*;
+use crate::why::ReplayFault;
+use ledger::{Entry, Phase, Status};
+use std::net::{IpAddr, Ipv4Addr};
+
+async fn granted() -> World {
+    let world = reader().await;
+    world.grant(world.grant_of("g", "trial", "readers", Level::Read, "olga")).await.unwrap();
+    world
+}
+
+fn object() -> Object {
+    Object::new("clinical", "trial/dm.parquet")
+}
+
+/// Everything recorded so far: a durable entry after the others makes them durable too.
+async fn entries(world: &World) -> Vec<Entry> {
+    world.maintenance.once().await;
+    world.journal.append(b"{}".to_vec()).await.unwrap();
+    let mut all = Vec::new();
+    world
+        .access
+        .log()
+        .each(0, |_, bytes| {
+            all.extend(Entry::decode(bytes));
+            true
+        })
+        .unwrap();
+    all
+}
+
+// verifies: AUD-01
+#[tokio::test]
+async fn what_cannot_be_recorded_is_refused() {
+    let world = granted().await;
+    let op = world.op(world.session("ann", "analyst", Some("jupyter")));
+    world.journal.close().unwrap();
+    let denied = world.access.authorize(&op, s3::GetObject, object()).await.unwrap_err();
+    assert_eq!(denied.kind(), base::ErrorKind::Unavailable);
+    assert_eq!(denied.reason, DenyReason::NotRecorded);
+    let denied = world.access.authorize(&op, s3::ListBucket, Bucket::new("clinical")).await.unwrap_err();
+    assert_eq!(denied.reason, DenyReason::NotRecorded);
+    let both = world.access.authorize_many(&op, s3::GetObject, vec![object(), object()]).await;
+    assert!(both.iter().all(Result::is_err));
+}
+
+// verifies: AUD-11
+#[tokio::test]
+async fn each_access_and_each_denial_has_its_entry() {
+    let world = granted().await;
+    let op = world.op(world.session("ann", "analyst", Some("jupyter")));
+    let permit = world.access.authorize(&op, s3::GetObject, object()).await.unwrap();
+    let (read, dropped) = (permit.decision(), world.access.authorize(&op, s3::GetObject, object()).await.unwrap());
+    permit.finish(Outcome { status: 206, bytes: 17 });
+    let unknown = dropped.decision();
+    drop(dropped);
+    let many = vec![object(), Object::new("clinical", "elsewhere"), object()];
+    let many = world.access.authorize_many(&op, s3::GetObject, many).await;
+    assert_eq!(many.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+    drop(many);
+    let all = entries(&world).await;
+    let outcome = |of| all.iter().find(|entry| entry.of == Some(of)).and_then(|entry| entry.outcome).unwrap();
+    assert_eq!((outcome(read).status, outcome(read).bytes), (Status::Ok, Some(17)));
+    assert_eq!(outcome(unknown).status, Status::Unknown);
+    let count = |phase| all.iter().filter(|entry| entry.phase == phase).count();
+    assert_eq!((count(Phase::Intent), count(Phase::Denial), count(Phase::Outcome)), (4, 1, 4));
+    // Nothing personal stands in clear.
+    for entry in &all {
+        let text = serde_json::to_string(entry).unwrap();
+        assert!(!text.contains("example.com") && !text.contains("192.0.2.7"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn later_ranges_are_covered_by_the_first_intent() {
+    let world = granted().await;
+    let mut op = world.op(world.session("ann", "analyst", Some("jupyter")));
+    op.keys.ranged = true;
+    op.keys.version_id = Some("v1".to_owned());
+    let mut decisions = Vec::new();
+    for _ in 0..3 {
+        let permit = world.access.authorize(&op, s3::GetObject, object()).await.unwrap();
+        decisions.push(permit.decision());
+        permit.finish(Outcome { status: 206, bytes: 1 });
+    }
+    world.clock.forward(61);
+    op.at = world.now();
+    world.access.authorize(&op, s3::GetObject, object()).await.unwrap().finish(Outcome::DONE);
+    let all = entries(&world).await;
+    let intents: Vec<&Entry> = all.iter().filter(|entry| entry.phase == Phase::Intent).collect();
+    assert_eq!(intents.len(), 2, "one window, then another");
+    assert_eq!(intents[0].event_id, decisions[0]);
+    let covered = all.iter().filter(|entry| entry.phase == Phase::Note && entry.of == Some(decisions[0])).count();
+    assert_eq!(covered, 2, "each later range has its own entry under the first intent");
+}
+
+#[tokio::test]
+async fn failures_of_the_unknown_are_counted_with_a_cap() {
+    let world = granted().await;
+    for n in 0..5000_u32 {
+        world.access.unauthenticated("bad_signature", Some(IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + n))));
+    }
+    world.clock.forward(120);
+    let all = entries(&world).await;
+    let counts: Vec<u64> = all.iter().filter_map(|entry| entry.denials.as_ref()).map(|it| it.count).collect();
+    assert!(counts.len() <= 1001, "{}", counts.len());
+    assert_eq!(counts.iter().sum::<u64>(), 5000);
+}
+
+#[tokio::test]
+async fn after_an_erasure_the_record_stands_and_says_so() {
+    let world = granted().await;
+    let op = world.op(world.session("ann", "analyst", Some("jupyter")));
+    let permit = world.access.authorize(&op, s3::GetObject, object()).await.unwrap();
+    let decision = permit.decision();
+    permit.finish(Outcome::DONE);
+    let ann = world.person("ann");
+    world.write(move |txn| Ok(txn.subject_key_destroy(ann.uuid()).map(drop)?)).await.unwrap();
+    world.access.custody().subject_forget(ann);
+    let replay = world.access.replay(decision).await.unwrap();
+    assert_eq!((replay.agrees, replay.fault), (false, Some(ReplayFault::Erased)));
+    assert!(world.access.decision(decision).await.unwrap().allowed());
+}
+
+// verifies: AUD-02
+#[tokio::test]
+async fn a_change_names_old_and_new() {
+    let world = granted().await;
+    world.role("admin-desk", &[documents::ADMINISTRATOR], "admins", None, Carry::All).await;
+    world.join("ada", "admins").await;
+    world.born("ada").await;
+    let op = world.op(world.session("ada", "admin-desk", None));
+    let role = world.role_id("analyst");
+    let permit = world.access.authorize(&op, api::ChangeRole, role).await.unwrap();
+    let decision = permit.decision();
+    let changed: Result<(), Error> = world
+        .access
+        .change(permit, move |txn| {
+            let mut it = crate::facts::role(txn, role)?.ok_or(Error::NoRole { role })?;
+            it.session_secs_max = 3600;
+            put_role(txn, &it, Some("shorter sessions")).map(drop)
+        })
+        .await;
+    changed.unwrap();
+    world.maintenance.once().await;
+    let entry = world.access.decision(decision).await.unwrap().entry;
+    let value = &entry.additional_event_data.unwrap()["values"][0];
+    assert_eq!(value["old"]["session_secs_max"], 43_200);
+    assert_eq!(value["new"]["session_secs_max"], 3600);
+    assert_eq!(entry.change.unwrap().reason.as_deref(), Some("shorter sessions"));
+}
