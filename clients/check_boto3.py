@@ -27,8 +27,10 @@ def caller_identity():
 
 
 def presigned_caller_identity():
-    url = boto3.client("sts", **GOT).generate_presigned_url("get_caller_identity", ExpiresIn=60)
-    assert b"GetCallerIdentityResult" in urllib.request.urlopen(url).read()
+    for method in ("GET", "POST"):
+        url = boto3.client("sts", **GOT).generate_presigned_url("get_caller_identity", ExpiresIn=60, HttpMethod=method)
+        request = urllib.request.Request(url, method=method)
+        assert b"GetCallerIdentityResult" in urllib.request.urlopen(request).read(), method
 
 
 def web_identity():

@@ -12,17 +12,28 @@ pub(crate) struct Arrival {
     /// Where it comes from, by the trusted-proxy rule.
     pub(crate) source: Option<Source>,
     operation: Arc<OnceLock<&'static str>>,
+    known: Arc<OnceLock<()>>,
 }
 
 impl Arrival {
     pub(crate) fn new(request: RequestId, source: Option<Source>) -> Self {
-        Self { request, source, operation: Arc::new(OnceLock::new()) }
+        Self { request, source, operation: Arc::default(), known: Arc::default() }
     }
 
     /// Notes the operation, once it is known, for the counters.
     pub(crate) fn name(&self, operation: &'static str) {
         // Set once a request; a second call changes nothing.
         self.operation.get_or_init(|| operation);
+    }
+
+    /// Notes that the caller has proven who it is.
+    pub(crate) fn believe(&self) {
+        self.known.get_or_init(|| ());
+    }
+
+    /// Whether the caller has proven who it is.
+    pub(crate) fn is_known(&self) -> bool {
+        self.known.get().is_some()
     }
 
     /// The operation, or `none` if the request was refused before one was known.

@@ -6,6 +6,7 @@
 
 mod arrival;
 mod cors;
+mod document;
 mod limit;
 mod metrics;
 mod options;

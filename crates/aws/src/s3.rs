@@ -38,7 +38,7 @@ use edge::Edge;
 pub(crate) use error::refuse;
 
 /// Largest XML body that is read, in bytes: 1,000 keys of 1,024 bytes with their tags stay under it.
-const XML_BYTES_MAX: usize = 4 << 20;
+pub(crate) const XML_BYTES_MAX: usize = 4 << 20;
 /// Largest chunk of an `aws-chunked` body: SDKs send 64 KiB to 1 MiB, and a chunk is held until its signature is checked.
 const CHUNK_BYTES_MAX: usize = 16 << 20;
 

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use crate::arrival::Arrival;
 use crate::cors::{self, Ask};
+use crate::document;
 use crate::limit::Limits;
 use crate::metrics::Metrics;
 use crate::options::Options;
@@ -72,6 +73,7 @@ impl Error {
 pub struct Aws(Arc<Inner>);
 
 struct Inner {
+    access: Access,
     effects: Effects,
     options: Options,
     limits: Arc<Limits>,
@@ -101,13 +103,13 @@ impl Aws {
         })
         .map_err(|_| Error::Region { region: options.region.clone() })?;
         let sts = sts::Sts {
-            access: deps.access,
+            access: deps.access.clone(),
             identity: deps.identity,
             effects: deps.effects.clone(),
             region: options.region.clone(),
             limits: Arc::clone(&limits),
         };
-        Ok(Self(Arc::new(Inner { effects: deps.effects, options, limits, metrics, sts, s3 })))
+        Ok(Self(Arc::new(Inner { access: deps.access, effects: deps.effects, options, limits, metrics, sts, s3 })))
     }
 
     /// Answers one request; a failure is an answer too. The listener puts the [`Peer`] into the request's extensions; without
@@ -145,16 +147,28 @@ impl Inner {
             Route::Form => match sts::read(body).await {
                 Err(fault) => ("sts", sts::refused(&fault, id)),
                 Ok(form) if sts::names_an_action(&form) => ("sts", self.sts.answer_form(&parts, &form, &arrival).await),
-                Ok(form) => ("s3", self.s3(parts, Full::new(form)).await),
+                Ok(form) => ("s3", self.s3(parts, Full::new(form), id).await),
             },
             Route::Unsupported { service, json } => {
                 self.metrics.refused("unsupported");
                 ("other", unsupported(&service, json, id))
             }
             Route::Preflight => ("cors", self.preflight(&parts, id).await),
-            Route::S3 => ("s3", self.s3(parts, body).await),
+            Route::S3 => ("s3", self.s3(parts, body, id).await),
         };
+        self.note_stranger(service, &response, &arrival);
         finish(response, id, self, service, arrival.operation())
+    }
+
+    /// A refusal before anybody was known has no decision and no entry of its own: it is counted by reason and source.
+    fn note_stranger(&self, service: &'static str, response: &Response<AnswerBody>, arrival: &Arrival) {
+        let reason = match (service, arrival.operation(), response.status()) {
+            ("s3", "none", StatusCode::FORBIDDEN) => "s3:unauthenticated",
+            ("s3", "none", StatusCode::BAD_REQUEST) => "s3:malformed",
+            ("sts", _, StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST) if !arrival.is_known() => "sts:unauthenticated",
+            _ => return,
+        };
+        self.access.unauthenticated(reason, arrival.source.map(|source| source.address));
     }
 
     /// The bounds that hold for every request.
@@ -187,18 +201,24 @@ impl Inner {
         Ok(())
     }
 
-    async fn s3<B>(&self, parts: request::Parts, body: B) -> Response<AnswerBody>
+    async fn s3<B>(&self, parts: request::Parts, body: B, id: RequestId) -> Response<AnswerBody>
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        let id = parts.extensions.get::<Arrival>().map(|arrival| arrival.request);
         if let Some(error) = not_v4(&parts) {
             self.metrics.refused("signature");
-            return s3_error(&parts.method, error, id.unwrap_or_else(|| RequestId::from_uuid(self.effects.uuid())));
+            return s3_error(&parts.method, error, id);
         }
+        let body = if document::has_checksum(&parts) {
+            match document::read(&parts.headers, body).await {
+                Ok(bytes) => s3s::Body::from(bytes),
+                Err(error) => return s3_error(&parts.method, error, id),
+            }
+        } else {
+            s3s::Body::http_body_unsync(body.map_err(Into::into))
+        };
         let asked = bucket_of(&parts, &self.options.domains).zip(Some(parts.headers.clone()));
         let method = parts.method.clone();
-        let body = s3s::Body::http_body_unsync(body.map_err(Into::into));
         let mut response = match self.s3.codec.call(Request::from_parts(parts, body)).await {
             Ok(response) => response.map(boxed),
             Err(error) => {

@@ -133,8 +133,12 @@ fn amz_date(now: Timestamp) -> String {
     now.strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
+fn day(date: &str) -> &str {
+    date.split('T').next().unwrap_or_default()
+}
+
 fn signature(keys: &Keys, service: &str, date: &str, canonical: &str) -> String {
-    let day = &date[..8];
+    let day = day(date);
     let key = protocols::sigv4::signing_key(&Secret::new(keys.secret.clone()), day, REGION, service);
     let scope = format!("{day}/{REGION}/{service}/aws4_request");
     hex::encode(protocols::sigv4::signature(&key, date, &scope, canonical))
@@ -173,7 +177,7 @@ pub(crate) fn signed_for(
     let authorization = format!(
         "AWS4-HMAC-SHA256 Credential={}/{}/{REGION}/{}/aws4_request, SignedHeaders={}, Signature={signature}",
         keys.id,
-        &date[..8],
+        day(&date),
         service.0,
         names.join(";")
     );
@@ -186,13 +190,24 @@ pub(crate) fn signed_for(
 
 /// The path and query of a presigned request.
 pub(crate) fn presigned(call: &Call, keys: &Keys, host: &str, now: Timestamp, seconds: u32) -> String {
+    presigned_for(call, keys, host, now, (seconds, "s3"))
+}
+
+/// As [`presigned`], for any service: only S3 leaves the body out of the signature.
+pub(crate) fn presigned_for(
+    call: &Call,
+    keys: &Keys,
+    host: &str,
+    now: Timestamp,
+    (seconds, service): (u32, &str),
+) -> String {
     let date = amz_date(now);
     let mut names = vec!["host".to_owned()];
     names.extend(call.headers.iter().map(|(name, _)| name.to_ascii_lowercase()));
     names.sort();
     let mut extra: Vec<(String, String)> = vec![
         ("X-Amz-Algorithm".into(), "AWS4-HMAC-SHA256".into()),
-        ("X-Amz-Credential".into(), format!("{}/{}/{REGION}/s3/aws4_request", keys.id, &date[..8])),
+        ("X-Amz-Credential".into(), format!("{}/{}/{REGION}/{service}/aws4_request", keys.id, day(&date))),
         ("X-Amz-Date".into(), date.clone()),
         ("X-Amz-Expires".into(), seconds.to_string()),
         ("X-Amz-SignedHeaders".into(), names.join(";")),
@@ -207,8 +222,9 @@ pub(crate) fn presigned(call: &Call, keys: &Keys, host: &str, now: Timestamp, se
         let own = call.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
         list.push_str(&format!("{name}:{}\n", own.unwrap_or(host)));
     }
-    let canonical = format!("{}\n{path}\n{query}\n{list}\n{}\nUNSIGNED-PAYLOAD", call.method, names.join(";"));
-    format!("{target}&X-Amz-Signature={}", signature(keys, "s3", &date, &canonical))
+    let payload = if service == "s3" { "UNSIGNED-PAYLOAD".to_owned() } else { hex::encode(crypto::sha256(&call.body).0) };
+    let canonical = format!("{}\n{path}\n{query}\n{list}\n{}\n{payload}", call.method, names.join(";"));
+    format!("{target}&X-Amz-Signature={}", signature(keys, service, &date, &canonical))
 }
 
 /// Sends one request on a connection of its own.

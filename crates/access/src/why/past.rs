@@ -143,8 +143,9 @@ impl Part {
                 let whole = row.known.contains(self.known);
                 let cut = row.valid.to;
                 for grant in parse::<Grant>(vec![row])? {
-                    // A row that is cut before the grant's own expiry is of a grant that was ended: the index has none.
-                    if whole && cut == Some(grant.expiry) {
+                    // A row that is cut before the grant's own expiry is of a grant that was ended: from then on the index
+                    // has none.
+                    if whole && (cut == Some(grant.expiry) || cut.is_some_and(|cut| self.at < cut)) {
                         world.grant_add(&grant);
                     }
                 }

@@ -94,7 +94,7 @@ impl Gatekeeper {
             refuse(code, reject.to_string())
         })?;
         self.limits.principal(session.actor()).map_err(|_| slow_down())?;
-        headers::check(row.state, cx.uri(), cx.headers())?;
+        headers::check(row, cx.uri(), cx.headers())?;
         let presigned = is_presigned(cx.uri());
         let arrival = cx.extensions_mut().get::<Arrival>().cloned();
         // INVARIANT: the service puts an `Arrival` into every request; without one nothing is known of its source.

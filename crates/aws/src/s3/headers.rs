@@ -4,11 +4,12 @@
 use http::{HeaderMap, Uri};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
-use super::table::State;
+use super::table::{Row, State};
 
 /// Headers `x-amz-*` that are read, or that only describe the message.
 const READ: &[&str] = &[
     "x-amz-acl",
+    "x-amz-api-version",
     "x-amz-bucket-object-lock-enabled",
     "x-amz-checksum-algorithm",
     "x-amz-checksum-crc32",
@@ -49,6 +50,7 @@ const READ: &[&str] = &[
 /// Headers whose value must be one of these, because only then is nothing ignored.
 const FIXED: &[(&str, &[&str])] = &[
     ("x-amz-acl", &["private", "bucket-owner-full-control"]),
+    ("x-amz-api-version", &["2006-03-01"]),
     ("x-amz-bucket-object-lock-enabled", &["false", "False"]),
     ("x-amz-object-ownership", &["BucketOwnerEnforced"]),
     ("x-amz-server-side-encryption", &["AES256", "aws:kms"]),
@@ -70,9 +72,18 @@ const QUERY_ALWAYS: &[&str] = &[
     "x-amz-user-agent",
 ];
 
+/// Headers of an `aws-chunked` body, and the operations that read one.
+const CHUNKED: &[&str] = &["x-amz-decoded-content-length", "x-amz-trailer"];
+const STREAMING: &[&str] = &["PutObject", "UploadPart"];
+
 /// # Errors
 /// `NotImplemented` naming the header or parameter.
-pub(super) fn check(state: State, uri: &Uri, headers: &HeaderMap) -> S3Result<()> {
+pub(super) fn check(row: &Row, uri: &Uri, headers: &HeaderMap) -> S3Result<()> {
+    if !STREAMING.contains(&row.name)
+        && let Some(name) = CHUNKED.iter().find(|name| headers.contains_key(**name))
+    {
+        return Err(unsupported("header", name, "send this document whole, with its checksum in a header"));
+    }
     for name in headers.keys().map(http::HeaderName::as_str).filter(|name| name.starts_with("x-amz-")) {
         if !READ.contains(&name) && !name.starts_with("x-amz-meta-") {
             return Err(unsupported("header", name, "remove it"));
@@ -85,7 +96,7 @@ pub(super) fn check(state: State, uri: &Uri, headers: &HeaderMap) -> S3Result<()
             }
         }
     }
-    let State::Done { query, .. } = state else { return Ok(()) };
+    let State::Done { query, .. } = row.state else { return Ok(()) };
     for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
         let name = pair.split('=').next().unwrap_or_default();
         let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();

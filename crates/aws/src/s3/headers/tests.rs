@@ -10,7 +10,7 @@ fn judge(operation: &str, query: &str, pairs: &[(&'static str, &'static str)]) -
         headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     let uri: Uri = format!("/bucket/key?{query}").parse().unwrap();
-    check(table::find(operation).unwrap().state, &uri, &headers).map_err(|error| error.code().clone())
+    check(table::find(operation).unwrap(), &uri, &headers).map_err(|error| error.code().clone())
 }
 
 #[test]
