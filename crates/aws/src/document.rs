@@ -38,10 +38,9 @@ const SUMS: &[(&str, Sum)] = &[
 /// Whether the request carries a document with a checksum beside it.
 pub(crate) fn has_checksum(parts: &request::Parts) -> bool {
     let writes = parts.method == Method::POST || parts.method == Method::PUT;
-    let document = parts
-        .uri
-        .query()
-        .is_some_and(|query| query.split('&').any(|pair| DOCUMENTS.contains(&pair.split('=').next().unwrap_or_default())));
+    let document = parts.uri.query().is_some_and(|query| {
+        query.split('&').any(|pair| DOCUMENTS.contains(&pair.split('=').next().unwrap_or_default()))
+    });
     writes && document && SUMS.iter().any(|(name, _)| parts.headers.contains_key(*name))
 }
 
@@ -70,11 +69,14 @@ where
 fn check(headers: &HeaderMap, body: &[u8]) -> Result<(), S3Error> {
     for (name, sum) in SUMS {
         for value in headers.get_all(*name) {
-            let wanted = STANDARD.decode(value.as_bytes()).map_err(|_| {
-                refuse(S3ErrorCode::InvalidDigest, format!("the header `{name}` is not Base64"))
-            })?;
+            let wanted = STANDARD
+                .decode(value.as_bytes())
+                .map_err(|_| refuse(S3ErrorCode::InvalidDigest, format!("the header `{name}` is not Base64")))?;
             if wanted != sum(body) {
-                return Err(refuse(S3ErrorCode::BadDigest, format!("the body is not the one that `{name}` was made from")));
+                return Err(refuse(
+                    S3ErrorCode::BadDigest,
+                    format!("the body is not the one that `{name}` was made from"),
+                ));
             }
         }
     }

@@ -330,6 +330,8 @@ async fn buckets() {
     assert_eq!(removed.status, 204, "{}", removed.text());
     assert_eq!(world.s3(&world.ann, &call("DELETE", "/mine-1")).await.status, 204);
     assert_eq!(world.s3(&world.ann, &call("HEAD", "/mine-1")).await.status, 404);
+    assert!(world.access.locations_in("mine-1").is_empty());
+    world.maintenance.once().await;
     assert_eq!(world.s3(&world.ann, &call("PUT", "/Bad_Name")).await.status, 400);
     let elsewhere =
         "<CreateBucketConfiguration><LocationConstraint>mars-1</LocationConstraint></CreateBucketConfiguration>";

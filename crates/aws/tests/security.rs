@@ -26,7 +26,11 @@ async fn reading_a_version_needs_its_own_action() {
     let world = World::new().await;
     let version = put(&world, "/trial/key", "old").await;
     put(&world, "/trial/key", "new").await;
-    let keys = narrowed(&world, r#"{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject","s3:GetObjectTagging"],"Resource":"*"}"#).await;
+    let keys = narrowed(
+        &world,
+        r#"{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject","s3:GetObjectTagging"],"Resource":"*"}"#,
+    )
+    .await;
     world.s3(&keys, &call("GET", "/trial/key")).await.ok();
     world.s3(&keys, &call("GET", "/trial/key").query("versionId", &version)).await.expect(403, "AccessDenied");
     assert_eq!(world.s3(&keys, &call("HEAD", "/trial/key").query("versionId", &version)).await.status, 403);
@@ -42,9 +46,12 @@ async fn reading_a_version_needs_its_own_action() {
 async fn a_copied_part_needs_the_right_to_read_its_source() {
     let world = World::new().await;
     world.s3(&world.bob, &call("PUT", "/secret/x").body("hidden")).await.ok();
-    let upload = world.s3(&world.ann, &call("POST", "/trial/up").query("uploads", "")).await.ok().element("UploadId").unwrap();
+    let upload =
+        world.s3(&world.ann, &call("POST", "/trial/up").query("uploads", "")).await.ok().element("UploadId").unwrap();
     let part = call("PUT", "/trial/up").query("partNumber", "1").query("uploadId", &upload);
-    for source in ["/secret/x", "secret/x", "/trial/../secret/x", "arn:aws:s3:eu-north-1:123456789012:accesspoint/a/object/x"] {
+    for source in
+        ["/secret/x", "secret/x", "/trial/../secret/x", "arn:aws:s3:eu-north-1:123456789012:accesspoint/a/object/x"]
+    {
         let reply = world.s3(&world.ann, &part.clone().header("x-amz-copy-source", source)).await;
         assert!((400..502).contains(&reply.status) && !reply.text().contains("hidden"), "{source}: {}", reply.text());
     }
@@ -103,7 +110,9 @@ async fn a_caller_cannot_choose_its_condition_keys() {
     .await;
     let get = call("GET", "/trial/key");
     world.s3(&keys, &get).await.expect(403, "AccessDenied");
-    for header in ["x-forwarded-for", "x-real-ip", "forwarded", "sourceip", "aws-sourceip", "x-client-ip", "true-client-ip"] {
+    for header in
+        ["x-forwarded-for", "x-real-ip", "forwarded", "sourceip", "aws-sourceip", "x-client-ip", "true-client-ip"]
+    {
         world.s3(&keys, &get.clone().header(header, "10.0.0.1")).await.expect(403, "AccessDenied");
         let unsigned = get.clone().unsigned(header, "10.0.0.1");
         world.s3(&keys, &unsigned).await.expect(403, "AccessDenied");
@@ -131,10 +140,23 @@ async fn a_caller_cannot_choose_its_condition_keys() {
 async fn keys_do_not_climb() {
     let world = World::new().await;
     world.s3(&world.bob, &call("PUT", "/secret/x").body("hidden")).await.ok();
-    for path in ["/trial/../secret/x", "/trial/a/../../secret/x", "/trial/./x", "/trial//x", "/trial/a\\..\\x\0", "/trial/..", "/../secret/x"] {
+    for path in [
+        "/trial/../secret/x",
+        "/trial/a/../../secret/x",
+        "/trial/./x",
+        "/trial//x",
+        "/trial/a\\..\\x\0",
+        "/trial/..",
+        "/../secret/x",
+    ] {
         for method in ["GET", "PUT"] {
-            let reply = world.s3(&world.ann, &call(method, path).body(if method == "PUT" { "planted" } else { "" })).await;
-            assert!((400..500).contains(&reply.status) && !reply.text().contains("hidden"), "{method} {path}: {}", reply.text());
+            let reply =
+                world.s3(&world.ann, &call(method, path).body(if method == "PUT" { "planted" } else { "" })).await;
+            assert!(
+                (400..500).contains(&reply.status) && !reply.text().contains("hidden"),
+                "{method} {path}: {}",
+                reply.text()
+            );
         }
     }
     // An archive stays one object.
@@ -203,7 +225,10 @@ async fn bytes_on_disk_are_sealed_and_never_sealed_twice_alike() {
     let marker = "the marker that must not lie on disk in clear";
     let large = marker.repeat(20_000);
     for (path, body) in [("/trial/small", marker), ("/trial/large", large.as_str()), ("/trial/again", large.as_str())] {
-        let reply = world.s3(&world.ann, &call("PUT", path).header("x-amz-meta-note", "visible").body(body.to_owned())).await.ok();
+        let reply = world
+            .s3(&world.ann, &call("PUT", path).header("x-amz-meta-note", "visible").body(body.to_owned()))
+            .await
+            .ok();
         assert_eq!(reply.header("x-amz-server-side-encryption"), "aws:kms");
     }
     let files = files_under(&world.dir.path().join("objects"));
@@ -212,7 +237,8 @@ async fn bytes_on_disk_are_sealed_and_never_sealed_twice_alike() {
         let clear = bytes.windows(marker.len()).any(|window| window == marker.as_bytes());
         assert!(!clear, "{name} holds the object in clear");
     }
-    let bodies: Vec<&Vec<u8>> = files.iter().map(|(_, bytes)| bytes).filter(|bytes| bytes.len() > large.len() / 2).collect();
+    let bodies: Vec<&Vec<u8>> =
+        files.iter().map(|(_, bytes)| bytes).filter(|bytes| bytes.len() > large.len() / 2).collect();
     assert_eq!(bodies.len(), 2, "the two large objects lie on their own");
     assert_ne!(bodies[0][..64], bodies[1][..64]);
 }
@@ -240,9 +266,15 @@ async fn a_lock_is_refused_and_never_half_set() {
         ("x-amz-object-lock-legal-hold", "ON"),
         ("x-amz-bypass-governance-retention", "true"),
     ] {
-        world.s3(&world.ann, &call("PUT", "/trial/locked").header(name, value).body("x")).await.expect(501, "NotImplemented");
+        world
+            .s3(&world.ann, &call("PUT", "/trial/locked").header(name, value).body("x"))
+            .await
+            .expect(501, "NotImplemented");
     }
-    world.s3(&world.ann, &call("PUT", "/lock-1").header("x-amz-bucket-object-lock-enabled", "true")).await.expect(501, "NotImplemented");
+    world
+        .s3(&world.ann, &call("PUT", "/lock-1").header("x-amz-bucket-object-lock-enabled", "true"))
+        .await
+        .expect(501, "NotImplemented");
     world.s3(&world.ann, &call("GET", "/trial/locked")).await.expect(404, "NoSuchKey");
 }
 
@@ -324,11 +356,27 @@ async fn there_are_no_default_credentials() {
 async fn nothing_is_served_to_nobody() {
     let world = World::new().await;
     put(&world, "/trial/key", "x").await;
-    for path in ["/", "/trial", "/trial/key", "/metrics", "/minio/v2/metrics/cluster", "/minio/health/live", "/debug/pprof/", "/profile/cpu", "/rustfs/admin/v3/info", "/health", "/_status"] {
+    for path in [
+        "/",
+        "/trial",
+        "/trial/key",
+        "/metrics",
+        "/minio/v2/metrics/cluster",
+        "/minio/health/live",
+        "/debug/pprof/",
+        "/profile/cpu",
+        "/rustfs/admin/v3/info",
+        "/health",
+        "/_status",
+    ] {
         for method in ["GET", "HEAD", "PUT", "POST", "DELETE"] {
             let reply = world.bare(&call(method, path)).await;
             assert!((400..502).contains(&reply.status), "{method} {path}: {}", reply.status);
-            assert!(reply.status == 403 || reply.status == 400 || reply.status == 501, "{method} {path}: {}", reply.status);
+            assert!(
+                reply.status == 403 || reply.status == 400 || reply.status == 501,
+                "{method} {path}: {}",
+                reply.status
+            );
         }
     }
     world.s3(&world.ann, &call("GET", "/trial/key")).await.ok();
@@ -351,7 +399,11 @@ async fn an_unsigned_trailer_does_not_excuse_the_signature() {
     };
     let attempts = [
         base(call("PUT", "/trial/planted").query("X-Amz-Credential", &credential)),
-        base(call("PUT", "/trial/planted").query("X-Amz-Credential", &credential).query("X-Amz-Security-Token", &world.ann.token)),
+        base(
+            call("PUT", "/trial/planted")
+                .query("X-Amz-Credential", &credential)
+                .query("X-Amz-Security-Token", &world.ann.token),
+        ),
         base(
             call("PUT", "/trial/planted")
                 .query("X-Amz-Algorithm", "AWS4-HMAC-SHA256")
@@ -393,7 +445,10 @@ async fn a_presigned_put_obeys_no_header_that_was_not_signed() {
     world.s3(&world.ann, &get).await.expect(403, "AccessDenied");
     // A presigned URL is of its method and its key alone.
     world.raw("GET", &url, &[], "").await.expect(403, "SignatureDoesNotMatch");
-    world.raw("PUT", &url.replace("/trial/upload", "/trial/other"), &[], "x").await.expect(403, "SignatureDoesNotMatch");
+    world
+        .raw("PUT", &url.replace("/trial/upload", "/trial/other"), &[], "x")
+        .await
+        .expect(403, "SignatureDoesNotMatch");
 }
 
 // RustFS: a second front end that did not ask the same gate; and access that outlived its reason.
@@ -403,7 +458,8 @@ async fn what_is_taken_away_is_gone_at_every_door() {
     put(&world, "/trial/key", "x").await;
     let url = world.presigned(&world.ann, &call("GET", "/trial/key"), 600);
     let (ann, readers) = (world.people.ann, world.groups.readers);
-    let end = move |txn: &mut store::WriteTxn<'_>| facts::end_membership(txn, Member::Person(ann), readers, Some("left"));
+    let end =
+        move |txn: &mut store::WriteTxn<'_>| facts::end_membership(txn, Member::Person(ann), readers, Some("left"));
     world.store.write(Actor::System, end).await.unwrap();
     let denied = |status: u16| status == 403 || status == 400;
     assert!(denied(world.s3(&world.ann, &call("GET", "/trial/key")).await.status));
@@ -449,11 +505,14 @@ async fn floods_are_answered_slow_down() {
 async fn malformed_requests_are_answered() {
     let world = World::new().await;
     let delete = |xml: &str| call("POST", "/trial").query("delete", "").body(xml.to_owned());
-    for xml in ["", "<", "<Delete>", "<Delete></Delete>", "not xml", "<Delete><Object><Key>a</Key></Object></Delete", "\u{0}"] {
+    for xml in
+        ["", "<", "<Delete>", "<Delete></Delete>", "not xml", "<Delete><Object><Key>a</Key></Object></Delete", "\u{0}"]
+    {
         let reply = world.s3(&world.ann, &delete(xml)).await;
         assert!((400..500).contains(&reply.status), "{xml:?}: {} {}", reply.status, reply.text());
     }
-    let bomb = format!("<!DOCTYPE d [<!ENTITY a \"{}\">]><Delete><Object><Key>&a;</Key></Object></Delete>", "x".repeat(1000));
+    let bomb =
+        format!("<!DOCTYPE d [<!ENTITY a \"{}\">]><Delete><Object><Key>&a;</Key></Object></Delete>", "x".repeat(1000));
     let reply = world.s3(&world.ann, &delete(&bomb)).await;
     assert!((400..500).contains(&reply.status), "{} {}", reply.status, reply.text());
     for broken in ["0\r\n", "zz\r\nabc\r\n0\r\n\r\n", "7\r\nabc", "ffffffffffffffff\r\nx"] {

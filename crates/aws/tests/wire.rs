@@ -222,7 +222,8 @@ pub(crate) fn presigned_for(
         let own = call.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
         list.push_str(&format!("{name}:{}\n", own.unwrap_or(host)));
     }
-    let payload = if service == "s3" { "UNSIGNED-PAYLOAD".to_owned() } else { hex::encode(crypto::sha256(&call.body).0) };
+    let payload =
+        if service == "s3" { "UNSIGNED-PAYLOAD".to_owned() } else { hex::encode(crypto::sha256(&call.body).0) };
     let canonical = format!("{}\n{path}\n{query}\n{list}\n{}\n{payload}", call.method, names.join(";"));
     format!("{target}&X-Amz-Signature={}", signature(keys, service, &date, &canonical))
 }
