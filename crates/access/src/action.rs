@@ -110,3 +110,6 @@ macro_rules! actions {
     };
 }
 pub(crate) use actions;
+
+#[cfg(test)]
+mod tests;
