@@ -12,6 +12,7 @@ mod limits;
 mod tokens;
 mod verify;
 
+use access::OpContext;
 use base::{PersonId, Secret};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use protocols::oidc::{ClientAuth, Endpoints, ErrorCode, OAuthError};
@@ -72,11 +73,16 @@ impl Provider {
     ///
     /// # Errors
     /// As [`Directory::authenticate`].
-    pub async fn sign_in(&self, username: &str, password: &Secret<String>) -> Result<(SignIn, Secret<String>), Error> {
+    pub async fn sign_in(
+        &self,
+        op: &OpContext,
+        username: &str,
+        password: &Secret<String>,
+    ) -> Result<(SignIn, Secret<String>), Error> {
         // The position is taken before the password is checked: a cut that comes between cuts this sign-in too.
         let position = self.0.entitlements.position();
-        let person = self.0.directory.authenticate(username, password).await?;
-        self.0.directory.begin_sign_in(person, position).await
+        let person = self.0.directory.authenticate(op, username, password).await?;
+        self.0.directory.begin_sign_in(op, person, position).await
     }
 
     /// The sign-in behind a cookie, if it lasts, was not cut, and its person may sign in.

@@ -2,14 +2,15 @@
 //!
 //! A sign-in is a record under the hash of its cookie. INVARIANT: whoever can read the store cannot sign in with it.
 
-use access::AuthPosition;
-use base::{Actor, Ids, PersonId, Secret, SignInId, Timestamp};
+use access::{AuthPosition, OpContext};
+use base::{Actor, DecisionId, Ids, PersonId, Secret, SignInId, Timestamp};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use crypto::sha256;
+use ledger::{Entry, EventType, Phase, Sealed, UserIdentity};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::time::Duration;
-use store::{ReadTxn, WriteTxn, prefix_end};
+use store::{PendingEntry, ReadTxn, WriteTxn, prefix_end};
 
 use crate::{
     Directory, Error, PersonStatus, Username, facts,
@@ -28,6 +29,9 @@ const SEEN_EVERY: Duration = Duration::from_secs(60);
 const SIGN_INS_MAX: usize = 1000;
 /// Longest user name that is looked at; longer ones are nobody's.
 const NAME_CHARS_MAX: usize = 128;
+
+/// Characters of the program's name that are kept.
+const AGENT_CHARS_MAX: usize = 256;
 
 /// Authentication context of a password alone.
 pub const ACR_PASSWORD: &str = "urn:galen:acr:password";
@@ -56,6 +60,18 @@ fn index_key(person: PersonId, cookie: &[u8; 32]) -> Vec<u8> {
     [person.bytes().as_slice(), cookie].concat()
 }
 
+/// An entry of the ledger about signing in.
+fn note(id: DecisionId, now: Timestamp, name: &str, who: UserIdentity) -> Entry {
+    let mut entry = Entry::new(Phase::Note, id, now, "galen.directory", name, who);
+    entry.event_type = EventType::GalenSignIn;
+    entry
+}
+
+fn pending(entry: &Entry) -> Result<PendingEntry, Error> {
+    let bytes = entry.encode().map_err(|_| Error::Damaged { what: "ledger entry" })?;
+    Ok(PendingEntry { id: entry.event_id.uuid(), bytes })
+}
+
 struct Account {
     person: PersonId,
     active: bool,
@@ -67,12 +83,17 @@ impl Directory {
     ///
     /// # Errors
     /// [`Error::WrongCredentials`], [`Error::Locked`], [`Error::Busy`].
-    pub async fn authenticate(&self, username: &str, password: &Secret<String>) -> Result<PersonId, Error> {
+    pub async fn authenticate(
+        &self,
+        op: &OpContext,
+        username: &str,
+        password: &Secret<String>,
+    ) -> Result<PersonId, Error> {
         let username: String = username.trim().chars().take(NAME_CHARS_MAX).collect();
         let parsed = username.parse::<Username>().ok();
         let folded = parsed.as_ref().map_or_else(|| username.to_lowercase(), Username::folded);
         let name = self.0.custody.index_hash("username", folded.as_bytes())?;
-        self.count_attempt(name).await?;
+        self.count_attempt(op, name).await?;
         let account = self.account(name).await?;
         let hash = account.as_ref().and_then(|account| account.hash.as_ref());
         let matches = self.0.passwords.verify(password, hash).await?;
@@ -85,13 +106,18 @@ impl Directory {
         }
     }
 
-    async fn count_attempt(&self, name: [u8; 32]) -> Result<(), Error> {
+    async fn count_attempt(&self, op: &OpContext, name: [u8; 32]) -> Result<(), Error> {
+        let (entry, request, now) = (DecisionId::from_uuid(self.0.effects.uuid()), op.request, self.0.effects.now());
         let counted = self.0.store.write(Actor::System, move |txn| -> Result<Attempt, Error> {
             let attempt = lockout::attempt(txn, &name)?;
             if let Attempt::Refused { just_now: true, until } = attempt {
                 // Security learns of it at once (SIG-07): the outbox is what notifications are sent from.
                 let person = people::person_by_hash(txn, &name)?;
                 txn.outbox("sign_in.locked", &json!({"person": person, "until": until}))?;
+                let who = person.map_or(UserIdentity::anonymous(), |person| UserIdentity::new(Actor::Person(person)));
+                let mut note = note(entry, now, "SignInLocked", who);
+                note.request_id = Some(request);
+                txn.pending(&pending(&note)?)?;
             }
             Ok(attempt)
         });
@@ -122,11 +148,17 @@ impl Directory {
     }
 
     /// Begins a sign-in of a person who was authenticated just now; gives it with the secret for its cookie.
-    /// `position` is the issuer's sequence number.
+    /// `position` is the issuer's sequence number. The ledger has an entry of it under the sign-in's id; the address and the
+    /// program it came from are sealed in it.
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub async fn begin_sign_in(&self, person: PersonId, position: u64) -> Result<(SignIn, Secret<String>), Error> {
+    pub async fn begin_sign_in(
+        &self,
+        op: &OpContext,
+        person: PersonId,
+        position: u64,
+    ) -> Result<(SignIn, Secret<String>), Error> {
         let secret = BASE64_URL_SAFE_NO_PAD.encode(self.0.crypto.bytes::<32>());
         let cookie = sha256(secret.as_bytes()).0;
         let now = self.0.effects.now();
@@ -139,16 +171,33 @@ impl Directory {
             acr: Some(ACR_PASSWORD.to_owned()),
         };
         let sign_in = SignIn { id: SignInId::from_uuid(self.0.effects.uuid()), person, auth, seen: now };
+        let entry = pending(&self.sign_in_note(op, &sign_in, now).await?)?;
         let (value, expires) = (facts::bytes(&sign_in)?, Some(after(now, SIGN_IN_LASTS)));
         self.0
             .store
             .write(Actor::Person(person), move |txn| -> Result<(), Error> {
                 txn.record_put(CLASS, &cookie, &value, expires)?;
                 txn.record_put(BY_PERSON, &index_key(person, &cookie), &[], expires)?;
+                txn.pending(&entry)?;
                 Ok(())
             })
             .await?;
         Ok((sign_in, Secret::new(secret)))
+    }
+
+    async fn sign_in_note(&self, op: &OpContext, sign_in: &SignIn, now: Timestamp) -> Result<Entry, Error> {
+        let id = DecisionId::from_uuid(sign_in.id.uuid());
+        let mut entry = note(id, now, "SignIn", UserIdentity::new(Actor::Person(sign_in.person)));
+        entry.request_id = Some(op.request);
+        entry.request_parameters = Some(
+            json!({"signIn": sign_in.id, "amr": sign_in.auth.amr, "acr": sign_in.auth.acr, "position": sign_in.auth.seq}),
+        );
+        let agent: Option<String> = op.user_agent.as_ref().map(|agent| agent.chars().take(AGENT_CHARS_MAX).collect());
+        let personal = json!({"sourceIPAddress": op.source_ip, "userAgent": agent}).to_string();
+        if let Some(blob) = self.0.custody.seal_blob(sign_in.person, personal.as_bytes()).await? {
+            entry.sealed.push(Sealed { subject: sign_in.person.to_string(), blob });
+        }
+        Ok(entry)
     }
 
     /// The sign-in behind a cookie, if it still lasts. Whether an epoch cut it is the caller's question.

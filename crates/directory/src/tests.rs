@@ -1,10 +1,11 @@
 //! The directory on a real store in a temporary folder, with a clock that tests move.
 
 mod flows;
+mod folds;
 mod people;
 
 use crate::*;
-use access::{Access, AuthPosition, EpochKey, Epochs, Permit, api};
+use access::{Access, AuthPosition, EpochKey, Epochs, OpContext, Permit, api};
 use base::{AccountId, ClientId, Clock, GroupId, Ids, NodeId, PersonId, Secret, Timestamp};
 use crypto::SystemEntropy;
 use custody::{Purpose, Seal, SoftwareToken, SoftwareTokenOptions};
@@ -106,6 +107,11 @@ impl World {
 
     pub(crate) fn pass(&self, time: Duration) {
         self.hand.0.fetch_add(i64::try_from(time.as_micros()).unwrap(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn op(&self) -> OpContext {
+        let op = OpContext::anonymous(&self.effects, access::Edge::Api);
+        op.with_transport(Some("192.0.2.7".parse().unwrap()), true)
     }
 
     pub(crate) fn permit<A: access::Action>(&self, action: A, resource: A::Resource) -> Permit<A> {

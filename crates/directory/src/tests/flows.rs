@@ -29,7 +29,7 @@ fn param(url: &str, name: &str) -> Option<String> {
 }
 
 async fn code(world: &World) -> String {
-    let (sign_in, _) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
+    let (sign_in, _) = world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
     let asked = world.provider.ask(query("").as_bytes()).await.unwrap();
     let Answer::Redirect(url) = world.provider.answer(&asked, Some(&sign_in)).await.unwrap() else { panic!() };
     assert!(url.starts_with("http://127.0.0.1:5000/callback?"));
@@ -146,7 +146,7 @@ async fn an_audience_is_limited_by_the_clients_list() {
 #[tokio::test]
 async fn prompt_and_max_age_are_kept() {
     let world = world().await;
-    let (sign_in, _) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
+    let (sign_in, _) = world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
     let ask = async |extra: &str| world.provider.ask(query(extra).as_bytes()).await.unwrap();
     let none = world.provider.answer(&ask("&prompt=none").await, None).await;
     let Err(Refused::Redirect(url)) = none else { panic!() };
@@ -199,7 +199,7 @@ async fn a_device_signs_in_after_the_person_agreed() {
     };
     assert!(poll(&device).await.err().unwrap().starts_with("authorization_pending"));
     assert!(poll(&device).await.err().unwrap().starts_with("slow_down"));
-    let (sign_in, _) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
+    let (sign_in, _) = world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
     assert!(world.provider.device_asked(&sign_in, "BBBB-BBBB").await.is_err());
     let asked = world.provider.device_asked(&sign_in, &user.to_lowercase()).await.unwrap();
     assert_eq!(asked.client, "Galen command line");

@@ -69,10 +69,10 @@ async fn five_failures_lock_a_name_whether_it_exists_or_not() {
     let ann = world.person("ann").await;
     for name in ["ann", "nobody"] {
         for _ in 0..FAILURES_MAX {
-            let wrong = world.directory.authenticate(name, &password("not the password")).await;
+            let wrong = world.directory.authenticate(&world.op(), name, &password("not the password")).await;
             assert!(matches!(wrong, Err(Error::WrongCredentials)), "{name}");
         }
-        let locked = world.directory.authenticate(name, &password(PASSWORD)).await;
+        let locked = world.directory.authenticate(&world.op(), name, &password(PASSWORD)).await;
         assert!(matches!(locked, Err(Error::Locked { .. })), "{name}");
     }
     let feed = world.store.feed(Position::START, 1000).await.unwrap();
@@ -82,23 +82,43 @@ async fn five_failures_lock_a_name_whether_it_exists_or_not() {
         .filter(|item| matches!(&item.what, store::FeedWhat::Event { kind, .. } if kind == "sign_in.locked"));
     assert_eq!(events.count(), 2);
     world.pass(LOCKED_FOR);
-    assert_eq!(world.directory.authenticate("Ann", &password(PASSWORD)).await.unwrap(), ann);
+    assert_eq!(world.directory.authenticate(&world.op(), "Ann", &password(PASSWORD)).await.unwrap(), ann);
     // A success forgives what came before it.
     for _ in 0..FAILURES_MAX - 1 {
-        world.directory.authenticate("ann", &password("not the password")).await.unwrap_err();
+        world.directory.authenticate(&world.op(), "ann", &password("not the password")).await.unwrap_err();
     }
-    world.directory.authenticate("ann", &password(PASSWORD)).await.unwrap();
-    world.directory.authenticate("ann", &password("not the password")).await.unwrap_err();
-    world.directory.authenticate("ann", &password(PASSWORD)).await.unwrap();
+    world.directory.authenticate(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
+    world.directory.authenticate(&world.op(), "ann", &password("not the password")).await.unwrap_err();
+    world.directory.authenticate(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
+}
+
+// verifies: AUD-11
+#[tokio::test]
+async fn sign_ins_and_lockouts_are_in_the_ledger_without_the_address_in_clear() {
+    let world = World::new().await;
+    let ann = world.person("ann").await;
+    let (sign_in, _) = world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
+    for _ in 0..=FAILURES_MAX {
+        world.directory.authenticate(&world.op(), "ann", &password("not the password")).await.unwrap_err();
+    }
+    let pending = world.store.pending_page(0, 1000).await.unwrap();
+    let entries: Vec<_> = pending.iter().map(|row| ledger::Entry::decode(&row.bytes).unwrap()).collect();
+    let named = |name: &str| entries.iter().find(|entry| entry.event_name == name).unwrap();
+    let entry = named("SignIn");
+    assert_eq!((entry.event_id.uuid(), entry.user_identity.person), (sign_in.id.uuid(), Some(ann)));
+    assert!(!String::from_utf8(entry.encode().unwrap()).unwrap().contains("192.0.2.7"));
+    let opened = world.directory.0.custody.open_blob(ann, &entry.sealed[0].blob).await.unwrap().unwrap();
+    assert!(String::from_utf8(opened.expose().clone()).unwrap().contains("192.0.2.7"));
+    assert_eq!(named("SignInLocked").user_identity.person, Some(ann));
 }
 
 #[tokio::test]
 async fn a_new_password_cuts_what_is_open_and_ends_the_lockout() {
     let world = World::new().await;
     let ann = world.person("ann").await;
-    let (_, cookie) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
+    let (_, cookie) = world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
     for _ in 0..=FAILURES_MAX {
-        world.directory.authenticate("ann", &password("not the password")).await.unwrap_err();
+        world.directory.authenticate(&world.op(), "ann", &password("not the password")).await.unwrap_err();
     }
     let permit = world.permit(api::SetPassword, ann);
     let short = world.directory.set_password(permit, &password("short"), None).await;
@@ -106,26 +126,32 @@ async fn a_new_password_cuts_what_is_open_and_ends_the_lockout() {
     let permit = world.permit(api::SetPassword, ann);
     world.directory.set_password(permit, &password("another long phrase"), None).await.unwrap();
     assert!(world.provider.signed_in(&cookie).await.unwrap().is_none());
-    assert!(matches!(world.directory.authenticate("ann", &password(PASSWORD)).await, Err(Error::WrongCredentials)));
-    world.directory.authenticate("ann", &password("another long phrase")).await.unwrap();
+    assert!(matches!(
+        world.directory.authenticate(&world.op(), "ann", &password(PASSWORD)).await,
+        Err(Error::WrongCredentials)
+    ));
+    world.directory.authenticate(&world.op(), "ann", &password("another long phrase")).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_deactivated_person_cannot_sign_in() {
     let world = World::new().await;
     let ann = world.person("ann").await;
-    let (_, cookie) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
+    let (_, cookie) = world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
     assert!(world.provider.signed_in(&cookie).await.unwrap().is_some());
     let permit = || world.permit(api::DeactivatePerson, ann);
     world.directory.set_active(permit(), false, Some("left".to_owned())).await.unwrap();
     assert!(world.provider.signed_in(&cookie).await.unwrap().is_none());
-    assert!(matches!(world.directory.authenticate("ann", &password(PASSWORD)).await, Err(Error::WrongCredentials)));
+    assert!(matches!(
+        world.directory.authenticate(&world.op(), "ann", &password(PASSWORD)).await,
+        Err(Error::WrongCredentials)
+    ));
     let twice = world.directory.set_active(permit(), false, None).await;
     assert!(matches!(twice, Err(Error::NotActive { status: "deactivated", .. })));
     world.directory.set_active(permit(), true, None).await.unwrap();
     // The old sign-in stays cut; a new one works.
     assert!(world.provider.signed_in(&cookie).await.unwrap().is_none());
-    world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
+    world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
 }
 
 // verifies: IAM-06
@@ -133,14 +159,14 @@ async fn a_deactivated_person_cannot_sign_in() {
 async fn a_sign_in_ends_when_idle_and_at_the_end_of_the_day() {
     let world = World::new().await;
     world.person("ann").await;
-    let (_, cookie) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
+    let (_, cookie) = world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
     for _ in 0..12 {
         world.pass(SIGN_IN_IDLE - Duration::from_secs(90));
         assert!(world.provider.signed_in(&cookie).await.unwrap().is_some());
     }
     world.pass(SIGN_IN_IDLE);
     assert!(world.provider.signed_in(&cookie).await.unwrap().is_none());
-    let (_, cookie) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
+    let (_, cookie) = world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
     for _ in 0..13 {
         world.pass(SIGN_IN_IDLE - Duration::from_secs(90));
         world.provider.signed_in(&cookie).await.unwrap();
@@ -196,7 +222,7 @@ async fn erasing_needs_two_people_and_leaves_only_the_id() {
     let group = world.group("g").await;
     let edge = MembershipEdge { member: Member::Person(ann), group };
     world.directory.add_member(world.permit(api::AddMember, edge), None).await.unwrap();
-    let (_, cookie) = world.provider.sign_in("ann", &password(PASSWORD)).await.unwrap();
+    let (_, cookie) = world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
     let approval = |by: PersonId| Approval { by, session: SessionId::from_uuid(world.effects.uuid()) };
     let ask = |first: Approval| {
         world.store.write(Actor::Person(first.by), move |txn| erasure::request(txn, ann, first, "asked"))
@@ -220,7 +246,10 @@ async fn erasing_needs_two_people_and_leaves_only_the_id() {
     assert_eq!((left.status, left.personal), (PersonStatus::Erased, None));
     assert!(world.directory.memberships_of(edge.member).await.unwrap().is_empty());
     assert!(world.provider.signed_in(&cookie).await.unwrap().is_none());
-    assert!(matches!(world.directory.authenticate("ann", &password(PASSWORD)).await, Err(Error::WrongCredentials)));
+    assert!(matches!(
+        world.directory.authenticate(&world.op(), "ann", &password(PASSWORD)).await,
+        Err(Error::WrongCredentials)
+    ));
     assert!(matches!(ask(approval(bob)).await, Err(Error::NotActive { status: "erased", .. })));
     // The source identity stays reserved for ever.
     let mut new = new_person("ann3", "ann@example.com");

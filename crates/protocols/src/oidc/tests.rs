@@ -162,3 +162,32 @@ fn corpus_and_mutations_of_requests_never_panic() {
         drop(DeviceRequest::parse(bytes, std::str::from_utf8(bytes).ok()));
     });
 }
+
+proptest::proptest! {
+    #[test]
+    fn a_form_reads_what_a_form_writer_wrote(pairs in proptest::collection::btree_map("[a-z_é&=+% ]{1,12}", "[^\\p{Cc}]{1,40}", 0..20)) {
+        let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish();
+        let form = Form::parse(text.as_bytes()).unwrap();
+        for (name, value) in &pairs {
+            proptest::prop_assert_eq!(form.value(name), Some(value.as_str()));
+        }
+        proptest::prop_assert_eq!(form.pairs().count(), pairs.len());
+    }
+
+    #[test]
+    fn only_the_verifier_meets_its_challenge(verifier in "[A-Za-z0-9._~-]{43,128}", other in "[A-Za-z0-9._~-]{43,128}") {
+        use base64::Engine as _;
+        let digest = crypto::sha256(verifier.as_bytes()).0;
+        let challenge = Challenge::parse(&base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(digest)).unwrap();
+        proptest::prop_assert!(challenge.is_met_by(&verifier));
+        proptest::prop_assert_eq!(challenge.is_met_by(&other), verifier == other);
+    }
+
+    #[test]
+    fn a_loopback_redirect_differs_in_its_port_only(port in 1_u16.., path in "[a-z]{1,8}", other in "[a-z]{1,8}") {
+        let uri = RedirectUri::parse(&format!("http://127.0.0.1/{path}")).unwrap();
+        let given = format!("http://127.0.0.1:{port}/{other}");
+        proptest::prop_assert_eq!(uri.matches(&given, true), path == other);
+        proptest::prop_assert!(!uri.matches(&given, false));
+    }
+}

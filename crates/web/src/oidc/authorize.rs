@@ -116,7 +116,7 @@ pub(super) async fn sign_in(Extract(state): Extract<State>, caller: Caller, body
     let again = SignInForm { asked: asked.as_ref(), request, user_code };
     let username = form.value("username").unwrap_or_default();
     let password = Secret::new(form.value("password").unwrap_or_default().to_owned());
-    let (sign_in, cookie) = match state.provider.sign_in(username, &password).await {
+    let (sign_in, cookie) = match state.provider.sign_in(&caller.op, username, &password).await {
         Ok(signed_in) => signed_in,
         Err(error) => return not_signed_in(&state, &caller, &again, username, &error),
     };
