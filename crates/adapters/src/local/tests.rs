@@ -177,6 +177,35 @@ async fn a_pack_of_gaps_alone_is_removed() {
 }
 
 #[tokio::test]
+async fn altered_packs_are_listed_without_end_or_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let (disk, effects) = (Disk::default(), effects());
+    let backend = LocalBackend::open_on(dir.path(), Arc::new(disk.clone())).unwrap();
+    for len in [0, 10, 64, 3000, 65_000] {
+        let id = BlobId::from_uuid(effects.uuid());
+        backend.put(id, Bytes::from(content(id, len))).await.unwrap();
+    }
+    let packs = dir.path().join("packs");
+    let [pack] = &disk.list(&packs).unwrap()[..] else { panic!("one pack") };
+    let handle = disk.open(&packs.join(&pack.name)).unwrap();
+    let mut original = vec![0; usize::try_from(pack.len).unwrap()];
+    handle.read_at(&mut original, 0).unwrap();
+    for round in 0..150_u64 {
+        // Eight bytes somewhere become something else; the headers are where it hurts.
+        let dice = round.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let at = if round % 2 == 0 { dice >> 20 } else { (dice >> 20) % 256 } % (pack.len - 8);
+        handle.write_at(&dice.to_be_bytes(), at).unwrap();
+        for blob in list_all(&backend).await.unwrap() {
+            let bytes = read_whole(&backend, &blob).await.unwrap();
+            assert_eq!(bytes, content(blob.id, bytes.len()), "round {round}: an altered body is listed");
+        }
+        let place = usize::try_from(at).unwrap();
+        handle.write_at(&original[place..place + 8], at).unwrap();
+    }
+    assert_eq!(list_all(&backend).await.unwrap().len(), 5);
+}
+
+#[tokio::test]
 async fn a_wrong_place_deletes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let effects = effects();

@@ -108,7 +108,10 @@ impl Objects {
         destination: &Permit<s3::PutObject>,
         copy: CopyPart,
     ) -> Result<(VersionId, PartInfo), Error> {
-        let target = Target::current(destination)?;
+        let target = match Target::current(destination) {
+            Ok(target) => target,
+            Err(error) => return finished(source, Err(error), |_: &(VersionId, PartInfo)| 0),
+        };
         let CopyPart { upload, part, range, source: conditions } = copy;
         let get = Get { range: range.map(|(a, b)| ByteRange::Inclusive(a, b)), ..Get::default() };
         let open = self.open(source, get).await?;

@@ -143,19 +143,34 @@ impl Objects {
         finished(destination, result, |copied| copied.written.size)
     }
 
-    async fn copy_permitted<A: ReadsObject>(
+    /// Where a copy goes, if it can.
+    async fn copy_target<A: ReadsObject>(
         &self,
-        source: Permit<A>,
+        source: &Permit<A>,
         destination: &Permit<s3::PutObject>,
-        copy: Copy,
-    ) -> Result<Copied, Error> {
-        let from = Target::on_version(&source)?;
+        copy: &Copy,
+    ) -> Result<Target, Error> {
+        let from = Target::on_version(source)?;
         let target = Target::current(destination)?;
         let itself = from.bucket == target.bucket && from.key == target.key && from.version.is_none();
         if itself && copy.metadata == Directive::Copy {
             return Err(Error::CopyOntoItself);
         }
         self.refuse_early(&target, &copy.destination).await?;
+        Ok(target)
+    }
+
+    async fn copy_permitted<A: ReadsObject>(
+        &self,
+        source: Permit<A>,
+        destination: &Permit<s3::PutObject>,
+        copy: Copy,
+    ) -> Result<Copied, Error> {
+        let target = match self.copy_target(&source, destination, &copy).await {
+            Ok(target) => target,
+            // The source was not read, and its record says so.
+            Err(error) => return finished(source, Err(error), |_: &Copied| 0),
+        };
         let open = self.open(source, Get::default()).await?;
         let info = open.head.info;
         copy.source.check_source(&info.etag, info.modified)?;
