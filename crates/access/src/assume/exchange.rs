@@ -23,6 +23,9 @@ use super::claims::AwsClaims;
 use super::wishes::{self, TagSet};
 use super::{IdentityTokens, TokenFault, VerifiedToken};
 
+/// The call that unsigned requests with a token make.
+const WEB_IDENTITY: &str = "sts:AssumeRoleWithWebIdentity";
+
 /// The audience of the identity tokens that the management API exchanges (authorisation.md section 1).
 pub const MANAGEMENT_AUDIENCE: &str = "galen-cli";
 
@@ -37,7 +40,8 @@ pub async fn assume_role(access: &Access, op: &OpContext, request: AssumeRole) -
     let role = tool_role(access, op, &request.session)?;
     if request.source_identity.as_ref().is_some_and(|asked| *asked != parent.source_identity) {
         let message = "the source identity cannot be changed: the calling session has another one";
-        return Err(Fault::new(Code::AccessDenied, message));
+        let fault = Fault::new(Code::AccessDenied, message);
+        return Err(recorded(access, op, "sts:AssumeRole", "sts:SetSourceIdentity", &role, fault));
     }
     if parent.lineage.len() >= Session::LINEAGE_MAX {
         let message = format!("a chain of roles has at most {} links", Session::LINEAGE_MAX);
@@ -68,11 +72,18 @@ pub async fn assume_role_with_web_identity(
 ) -> Result<AssumeRoleWithWebIdentityOutput, Fault> {
     let verified = verify(access, tokens, op, &request.token).await?;
     let claims = AwsClaims::read(&verified.claims)?;
-    let listed = allowed_by_provider(&claims, request.session.role_arn.as_str())?;
     let op = op.clone().with_actor(verified.actor());
-    let role = tool_role(access, &op, &request.session)?;
-    let via = web_identity(&verified, listed)?;
-    check_identity(&verified, &claims)?;
+    let listed = allowed_by_provider(&claims, request.session.role_arn.as_str());
+    let role = tool_role(access, &op, &request.session);
+    // The roles claim is checked before the role is looked at; the record names the role where there is one.
+    let (role, listed) = match (role, listed) {
+        (Ok(role), Ok(listed)) => (role, listed),
+        (Ok(role), Err(fault)) => return Err(recorded(access, &op, WEB_IDENTITY, WEB_IDENTITY, &role, fault)),
+        (Err(_), Err(fault)) | (Err(fault), Ok(_)) => return Err(fault),
+    };
+    let refused = |fault| recorded(access, &op, WEB_IDENTITY, WEB_IDENTITY, &role, fault);
+    let via = web_identity(&verified, listed).map_err(refused)?;
+    check_identity(&verified, &claims).map_err(refused)?;
     let tags = wishes::tags(None, claims.tags, claims.transitive)?;
     let seconds = wishes::duration(request.session.duration_seconds, role.session_secs_max, false)?;
     let name = name(&request.role_session_name)?;
@@ -138,7 +149,7 @@ pub async fn management_session_for(
     verified: &VerifiedToken,
     role: Option<&str>,
 ) -> Result<Issued, Fault> {
-    current(access, verified)?;
+    current(access, op, verified)?;
     let op = op.clone().with_actor(verified.actor());
     let role = management_role(access, verified, role)?;
     let via = web_identity(verified, None)?;
@@ -164,17 +175,27 @@ async fn verify(
             return Err(fault.into());
         }
     };
-    current(access, &verified)?;
+    current(access, op, &verified)?;
     Ok(verified)
 }
 
-fn current(access: &Access, verified: &VerifiedToken) -> Result<(), Fault> {
+/// Records a refusal of somebody known that the gate was not asked about, and gives it back.
+fn recorded(access: &Access, op: &OpContext, call: &'static str, missing: &str, role: &Role, fault: Fault) -> Fault {
+    let reason = DenyReason::TrustSilent { role: role.id, action: missing.to_owned() };
+    access.record_refusal(op, call, &AssumableRole(role.id).into(), reason);
+    fault
+}
+
+fn current(access: &Access, op: &OpContext, verified: &VerifiedToken) -> Result<(), Fault> {
     let Some(key) = verified.epoch_key() else {
         return Err(Fault::new(Code::AccessDenied, "the token's subject is not known here, or may not sign in"));
     };
     match access.sessions().epochs().cut_of(key, &verified.auth) {
         None => Ok(()),
         Some(by) => {
+            let reason = DenyReason::SessionCut { epoch: by.key.to_string() };
+            let known = op.clone().with_actor(verified.actor());
+            access.record_refusal(&known, WEB_IDENTITY, &Installation.into(), reason);
             let message = format!("Token expired: the sign-in is older than the cut at {}; sign in again", by.epoch.at);
             Err(Fault::new(Code::ExpiredTokenException, message))
         }
@@ -229,8 +250,9 @@ fn tool_role(access: &Access, op: &OpContext, wishes: &SessionWishes) -> Result<
         found => {
             let target = found.map_or(RoleId::from_uuid(uuid::Uuid::nil()), |role| role.id);
             let reason = DenyReason::RoleEnded { role: target };
-            access.record_refusal(op, "sts:AssumeRole", &AssumableRole(target).into(), reason);
-            Err(not_authorized(op, "sts:AssumeRole", arn, None))
+            let call = if op.session.is_some() { "sts:AssumeRole" } else { WEB_IDENTITY };
+            access.record_refusal(op, call, &AssumableRole(target).into(), reason);
+            Err(not_authorized(op, call, arn, None))
         }
     }
 }

@@ -301,6 +301,12 @@ async fn claims_decide_before_and_beside_the_trust() {
         let token = house.token(name, change);
         assert_eq!(code(house.web(&token, |_| {}).await), expected, "{name}");
     }
+    // A session that was made makes the refusals before it durable; each of somebody known has its entry.
+    house.signed_in().await;
+    let member = Member::Person(ann());
+    let decisions = house.access.decisions_of(member, house.clock.now(), 100).await.unwrap();
+    let refused = decisions.iter().filter(|it| matches!(it.deny, Some(crate::DenyReason::TrustSilent { .. }))).count();
+    assert_eq!(refused, 6, "the roles claim twice, no identity, another's, a wildcard, no client");
 }
 
 #[tokio::test]
