@@ -27,7 +27,7 @@ pub enum Error {
         source: Box<::ledger::Error>,
     },
     /// There is no key to check the ledger with.
-    #[error("`{}` holds no log key: give the key that `galen ledger key` printed", dir.display())]
+    #[error("`{}` holds no usable `log.key`: is it the folder of a ledger, or a whole copy of one?", dir.display())]
     NoLogKey {
         /// The folder.
         dir: PathBuf,
