@@ -32,7 +32,9 @@ pub(super) async fn get(
     req: S3Request<dto::GetObjectInput>,
 ) -> S3Result<S3Response<dto::GetObjectOutput>> {
     let input = &req.input;
-    let target = edge.target(&req, &input.bucket, &input.key, input.version_id.as_deref())?;
+    let mut target = edge.target(&req, &input.bucket, &input.key, input.version_id.as_deref())?;
+    // The first range of a version is recorded before it flows; the later ones of the same minute do not wait.
+    target.op.keys.ranged = input.range.is_some() || input.part_number.is_some();
     let conditions = convert::conditions(
         input.if_match.as_ref(),
         input.if_none_match.as_ref(),
