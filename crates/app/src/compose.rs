@@ -2,13 +2,13 @@
 //!
 //! Opening goes from the bottom up and stops at the first part that refuses; closing goes from the top down.
 
-use access::{Access, Epochs, Leases, SessionDeps, Sessions, sessions::CustodyKeys};
+use access::Access;
 use anyhow::{Context, Result};
 use base::{Effects, NodeId, Secret};
 use crypto::Crypto;
 use custody::{Custody, Purpose, Seal, SoftwareToken, SoftwareTokenOptions, Token};
-use directory::Directory;
-use governance::{Governance, objects::Objects};
+use directory::{Directory, Provider};
+use governance::{Buckets, Governance, objects::Objects};
 use ledger::SignWith;
 use std::{
     fs,
@@ -20,7 +20,8 @@ use store::{
     Store,
     journal::{Journal, Options as JournalOptions, RealDisk},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 use crate::{
     config::{self, Config},
@@ -68,9 +69,11 @@ pub(crate) struct System {
     pub(crate) journal: Arc<Journal>,
     pub(crate) access: Access,
     pub(crate) directory: Directory,
+    pub(crate) provider: Provider,
     pub(crate) governance: Governance,
     pub(crate) objects: Objects,
-    stop: CancellationToken,
+    pub(crate) buckets: Buckets,
+    stopping: watch::Sender<bool>,
     tasks: TaskTracker,
 }
 
@@ -93,8 +96,7 @@ pub(crate) fn open_store(config: &Config, effects: &Effects) -> Result<Store> {
             store::Backend::Postgres { url: Secret::new(nouns::secret(url_file)?), connections: *connections }
         }
     };
-    let folds = access::facts::folds().into_iter().chain(access::epoch::folds());
-    let folds = folds.chain(directory::folds()).chain(governance::folds()).collect();
+    let folds = access::folds().into_iter().chain(directory::folds()).chain(governance::folds()).collect();
     let options = store::Options {
         backend,
         region: config.region.clone(),
@@ -131,30 +133,19 @@ impl System {
         let token = open_token(config, effects, &crypto)?;
         let custody = Custody::new(token, store.clone(), effects.clone(), crypto.clone());
         let journal = Arc::new(open_journal(config, &store, &custody)?);
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (stopping, tasks) = (watch::Sender::new(false), TaskTracker::new());
 
-        let epochs = Epochs::default();
-        epochs.load(&store).await.context("the epochs could not be read")?;
-        let leases = Leases::default();
-        let sessions = SessionDeps {
-            store: store.clone(),
-            keys: Arc::new(CustodyKeys::new(custody.clone())),
-            crypto: crypto.clone(),
-            effects: effects.clone(),
-        };
-        let sessions = Sessions::new(sessions, epochs, leases);
         let deps = access::Deps {
             store: store.clone(),
             custody: custody.clone(),
-            log: access::Log::new(Arc::clone(&journal)),
+            journal: Arc::clone(&journal),
             crypto: crypto.clone(),
             effects: effects.clone(),
             region: config.region.clone(),
             account: config.account,
-            sessions,
         };
         let (access, maintenance) = Access::start(deps).await.context("the gate did not start")?;
-        tasks.spawn(maintenance.run(stop.clone()));
+        tasks.spawn(maintenance.run(stopping.subscribe()));
 
         let directory = Directory::new(directory::Deps {
             store: store.clone(),
@@ -165,18 +156,31 @@ impl System {
             account: config.account,
             issuer: config.issuer.clone(),
         });
+        let provider = Provider::new(directory.clone(), Arc::new(access.clone()));
         let governance =
             Governance::new(store.clone(), access.clone(), custody.clone(), effects.clone(), config.account);
-        let backend = adapters::LocalBackend::open(&Layout::new(&config.data_dir).objects());
+        let backend = adapters::local::LocalBackend::open(&Layout::new(&config.data_dir).objects());
         let objects = Objects::new(governance::objects::Deps {
             store: store.clone(),
             custody: custody.clone(),
             effects: effects.clone(),
             backend: Arc::new(backend.context("the object folder did not open")?),
         });
-        let system =
-            Self { effects: effects.clone(), store, custody, journal, access, directory, governance, objects, stop, tasks };
-        system.tasks.spawn(housekeeping(system.store.clone(), system.objects.clone(), effects.clone(), system.stop.clone()));
+        let system = Self {
+             effects: effects.clone(),
+            store,
+            custody,
+            journal,
+            access,
+            directory,
+            provider,
+            governance,
+            objects,
+            buckets,
+            stopping,
+            tasks,
+        };
+        system.tasks.spawn(housekeeping(system.store.clone(), system.objects.clone(), effects.clone(), system.stopping.subscribe()));
         Ok(system)
     }
 
@@ -185,7 +189,7 @@ impl System {
     /// # Errors
     /// When the ledger could not be closed cleanly; what was acknowledged is safe all the same.
     pub(crate) async fn close(self) -> Result<()> {
-        self.stop.cancel();
+        self.stopping.send_replace(true);
         self.tasks.close();
         self.tasks.wait().await;
         self.journal.close().context("the ledger was not closed cleanly")
@@ -216,7 +220,7 @@ pub(crate) fn origin(config: &Config, node: NodeId) -> Result<ledger::Origin> {
 fn open_journal(config: &Config, store: &Store, custody: &Custody) -> Result<Journal> {
     let key = custody.ensure(Purpose::LedgerSign, LEDGER_KEY)?;
     let public = custody.public_key(&key)?;
-    let raw: [u8; 32] = public.raw().try_into().map_err(|_| anyhow::anyhow!("the ledger's key is not an Ed25519 key"))?;
+    let crypto::PublicKey::Ed25519 { x: raw } = public else { anyhow::bail!("the ledger's key is not an Ed25519 key") };
     let signing = custody.clone();
     let signer = SignWith::new(raw, move |text: &[u8]| signing.sign(&key, text).map_err(|error| Box::new(error).into()));
     let disk = RealDisk::open(&Layout::new(&config.data_dir).ledger())?;
@@ -225,7 +229,7 @@ fn open_journal(config: &Config, store: &Store, custody: &Custody) -> Result<Jou
 }
 
 /// Removes expired records and orphaned bodies until it is told to stop.
-async fn housekeeping(store: Store, objects: Objects, effects: Effects, stop: CancellationToken) {
+async fn housekeeping(store: Store, objects: Objects, effects: Effects, mut stop: watch::Receiver<bool>) {
     loop {
         match store.expire(EXPIRE_PAGE).await {
             Ok(removed) if removed >= EXPIRE_PAGE as u64 => continue,
@@ -236,7 +240,7 @@ async fn housekeeping(store: Store, objects: Objects, effects: Effects, stop: Ca
             tracing::warn!(%error, "orphaned bodies were not removed");
         }
         tokio::select! {
-            () = stop.cancelled() => return,
+            _ = stop.changed() => return,
             () = tokio::time::sleep(HOUSEKEEPING_EVERY) => {}
         }
     }

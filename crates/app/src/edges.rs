@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use hyper::body::Incoming;
 use protocols::peer::TrustedProxies;
 use std::{num::NonZeroU32, path::Path, sync::Arc};
+use store::journal::State;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -146,7 +147,10 @@ fn web_service(
         },
         names: Arc::new(names),
         registry,
-        waiting: Arc::new(move || if journal.stats().state.takes_entries() { Vec::new() } else { vec!["ledger"] }),
+        waiting: Arc::new(move || match journal.stats().state {
+            State::Ready | State::HighWater => Vec::new(),
+            State::ReadOnly | State::Failed => vec!["ledger"],
+        }),
     };
     Ok(web::Web::new(deps, system.provider.clone()))
 }

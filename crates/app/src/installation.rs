@@ -112,20 +112,20 @@ pub(crate) fn doctor(output: Output, effects: &Effects, command: &ConfigFile) ->
     let crypto = crypto::Crypto::new(Arc::clone(&effects.entropy));
     let store = compose::open_store(&config, effects)?;
     let token = compose::open_token(&config, effects, &crypto)?;
-    let patient = operate::Patient {
+    let patient = operate::doctor::Patient {
         store: &store,
         token: token.describe(),
         data_dir: &config.data_dir,
         ledger: None,
         effects,
     };
-    let examination = block_on(async { Ok(operate::examine(patient).await) })?;
+    let examination = block_on(async { Ok(operate::doctor::examine(patient).await) })?;
     let value = serde_json::to_value(&examination)?;
     match output {
         Output::Json => output::result(output, &value)?,
         Output::Table => output::result(output, value.get("checks").unwrap_or(&Value::Null))?,
     }
-    anyhow::ensure!(examination.verdict != operate::Verdict::Failure, "something needs a hand; see the rows above");
+    anyhow::ensure!(examination.verdict != operate::doctor::Verdict::Failure, "something needs a hand; see the rows above");
     Ok(())
 }
 
@@ -178,26 +178,26 @@ pub(crate) fn ledger(output: Output, command: &cli::Ledger) -> Result<()> {
         cli::Ledger::Verify { config, offline, witness } => {
             let (folder, trust) = ledger_place(config, offline.as_deref())?;
             let witness = witness.as_ref().map(|file| fs::read(file).with_context(|| format!("could not read {}", file.display())));
-            let report = operate::verify(&folder, &trust, witness.transpose()?.as_deref())?;
+            let report = operate::ledger::verify(&folder, &trust, witness.transpose()?.as_deref())?;
             output::result(output, &serde_json::to_value(&report)?)?;
-            anyhow::ensure!(report.sound(), "the ledger does not verify; see above");
+            anyhow::ensure!(report.is_sound(), "the ledger does not verify; see above");
             Ok(())
         }
         cli::Ledger::Prove { config, index, offline } => {
             let (folder, trust) = ledger_place(config, offline.as_deref())?;
-            let proof = operate::prove(&folder, &trust, *index)?;
+            let proof = operate::ledger::prove(&folder, &trust, *index)?;
             Ok(std::io::stdout().lock().write_all(&proof)?)
         }
     }
 }
 
 /// The folder of a ledger and the keys to trust: a copy brings its own key, an installation asks its token.
-fn ledger_place(file: &ConfigFile, offline: Option<&Path>) -> Result<(std::path::PathBuf, operate::Trust)> {
+fn ledger_place(file: &ConfigFile, offline: Option<&Path>) -> Result<(std::path::PathBuf, operate::ledger::Trust)> {
     if let Some(folder) = offline {
-        return Ok((folder.to_owned(), operate::Trust::Folder));
+        return Ok((folder.to_owned(), operate::ledger::Trust::Folder));
     }
     let config = Config::read(&file.config)?;
-    Ok((Layout::new(&config.data_dir).ledger(), operate::Trust::Folder))
+    Ok((Layout::new(&config.data_dir).ledger(), operate::ledger::Trust::Folder))
 }
 
 /// `galen config`.

@@ -6,6 +6,7 @@ mod compose;
 mod config;
 mod creds;
 mod demo;
+mod edges;
 mod effects;
 mod http;
 mod installation;

@@ -23,7 +23,7 @@ fn known(name: Option<String>) -> Name {
 impl Names for KnownNames {
     async fn person(&self, person: PersonId) -> Name {
         match self.directory.personal_of(person).await {
-            Ok(Some(personal)) => Name::Known(personal.username.to_string()),
+            Ok(Some(personal)) => Name::Known(personal.username.as_str().to_owned()),
             Ok(None) => Name::Erased,
             Err(_) => Name::Unknown,
         }

@@ -69,6 +69,9 @@ pub(crate) struct Inner {
     pub(crate) effects: Effects,
     pub(crate) backend: Arc<dyn ObjectBackend>,
     pub(crate) pool: Pool,
+    /// Whether the token behind custody is in memory; a device takes milliseconds a call and must not hold a thread that
+    /// serves others.
+    soft_token: bool,
     in_flight: Mutex<HashSet<BlobId>>,
 }
 
@@ -76,6 +79,21 @@ impl Inner {
     /// Bodies that are being written and have no record yet.
     pub(crate) fn in_flight(&self) -> MutexGuard<'_, HashSet<BlobId>> {
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks custody where that does not hold up others.
+    pub(crate) async fn ask_custody<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Custody) -> Result<T, custody::Error> + Send + 'static,
+    ) -> Result<T, crate::Error> {
+        if self.soft_token {
+            return Ok(ask(&self.custody)?);
+        }
+        let custody = self.custody.clone();
+        match tokio::task::spawn_blocking(move || ask(&custody)).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(crate::ports::BackendError::Stopped { operation: "ask custody" }.into()),
+        }
     }
 
     pub(crate) fn new_version(&self) -> ObjectVersionId {
@@ -104,7 +122,8 @@ impl Objects {
     /// Joins the parts.
     pub fn new(deps: Deps) -> Self {
         let Deps { store, custody, effects, backend } = deps;
+        let soft_token = custody.describe().software;
         let pool = Pool::new(read::BATCH + read::BATCH / seal::FRAME_SMALL as usize * seal::TAG);
-        Self(Arc::new(Inner { store, custody, effects, backend, pool, in_flight: Mutex::default() }))
+        Self(Arc::new(Inner { store, custody, effects, backend, pool, soft_token, in_flight: Mutex::default() }))
     }
 }

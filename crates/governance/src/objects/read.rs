@@ -72,8 +72,8 @@ impl Source {
     async fn open(&self) -> Result<&(Arc<dyn BlobReader>, Arc<Opener>), Error> {
         let open = || async {
             let blob = self.segment.blob.as_ref().ok_or(Error::Damaged { what: "segment record" })?;
-            let plain =
-                self.inner.custody.data_key_open(&self.segment.key, &self.segment.wrapped, &self.place.wrap_aad())?;
+            let (key, wrapped, aad) = (self.segment.key, self.segment.wrapped.clone(), self.place.wrap_aad());
+            let plain = self.inner.ask_custody(move |it| it.data_key_open(&key, &wrapped, &aad)).await?;
             let opener = Opener { key: crypto::AeadKey::new(&plain)?, place: self.place, layout: self.segment.layout };
             Ok((self.inner.backend.open(blob).await?, Arc::new(opener)))
         };

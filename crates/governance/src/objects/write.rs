@@ -112,7 +112,7 @@ pub(crate) async fn store(inner: &Arc<Inner>, plan: Plan, body: Body, lease: Opt
     }
     let guard = Guard::new(inner, blob);
     let place = SealedFor { dataset, key_version: wrap.version, version, part };
-    let (plain_key, wrapped) = inner.custody.data_key_new(&wrap, &place.wrap_aad())?;
+    let (plain_key, wrapped) = inner.ask_custody(move |it| it.data_key_new(&wrap, &place.wrap_aad())).await?;
     let frame = frame_size(announced);
     let sealer = Sealer { key: crypto::AeadKey::new(&plain_key)?, place, frame };
     let algorithms: Vec<Algorithm> = also.into_iter().chain([expected.algorithm()]).collect();
