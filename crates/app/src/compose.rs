@@ -79,16 +79,30 @@ pub(crate) struct System {
 
 /// How often expired records are removed and orphans are looked for.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60);
+/// How often the facts of other nodes are asked for: well below the second after which state counts as stale.
+const FOLLOW_EVERY: Duration = Duration::from_millis(250);
 /// Expired records that one transaction removes, so that writers never wait long for it.
 const EXPIRE_PAGE: usize = 1_000;
 /// Label of the ledger's key; one per node, because each node has its own log.
 const LEDGER_KEY: &str = "ledger";
 
-/// Opens the store alone, with every view of the program.
+/// Opens the store alone, with every view of the program, to write to it.
 ///
 /// # Errors
 /// The store's own refusals: another process, a newer schema, damage, a clock that went back.
 pub(crate) fn open_store(config: &Config, effects: &Effects) -> Result<Store> {
+    Store::open(store_options(config, effects)?).context("the store did not open")
+}
+
+/// Opens the store beside a server that may be running, to read it.
+///
+/// # Errors
+/// The store's own refusals: no store there, an older or newer schema, damage.
+pub(crate) fn read_store(config: &Config, effects: &Effects) -> Result<Store> {
+    Store::open_to_read(store_options(config, effects)?).context("the store did not open")
+}
+
+fn store_options(config: &Config, effects: &Effects) -> Result<store::Options> {
     let layout = Layout::new(&config.data_dir);
     let backend = match &config.store {
         config::Store::Sqlite => store::Backend::Sqlite { dir: layout.store() },
@@ -97,15 +111,14 @@ pub(crate) fn open_store(config: &Config, effects: &Effects) -> Result<Store> {
         }
     };
     let folds = access::folds().into_iter().chain(directory::folds()).chain(governance::folds()).collect();
-    let options = store::Options {
+    Ok(store::Options {
         backend,
         region: config.region.clone(),
         node: node(&layout, effects)?,
         effects: effects.clone(),
         folds,
         clock_back_max: Duration::from_secs(config.limits.clock_back_secs_max),
-    };
-    Store::open(options).context("the store did not open")
+    })
 }
 
 /// The token that holds the keys.
@@ -116,7 +129,9 @@ pub(crate) fn open_token(config: &Config, effects: &Effects, crypto: &Crypto) ->
     let layout = Layout::new(&config.data_dir);
     let seal = match &config.custody {
         config::Custody::Machine => Seal::MachineSecret { file: layout.machine_secret() },
-        config::Custody::Passphrase { passphrase_file } => Seal::Passphrase(Secret::new(nouns::secret(passphrase_file)?)),
+        config::Custody::Passphrase { passphrase_file } => {
+            Seal::Passphrase(Secret::new(nouns::secret(passphrase_file)?))
+        }
     };
     let options = SoftwareTokenOptions { dir: layout.keys(), seal, effects: effects.clone(), crypto: crypto.clone() };
     Ok(Arc::new(SoftwareToken::open_or_init(options).context("the key token did not open")?))
@@ -167,7 +182,7 @@ impl System {
             backend: Arc::new(backend.context("the object folder did not open")?),
         });
         let system = Self {
-             effects: effects.clone(),
+            effects: effects.clone(),
             store,
             custody,
             journal,
@@ -180,7 +195,15 @@ impl System {
             stopping,
             tasks,
         };
-        system.tasks.spawn(housekeeping(system.store.clone(), system.objects.clone(), effects.clone(), system.stopping.subscribe()));
+        if matches!(config.store, config::Store::Postgres { .. }) {
+            system.tasks.spawn(follow(system.store.clone(), system.stopping.subscribe()));
+        }
+        system.tasks.spawn(housekeeping(
+            system.store.clone(),
+            system.objects.clone(),
+            effects.clone(),
+            system.stopping.subscribe(),
+        ));
         Ok(system)
     }
 
@@ -222,10 +245,24 @@ fn open_journal(config: &Config, store: &Store, custody: &Custody) -> Result<Jou
     let public = custody.public_key(&key)?;
     let crypto::PublicKey::Ed25519 { x: raw } = public else { anyhow::bail!("the ledger's key is not an Ed25519 key") };
     let signing = custody.clone();
-    let signer = SignWith::new(raw, move |text: &[u8]| signing.sign(&key, text).map_err(|error| Box::new(error).into()));
+    let signer =
+        SignWith::new(raw, move |text: &[u8]| signing.sign(&key, text).map_err(|error| Box::new(error).into()));
     let disk = RealDisk::open(&Layout::new(&config.data_dir).ledger())?;
     let options = JournalOptions::new(origin(config, store.node())?);
     Journal::open(Arc::new(disk), Arc::new(signer), options).context("the ledger did not open")
+}
+
+/// Brings the facts of other nodes to the index until it is told to stop.
+async fn follow(store: Store, mut stop: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = store.follow().await {
+            tracing::error!(%error, "the facts of other nodes could not be read; decisions may be behind them");
+        }
+        tokio::select! {
+            _ = stop.changed() => return,
+            () = tokio::time::sleep(FOLLOW_EVERY) => {}
+        }
+    }
 }
 
 /// Removes expired records and orphaned bodies until it is told to stop.

@@ -122,7 +122,14 @@ impl Default for Limits {
 impl Edge {
     /// A plain edge on this address.
     pub(crate) const fn plain(listen: SocketAddr) -> Self {
-        Self { listen, url: None, tls_cert_file: None, tls_key_file: None, domains: Vec::new(), trusted_proxies: Vec::new() }
+        Self {
+            listen,
+            url: None,
+            tls_cert_file: None,
+            tls_key_file: None,
+            domains: Vec::new(),
+            trusted_proxies: Vec::new(),
+        }
     }
     /// Whether the edge speaks TLS itself.
     pub(crate) const fn tls(&self) -> bool {
@@ -143,7 +150,8 @@ impl Config {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         anyhow::ensure!(path.exists(), "{} does not exist; make one with `galen init`", path.display());
         let figment = Figment::new().merge(Toml::file_exact(path)).merge(Env::prefixed("GALEN__").split("__"));
-        let mut config: Self = figment.extract().with_context(|| format!("{} is not a sound configuration", path.display()))?;
+        let mut config: Self =
+            figment.extract().with_context(|| format!("{} is not a sound configuration", path.display()))?;
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
         config.data_dir = folder.join(&config.data_dir);
         config.check()?;
@@ -160,7 +168,8 @@ impl Config {
                 edge.tls_cert_file.is_some() == edge.tls_key_file.is_some(),
                 "[{name}] needs both tls_cert_file and tls_key_file, or neither"
             );
-            let behind = edge.url.as_deref().is_some_and(|url| url.starts_with("https://")) && !edge.trusted_proxies.is_empty();
+            let behind =
+                edge.url.as_deref().is_some_and(|url| url.starts_with("https://")) && !edge.trusted_proxies.is_empty();
             anyhow::ensure!(
                 edge.tls() || edge.listen.ip().is_loopback() || behind,
                 "[{name}] listens on {} without TLS; set tls_cert_file and tls_key_file, or listen on loopback, \

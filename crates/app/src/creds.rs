@@ -16,8 +16,7 @@ use crate::{
     cli::{Creds, CredsFormat},
     http,
     manage::Manage,
-    output,
-    profile,
+    output, profile,
 };
 
 /// The client that roles trust by default.
@@ -121,7 +120,11 @@ pub(crate) fn exchange(
     let status = answer.status().as_u16();
     let xml = http::text(&mut answer)?;
     if status != 200 {
-        bail!("STS refused: {}: {}", element(&xml, "Code").unwrap_or_default(), element(&xml, "Message").unwrap_or_default());
+        bail!(
+            "STS refused: {}: {}",
+            element(&xml, "Code").unwrap_or_default(),
+            element(&xml, "Message").unwrap_or_default()
+        );
     }
     let text = |name: &str| element(&xml, name).with_context(|| format!("STS answered without {name}"));
     Ok(Credentials {
@@ -167,7 +170,10 @@ pub(crate) fn configure(
             items.iter().filter_map(|role| role.get("arn")?.as_str().map(str::to_owned)).collect()
         }
     };
-    anyhow::ensure!(!roles.is_empty(), "there is no role that you may assume; ask for membership of a group that has one");
+    anyhow::ensure!(
+        !roles.is_empty(),
+        "there is no role that you may assume; ask for membership of a group that has one"
+    );
     let program = std::env::current_exe().context("the path of this program is unknown")?;
     let file = file.map_or_else(default_aws_config, Ok)?;
     let mut text = match fs::read_to_string(&file) {

@@ -80,7 +80,10 @@ impl Folder {
             self.0.display()
         );
         fs::create_dir_all(&self.0).with_context(|| format!("could not make {}", self.0.display()))?;
-        fs::write(self.marker(), "This folder belongs to `galen demo`. Its data is for trying Galen out and never for use.\n")?;
+        fs::write(
+            self.marker(),
+            "This folder belongs to `galen demo`. Its data is for trying Galen out and never for use.\n",
+        )?;
         let kept: Option<Kept> = match fs::read(self.kept()) {
             Ok(bytes) => serde_json::from_slice(&bytes).ok(),
             Err(_) => None,
@@ -167,7 +170,14 @@ struct Place {
 }
 
 /// Builds the world if need be, then says that it is ready, or plays the story.
-async fn tell(effects: &Effects, command: &cli::Demo, folder: &Folder, kept: Option<Kept>, admin: Admin, place: &Place) -> Result<()> {
+async fn tell(
+    effects: &Effects,
+    command: &cli::Demo,
+    folder: &Folder,
+    kept: Option<Kept>,
+    admin: Admin,
+    place: &Place,
+) -> Result<()> {
     let world = match kept.and_then(|kept| kept.world) {
         Some(world) => world,
         None => {
@@ -175,7 +185,8 @@ async fn tell(effects: &Effects, command: &cli::Demo, folder: &Folder, kept: Opt
             let (source, downloads) = (Source::of(command), folder.downloads());
             let (web, aws) = (place.web.clone(), place.aws.clone());
             let quiet = command.headless;
-            let built = tokio::task::spawn_blocking(move || build(&effects, &source, &downloads, &web, &aws, admin, quiet));
+            let built =
+                tokio::task::spawn_blocking(move || build(&effects, &source, &downloads, &web, &aws, admin, quiet));
             let world = built.await??;
             folder.keep(&Kept {
                 web_port: place.web_port,
@@ -196,7 +207,15 @@ async fn tell(effects: &Effects, command: &cli::Demo, folder: &Folder, kept: Opt
     hints(&world, place)
 }
 
-fn build(effects: &Effects, source: &Source, downloads: &Path, web: &str, aws: &str, admin: Admin, quiet: bool) -> Result<World> {
+fn build(
+    effects: &Effects,
+    source: &Source,
+    downloads: &Path,
+    web: &str,
+    aws: &str,
+    admin: Admin,
+    quiet: bool,
+) -> Result<World> {
     // A hidden bar draws nothing; indicatif draws on a terminal only.
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(100) };
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos:>3}% {msg}")?);

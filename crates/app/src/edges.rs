@@ -90,7 +90,11 @@ pub(crate) async fn serve(bound: Bound, config: &Config, system: Arc<System>, st
     Ok(())
 }
 
-fn aws_service(config: &Config, system: &System, registry: &mut prometheus_client::registry::Registry) -> Result<AwsEdge> {
+fn aws_service(
+    config: &Config,
+    system: &System,
+    registry: &mut prometheus_client::registry::Registry,
+) -> Result<AwsEdge> {
     let deps = aws::Deps {
         access: system.access.clone(),
         objects: system.objects.clone(),
@@ -160,7 +164,10 @@ struct AwsEdge(aws::Aws);
 
 impl Answer for AwsEdge {
     type Body = aws::AnswerBody;
-    fn answer(&self, request: http::Request<Incoming>) -> impl Future<Output = http::Response<Self::Body>> + Send + 'static {
+    fn answer(
+        &self,
+        request: http::Request<Incoming>,
+    ) -> impl Future<Output = http::Response<Self::Body>> + Send + 'static {
         self.0.answer(request)
     }
 }
@@ -170,7 +177,10 @@ struct WebEdge(web::Web);
 
 impl Answer for WebEdge {
     type Body = web::AnswerBody;
-    fn answer(&self, request: http::Request<Incoming>) -> impl Future<Output = http::Response<Self::Body>> + Send + 'static {
+    fn answer(
+        &self,
+        request: http::Request<Incoming>,
+    ) -> impl Future<Output = http::Response<Self::Body>> + Send + 'static {
         self.0.answer(request)
     }
 }

@@ -49,8 +49,11 @@ pub(crate) fn init(effects: &Effects, output: Output, command: &cli::Init) -> Re
             (made, Some(file))
         }
     };
-    let administrator =
-        Administrator { username: command.admin.clone(), email: command.admin_email.clone(), password: Secret::new(secret) };
+    let administrator = Administrator {
+        username: command.admin.clone(),
+        email: command.admin_email.clone(),
+        password: Secret::new(secret),
+    };
     block_on(async {
         let system = System::open(&config, effects).await?;
         let made = bootstrap::run(&system, administrator).await;
@@ -110,7 +113,7 @@ pub(crate) async fn close(system: Arc<System>) -> Result<()> {
 pub(crate) fn doctor(output: Output, effects: &Effects, command: &ConfigFile) -> Result<()> {
     let config = Config::read(&command.config)?;
     let crypto = crypto::Crypto::new(Arc::clone(&effects.entropy));
-    let store = compose::open_store(&config, effects)?;
+    let store = compose::read_store(&config, effects)?;
     let token = compose::open_token(&config, effects, &crypto)?;
     let patient = operate::doctor::Patient {
         store: &store,
@@ -125,7 +128,10 @@ pub(crate) fn doctor(output: Output, effects: &Effects, command: &ConfigFile) ->
         Output::Json => output::result(output, &value)?,
         Output::Table => output::result(output, value.get("checks").unwrap_or(&Value::Null))?,
     }
-    anyhow::ensure!(examination.verdict != operate::doctor::Verdict::Failure, "something needs a hand; see the rows above");
+    anyhow::ensure!(
+        examination.verdict != operate::doctor::Verdict::Failure,
+        "something needs a hand; see the rows above"
+    );
     Ok(())
 }
 
@@ -136,14 +142,14 @@ pub(crate) fn doctor(output: Output, effects: &Effects, command: &ConfigFile) ->
 pub(crate) fn state(output: Output, effects: &Effects, command: &cli::State) -> Result<()> {
     match command {
         cli::State::Verify(file) => {
-            let store = compose::open_store(&Config::read(&file.config)?, effects)?;
+            let store = compose::read_store(&Config::read(&file.config)?, effects)?;
             let report = block_on(async { Ok(store.verify().await?) })?;
             output::result(output, &serde_json::to_value(&report)?)?;
             anyhow::ensure!(report.sound(), "the store does not verify; see above");
             Ok(())
         }
         cli::State::Export { config, file } => {
-            let store = compose::open_store(&Config::read(&config.config)?, effects)?;
+            let store = compose::read_store(&Config::read(&config.config)?, effects)?;
             if file == "-" {
                 let out = BufWriter::new(std::io::stdout());
                 let (mut out, _header) = block_on(async { Ok(store.export_facts(out).await?) })?;
@@ -177,7 +183,9 @@ pub(crate) fn ledger(output: Output, command: &cli::Ledger) -> Result<()> {
     match command {
         cli::Ledger::Verify { config, offline, witness } => {
             let (folder, trust) = ledger_place(config, offline.as_deref())?;
-            let witness = witness.as_ref().map(|file| fs::read(file).with_context(|| format!("could not read {}", file.display())));
+            let witness = witness
+                .as_ref()
+                .map(|file| fs::read(file).with_context(|| format!("could not read {}", file.display())));
             let report = operate::ledger::verify(&folder, &trust, witness.transpose()?.as_deref())?;
             output::result(output, &serde_json::to_value(&report)?)?;
             anyhow::ensure!(report.is_sound(), "the ledger does not verify; see above");
@@ -208,7 +216,10 @@ pub(crate) fn config(output: Output, command: &cli::Config) -> Result<()> {
     match command {
         cli::Config::Check(file) => {
             let config = Config::read(&file.config)?;
-            output::result(output, &json!({"config": file.config.display().to_string(), "data_dir": config.data_dir, "sound": true}))?;
+            output::result(
+                output,
+                &json!({"config": file.config.display().to_string(), "data_dir": config.data_dir, "sound": true}),
+            )?;
         }
         cli::Config::Show(file) => match output {
             Output::Json => output::result(output, &serde_json::to_value(Config::read(&file.config)?)?)?,

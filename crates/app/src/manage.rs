@@ -42,7 +42,13 @@ impl std::ops::Deref for Manage {
 ///
 /// # Errors
 /// When the API refuses the ID token or the role.
-pub(crate) fn sign_in(agent: &Agent, profile: &Profile, web: &str, tokens: signin::Tokens, role: Option<String>) -> Result<SignedIn> {
+pub(crate) fn sign_in(
+    agent: &Agent,
+    profile: &Profile,
+    web: &str,
+    tokens: signin::Tokens,
+    role: Option<String>,
+) -> Result<SignedIn> {
     let session = session(agent, web, &tokens.id_token, role.as_deref())?;
     let text = |key: &str| {
         let value = session.get(key).and_then(Value::as_str);
@@ -112,7 +118,8 @@ impl Manage {
     pub(crate) fn id_token(&mut self, audience: &str) -> Result<Secret<String>> {
         let _lock = self.profile.lock()?;
         self.signed_in = self.profile.signed_in(Some(&self.signed_in.endpoint))?;
-        let tokens = signin::refresh(&self.api.agent, &self.signed_in.endpoint, &self.signed_in.refresh_token, Some(audience))?;
+        let tokens =
+            signin::refresh(&self.api.agent, &self.signed_in.endpoint, &self.signed_in.refresh_token, Some(audience))?;
         self.signed_in.refresh_token = tokens.refresh_token;
         self.profile.keep(&self.signed_in)?;
         Ok(tokens.id_token)

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     cli::{
-        ById, Carries, Client, Dataset, Domain, End, Endpoint, Grant, Group, List, Membership, Person, Role, Session, Target,
+        ById, Carries, Client, Dataset, Domain, End, Endpoint, Grant, Group, List, Membership, Person, Role, Session,
+        Target,
     },
     local,
     manage::Manage,
@@ -140,7 +141,17 @@ impl Nouns<'_> {
     /// `galen dataset`.
     pub(crate) fn dataset(&self, command: &Dataset) -> Result<Value> {
         match command {
-            Dataset::Create { endpoint, name, domain, bucket, prefix, owner, stewards, classification, description } => {
+            Dataset::Create {
+                endpoint,
+                name,
+                domain,
+                bucket,
+                prefix,
+                owner,
+                stewards,
+                classification,
+                description,
+            } => {
                 let body = json!({
                     "name": name, "domain": domain, "bucket": bucket, "prefix": prefix, "owner": owner,
                     "stewards": stewards, "classification": classification, "description": description,

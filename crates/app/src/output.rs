@@ -92,7 +92,11 @@ fn table(value: &Value) -> String {
 
 fn rows_table(rows: &[Value]) -> String {
     let Some(Value::Object(first)) = rows.first() else {
-        return if rows.is_empty() { "nothing".to_owned() } else { rows.iter().map(cell).collect::<Vec<_>>().join("\n") };
+        return if rows.is_empty() {
+            "nothing".to_owned()
+        } else {
+            rows.iter().map(cell).collect::<Vec<_>>().join("\n")
+        };
     };
     let columns: Vec<&String> = first.keys().collect();
     let mut table = plain();

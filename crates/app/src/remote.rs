@@ -77,7 +77,12 @@ pub(crate) fn told(story: &Value) -> Result<()> {
     }
     if let Some(proof) = story.get("proof").filter(|proof| !proof.is_null()) {
         let field = |key: &str| proof.get(key).and_then(short).unwrap_or_else(|| "-".to_owned());
-        output::text(&format!("  proof: entry {} of {}, under the checkpoint of {}", field("index"), field("log"), field("checkpoint")))?;
+        output::text(&format!(
+            "  proof: entry {} of {}, under the checkpoint of {}",
+            field("index"),
+            field("log"),
+            field("checkpoint")
+        ))?;
     }
     Ok(())
 }

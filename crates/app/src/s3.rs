@@ -71,7 +71,8 @@ impl Client<'_> {
             ("X-Amz-Security-Token", self.credentials.session_token.clone()),
             ("X-Amz-SignedHeaders", "host".to_owned()),
         ];
-        let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", escaped(value, false))).collect();
+        let query: Vec<String> =
+            query.iter().map(|(name, value)| format!("{name}={}", escaped(value, false))).collect();
         let query = query.join("&");
         let request = format!("{method}\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD");
         let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", sha256(request.as_bytes()));

@@ -29,7 +29,9 @@ pub(crate) use protocols::peer::Peer;
 /// What answers requests: a hyper service that can be cloned for each connection.
 pub(crate) trait Answer: Clone + Send + Sync + 'static {
     /// The body of its responses.
-    type Body: http_body::Body<Data = bytes::Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
+    type Body: http_body::Body<Data = bytes::Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + Send
+        + 'static;
     /// Answers one request; never fails, failures are responses.
     fn answer(
         &self,
@@ -63,7 +65,13 @@ impl Listener {
     }
 
     /// Serves until `stop`; then lets open requests finish for at most `grace`.
-    pub(crate) async fn serve(self, answer: impl Answer, connections_max: usize, stop: CancellationToken, grace: Duration) {
+    pub(crate) async fn serve(
+        self,
+        answer: impl Answer,
+        connections_max: usize,
+        stop: CancellationToken,
+        grace: Duration,
+    ) {
         let places = Arc::new(Semaphore::new(connections_max));
         let connections = TaskTracker::new();
         loop {
@@ -80,11 +88,17 @@ impl Listener {
         }
         connections.close();
         if tokio::time::timeout(grace, connections.wait()).await.is_err() {
-            tracing::warn!(open = connections.len(), "connections were still open after the time for stopping and are cut");
+            tracing::warn!(
+                open = connections.len(),
+                "connections were still open after the time for stopping and are cut"
+            );
         }
     }
 
-    async fn accept(&self, places: &Arc<Semaphore>) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    async fn accept(
+        &self,
+        places: &Arc<Semaphore>,
+    ) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
         let place = Arc::clone(places).acquire_owned().await.ok()?;
         match self.socket.accept().await {
             Ok((stream, peer)) => Some((stream, peer, place)),
@@ -97,7 +111,13 @@ impl Listener {
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, answer: impl Answer, stop: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    answer: impl Answer,
+    stop: CancellationToken,
+) {
     // Small answers must not wait for the client's delayed acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
@@ -117,7 +137,11 @@ where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADER_BYTES_MAX.max(512 * 1024));
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(HEADER_BYTES_MAX.max(512 * 1024));
     builder.http2().timer(TokioTimer::new()).max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX));
     let service = hyper::service::service_fn(move |mut request| {
         request.extensions_mut().insert(peer);
@@ -147,7 +171,8 @@ fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor> {
     let chain = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .with_context(|| format!("could not read certificates from {}", cert.display()))?;
-    let key_der = PrivateKeyDer::from_pem_file(key).with_context(|| format!("could not read a key from {}", key.display()))?;
+    let key_der =
+        PrivateKeyDer::from_pem_file(key).with_context(|| format!("could not read a key from {}", key.display()))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

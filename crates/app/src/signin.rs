@@ -79,8 +79,7 @@ pub(crate) fn with_password(agent: &Agent, effects: &Effects, web: &str, who: &P
     let action = url::Url::parse(web)?.join(&form.action)?;
     anyhow::ensure!(action.origin() == url::Url::parse(web)?.origin(), "the sign-in form points away from {web}");
     let pairs: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let mut answer =
-        agent.post(action.as_str()).header("cookie", cookies).header("origin", web).send_form(pairs)?;
+    let mut answer = agent.post(action.as_str()).header("cookie", cookies).header("origin", web).send_form(pairs)?;
     let location = answer.headers().get("location").and_then(|v| v.to_str().ok()).map(str::to_owned);
     let Some(location) = location else {
         let html = http::text(&mut answer)?;

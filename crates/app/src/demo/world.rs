@@ -64,8 +64,16 @@ pub(crate) struct World {
 /// Who exists: user name, name, groups besides those of every person.
 const PEOPLE: &[(&str, &str, &[&str])] = &[
     ("olivia", "Olivia Lund", &["oncology-owners", "ophthalmology-owners", "data-owners", "data-producers"]),
-    ("niels", "Niels Holm", &["neurology-owners", "metabolism-owners", "vaccines-owners", "data-owners", "data-producers"]),
-    ("petra", "Petra Berg", &["paediatrics-owners", "cdisc-pilot-owners", "shared-standards-owners", "data-owners", "data-producers"]),
+    (
+        "niels",
+        "Niels Holm",
+        &["neurology-owners", "metabolism-owners", "vaccines-owners", "data-owners", "data-producers"],
+    ),
+    (
+        "petra",
+        "Petra Berg",
+        &["paediatrics-owners", "cdisc-pilot-owners", "shared-standards-owners", "data-owners", "data-producers"],
+    ),
     ("anna", "Anna Friis", &["oncology-readers"]),
     ("bo", "Bo Dahl", &["neurology-readers", "vaccines-readers"]),
     ("carl", "Carl Juul", &["analysts", "cdisc-pilot-readers"]),
@@ -171,7 +179,8 @@ impl Builder<'_> {
         let mut roles = Vec::new();
         for (name, group, all) in ROLES.iter().chain(&[(PRODUCER_ROLE, PRODUCERS, false)]) {
             let carries = if *all { "all" } else { "entitling" };
-            let policies = if *all { json!(["GalenDataAccess", workspace_policy()]) } else { json!(["GalenDataAccess"]) };
+            let policies =
+                if *all { json!(["GalenDataAccess", workspace_policy()]) } else { json!(["GalenDataAccess"]) };
             let made = api.post(
                 "roles",
                 &json!({"name": name, "groups": [group], "client": "galen-aws", "carries": carries, "policies": policies}),
@@ -197,7 +206,8 @@ impl Builder<'_> {
             let owner = owner_of(area, people)?;
             let owner_api = self.api(&owner.username, &owner.password)?;
             let tables = data.tables.iter().filter(|t| t.area == area && t.model == model).count();
-            let source = if data.real { super::data::ATTRIBUTION } else { "GENERATED: made up, only shaped like SDTM." };
+            let source =
+                if data.real { super::data::ATTRIBUTION } else { "GENERATED: made up, only shaped like SDTM." };
             let made = owner_api.post(
                 "datasets",
                 &json!({
@@ -223,7 +233,8 @@ impl Builder<'_> {
         let role = roles.iter().find(|role| role.arn.ends_with(PRODUCER_ROLE)).context("there is no producer role")?;
         let mut done = 0;
         for dataset in datasets {
-            let owner = people.iter().find(|person| person.username == dataset.owner).context("a dataset has no owner")?;
+            let owner =
+                people.iter().find(|person| person.username == dataset.owner).context("a dataset has no owner")?;
             let api = self.api(&owner.username, &owner.password)?;
             let grant = api.post(
                 "grants",
@@ -241,9 +252,17 @@ impl Builder<'_> {
             let mine = |table: &&Table| table.area == dataset.domain && dataset.prefix == format!("{}/", table.model);
             for Table { file, bytes, .. } in data.tables.iter().filter(mine) {
                 let answer = s3.put(&dataset.bucket, &format!("{}{file}", dataset.prefix), bytes)?;
-                anyhow::ensure!(answer.status == 200, "could not store {file} in {}: {}", dataset.name, answer.message());
+                anyhow::ensure!(
+                    answer.status == 200,
+                    "could not store {file} in {}: {}",
+                    dataset.name,
+                    answer.message()
+                );
                 done += 1;
-                (self.progress)(&format!("{}/{}{file}", dataset.bucket, dataset.prefix), 100 * done / data.tables.len() as u64);
+                (self.progress)(
+                    &format!("{}/{}{file}", dataset.bucket, dataset.prefix),
+                    100 * done / data.tables.len() as u64,
+                );
             }
             api.post(&format!("grants/{}/end", text(&grant, "id")?), &json!({"reason": "the load is done"}))?;
         }
@@ -291,7 +310,8 @@ fn with_datasets(role: Role, granted: &[(String, String)], people: &[Person]) ->
     } else {
         role.groups.iter().collect()
     };
-    let datasets = granted.iter().filter(|(group, _)| carried.contains(group)).map(|(_, dataset)| dataset.clone()).collect();
+    let datasets =
+        granted.iter().filter(|(group, _)| carried.contains(group)).map(|(_, dataset)| dataset.clone()).collect();
     Role { datasets, ..role }
 }
 

@@ -122,7 +122,16 @@ impl Galen {
         let file = self.home.path().join("password");
         std::fs::write(&file, person["password"].as_str().unwrap()).unwrap();
         let user = person["username"].as_str().unwrap();
-        self.ok(&["login", "--endpoint", demo.web(), "--user", user, "--password-file", file.to_str().unwrap(), "--no-browser"]);
+        self.ok(&[
+            "login",
+            "--endpoint",
+            demo.web(),
+            "--user",
+            user,
+            "--password-file",
+            file.to_str().unwrap(),
+            "--no-browser",
+        ]);
     }
 
     /// `galen serve`, once its web edge answers.

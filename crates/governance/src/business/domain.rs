@@ -115,7 +115,11 @@ impl Governance {
     ///
     /// # Errors
     /// [`Error::NoSuchDomain`]; [`Error::BadText`]; [`Error::NameTaken`]; the store's errors.
-    pub async fn change_domain(&self, permit: Permit<api::ChangeDomain>, change: ChangeDomain) -> Result<Domain, Error> {
+    pub async fn change_domain(
+        &self,
+        permit: Permit<api::ChangeDomain>,
+        change: ChangeDomain,
+    ) -> Result<Domain, Error> {
         let id = permit.resource().domain;
         let new_name = change.name.as_deref().map(name).transpose()?;
         self.0

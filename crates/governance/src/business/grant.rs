@@ -55,7 +55,9 @@ impl Governance {
         if !(1..=GRANT_DAYS_MAX).contains(&new.days) {
             return Err(Error::BadGrant { rule: "it lasts 1 to 366 days" });
         }
-        let Actor::Person(approver) = permit.actor() else { return Err(Error::BadGrant { rule: "its approver is a person" }) };
+        let Actor::Person(approver) = permit.actor() else {
+            return Err(Error::BadGrant { rule: "its approver is a person" });
+        };
         let start = permit.at();
         let grant = Grant {
             id: GrantId::from_uuid(self.0.effects.uuid()),
