@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use hyper::body::Incoming;
 use protocols::peer::TrustedProxies;
-use std::{num::NonZeroU32, path::Path, sync::Arc};
+use std::{num::NonZeroU32, path::Path, sync::Arc, time::Duration};
 use store::journal::State;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +15,9 @@ use crate::{
     names::KnownNames,
     serve::{Answer, Listener},
 };
+
+/// How often quiet callers are forgotten by the rate limits.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
 
 /// Sockets that are bound, so that a taken port is found before anything is opened.
 pub(crate) struct Bound {
@@ -76,6 +79,7 @@ pub(crate) async fn serve(bound: Bound, config: &Config, system: Arc<System>, st
     let mut registry = prometheus_client::registry::Registry::with_prefix("galen");
     let aws_service = aws_service(config, &system, &mut registry)?;
     let web_service = web_service(config, &system, aws_url, Arc::new(registry))?;
+    let quiet = web_service.clone();
     let serving_web = async {
         if let Some((listener, _)) = web {
             listener.serve(WebEdge(web_service), config.limits.connections_max, stop.clone(), grace(config)).await;
@@ -86,7 +90,15 @@ pub(crate) async fn serve(bound: Bound, config: &Config, system: Arc<System>, st
             listener.serve(aws_service, config.limits.connections_max, stop.clone(), grace(config)).await;
         }
     };
-    tokio::join!(serving_web, serving_aws);
+    let forgetting = async {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(FORGET_EVERY) => quiet.forget_quiet(),
+            }
+        }
+    };
+    tokio::join!(serving_web, serving_aws, forgetting);
     Ok(())
 }
 
@@ -138,10 +150,6 @@ fn web_service(
         store: system.store.clone(),
         effects: system.effects.clone(),
         proxies: TrustedProxies::new(config.web.trusted_proxies.clone()),
-        rates: web::Rates {
-            per_source: rate(config.limits.requests_per_source)?,
-            per_principal: rate(config.limits.requests_per_principal)?,
-        },
         about: web::api::About {
             account: config.account,
             region: config.region.clone(),
@@ -156,7 +164,11 @@ fn web_service(
             State::ReadOnly | State::Failed => vec!["ledger"],
         }),
     };
-    Ok(web::Web::new(deps, system.provider.clone()))
+    let rates = web::Rates {
+        per_source: rate(config.limits.requests_per_source)?,
+        per_principal: rate(config.limits.requests_per_principal)?,
+    };
+    Ok(web::Web::new(deps, rates))
 }
 
 #[derive(Clone)]

@@ -4,6 +4,7 @@
 //! It must not decide and must not record. Names come through a port, since they live sealed and can be erased.
 //! INVARIANT: every line of a story names the fact or entry behind it, and an erased name is told as erased.
 
+pub mod ask;
 mod names;
 mod sentence;
 mod story;
@@ -20,6 +21,9 @@ pub enum Error {
     /// The facts behind it cannot be read.
     #[error("the facts behind the decision cannot be read")]
     Store(#[from] store::Error),
+    /// The decision, or what it stands on, cannot be read.
+    #[error(transparent)]
+    Access(#[from] access::Error),
 }
 
 impl Error {
@@ -27,6 +31,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Store(source) => source.kind(),
+            Self::Access(source) => source.kind(),
         }
     }
 }

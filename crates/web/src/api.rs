@@ -35,7 +35,7 @@ use store::Store;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::limits::{Limiter, Rates};
+use crate::limits::Limiter;
 
 /// Largest request body, in bytes: a policy document is at most 20 KiB, everything else is smaller.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -56,8 +56,6 @@ pub struct Deps {
     pub effects: Effects,
     /// Whose forwarding headers are believed.
     pub proxies: TrustedProxies,
-    /// Requests a second.
-    pub rates: Rates,
     /// What clients need to know of this installation.
     pub about: About,
     /// Names for evidence.
@@ -95,7 +93,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) effects: Effects,
     pub(crate) proxies: TrustedProxies,
-    pub(crate) rates: Limiter,
+    pub(crate) rates: Arc<Limiter>,
     pub(crate) about: About,
     pub(crate) names: Arc<dyn evidence::Names>,
     pub(crate) registry: Arc<Registry>,
@@ -137,10 +135,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 /// Every route of the API, with its guards: request ids, rates, body limits, idempotency.
-pub fn router(deps: Deps) -> Router {
-    let Deps { access, directory, governance, tokens, store, effects, proxies, rates, about, names, registry, waiting } =
-        deps;
-    let rates = Limiter::new(rates);
+pub(crate) fn router(deps: Deps, limiter: Arc<Limiter>) -> Router {
+    let Deps { access, directory, governance, tokens, store, effects, proxies, about, names, registry, waiting } = deps;
+    let rates = limiter;
     let state = State(Arc::new(Shared {
         access,
         directory,

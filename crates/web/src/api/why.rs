@@ -1,8 +1,83 @@
 //! `/why`: why somebody may or may not do something, and why a recorded decision was made.
 
-use super::State;
-use utoipa_axum::router::OpenApiRouter;
+use access::{Member, Outcome, action::api};
+use axum::{
+    Json,
+    extract::{Query, State as Shared},
+};
+use base::{DecisionId, Timestamp};
+use evidence::{Story, ask};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Problem, State,
+    extract::{Caller, parse},
+    resolve,
+};
 
 pub(super) fn routes() -> OpenApiRouter<State> {
-    OpenApiRouter::new()
+    OpenApiRouter::new().routes(routes!(why))
+}
+
+/// What is asked: a person and a resource, or a recorded decision.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Asked {
+    /// Id or user name of the person.
+    #[serde(default)]
+    person: Option<String>,
+    /// ARN of a bucket or an object.
+    #[serde(default)]
+    resource: Option<String>,
+    /// The action; by default `s3:GetObject`.
+    #[serde(default)]
+    action: Option<String>,
+    /// As it was at this time (RFC 3339); by default now.
+    #[serde(default)]
+    at: Option<String>,
+    /// A recorded decision, instead of a person and a resource.
+    #[serde(default)]
+    decision: Option<String>,
+}
+
+/// What a read of a file is.
+const ACTION_DEFAULT: &str = "s3:GetObject";
+
+/// Why was it allowed or refused, and would it be now
+#[utoipa::path(get, path = "/why", tag = "why", params(Asked), responses((status = 200, body = Object, description = "A sentence, the verdict with its reasons, the chain of facts behind it, and the place in the ledger")))]
+async fn why(Shared(state): Shared<State>, caller: Caller, Query(asked): Query<Asked>) -> Result<Json<Value>, Problem> {
+    let story = match (asked.decision, asked.person, asked.resource) {
+        (Some(decision), None, None) => of_decision(&state, &caller, &decision).await?,
+        (None, Some(person), Some(resource)) => {
+            let person = resolve::person(&state, &person).await?;
+            let question = ask::Question {
+                member: Member::Person(person),
+                action: asked.action.unwrap_or_else(|| ACTION_DEFAULT.to_owned()),
+                resource: ask::resource(&resource).map_err(|error| Problem::invalid(error.to_string()))?,
+                at: asked.at.as_deref().map(time).transpose()?,
+            };
+            let permit = state.access.authorize(&caller.op, api::Why, person).await?;
+            let story = ask::of_question(&state.access, state.names.as_ref(), question).await?;
+            permit.finish(Outcome::DONE);
+            story
+        }
+        _ => return Err(Problem::invalid("ask with `person` and `resource`, or with `decision` alone")),
+    };
+    let value = serde_json::to_value(&story).map_err(|error| Problem::of(base::ErrorKind::Internal, &error))?;
+    Ok(Json(value))
+}
+
+async fn of_decision(state: &State, caller: &Caller, decision: &str) -> Result<Story, Problem> {
+    let decision = parse::<DecisionId>(decision)?;
+    let permit = state.access.authorize(&caller.op, api::ShowDecision, decision).await?;
+    let story = ask::of_decision(&state.access, state.names.as_ref(), decision).await?;
+    permit.finish(Outcome::DONE);
+    Ok(story)
+}
+
+fn time(text: &str) -> Result<Timestamp, Problem> {
+    text.parse().map_err(|_| Problem::invalid("`at` is a time such as 2026-11-21T09:30:00Z"))
 }

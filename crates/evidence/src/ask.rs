@@ -1,0 +1,162 @@
+//! Asking: a recorded decision by its id, or what somebody may do with something now or at some time, told as a story.
+//!
+//! It gathers what `access` knows and hands it to [`crate::tell`]. It must not decide: every verdict is the gate's.
+
+use access::why::{Decided, Explanation, ReplayFault, Who};
+use access::{Access, Bucket, Member, Object, ResourceRef};
+use base::{Actor, Arn, BadName, DecisionId, Timestamp};
+
+use crate::{Error, Names, NowAnswer, Proof, Recorded, ReplayAnswer, Story, Verdict, tell};
+
+/// What somebody is asked about.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Who.
+    pub member: Member,
+    /// To do what, such as `s3:GetObject`.
+    pub action: String,
+    /// With what.
+    pub resource: ResourceRef,
+    /// At which time; `None` is now.
+    pub at: Option<Timestamp>,
+}
+
+/// A bucket or an object by its ARN, which are what data questions are about.
+///
+/// # Errors
+/// [`BadName`] for any other resource.
+pub fn resource(arn: &str) -> Result<ResourceRef, BadName> {
+    let bad = || BadName::new("a resource to ask about", arn, "arn:aws:s3:::BUCKET or arn:aws:s3:::BUCKET/KEY");
+    let parsed: Arn = arn.parse()?;
+    if parsed.service() != "s3" || parsed.resource().contains(['*', '?']) {
+        return Err(bad());
+    }
+    match parsed.resource().split_once('/') {
+        Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => Ok(Object::new(bucket, key).into()),
+        None => Ok(Bucket::new(parsed.resource()).into()),
+        Some(_) => Err(bad()),
+    }
+}
+
+/// The story of a recorded decision, replayed, with the same question asked now.
+///
+/// # Errors
+/// [`Error::Access`] when no such decision is recorded here, or the record cannot be read.
+pub async fn of_decision(access: &Access, names: &dyn Names, decision: DecisionId) -> Result<Story, Error> {
+    let decided = access.decision(decision).await?;
+    let replay = access.replay(decision).await?;
+    let same = if replay.agrees { "agrees with it" } else { "does NOT agree with it" };
+    let fault = match &replay.fault {
+        None => "",
+        Some(ReplayFault::Erased) => ": the person was erased, and the context with them",
+        Some(ReplayFault::NoContext) => ": it was taken without a context to evaluate again",
+        Some(ReplayFault::ContextAltered) => ": the recorded context was altered",
+        Some(ReplayFault::DocumentAltered { .. }) => ": a policy document was altered",
+        Some(ReplayFault::OtherDocuments) => ": other documents are in force for that time",
+        Some(ReplayFault::OtherAnswer) => ": the answer is another",
+    };
+    let replay = ReplayAnswer {
+        agrees: replay.agrees,
+        evaluator_then: replay.evaluator_then,
+        evaluator_now: replay.evaluator_now,
+        sentence: format!("Evaluated again, the gate {same}{fault}."),
+    };
+    let now = member(decided.actor).zip(resource(&decided.resource).ok()).map(|(member, resource)| {
+        now_answer(&access.explain(Who { member, role: decided.role }, &decided.action, &resource))
+    });
+    let session = match decided.session {
+        Some(session) => access.sessions().find(session).await?,
+        None => None,
+    };
+    let recorded = Recorded {
+        decision: Some(decided.decision),
+        at: decided.at,
+        actor: decided.actor.unwrap_or(Actor::System),
+        action: decided.action.clone(),
+        resource: decided.resource.clone(),
+        session: decided.session,
+        proof: Some(proof(access, &decided)),
+        verdict: verdict_of(decided),
+        now,
+        replay: Some(replay),
+    };
+    tell(access.store(), names, recorded, session).await
+}
+
+/// The story of a question: what holds at its time, with the newest recorded decision that said the same, and what holds now
+/// when the question is about the past.
+///
+/// # Errors
+/// [`Error::Access`] when facts or records cannot be read.
+pub async fn of_question(access: &Access, names: &dyn Names, question: Question) -> Result<Story, Error> {
+    let Question { member, action, resource, at } = question;
+    let who = Who { member, role: None };
+    let explained = match at {
+        None => access.explain(who, &action, &resource),
+        Some(at) => access.explain_at(who, &action, &resource, at).await?,
+    };
+    let latest = access.latest(member, &explained.resource, Some(&action), explained.at).await?;
+    let latest = latest.filter(|decided| decided.allowed() == explained.allowed());
+    let now = at.is_some().then(|| now_answer(&access.explain(who, &action, &resource)));
+    let session = match latest.as_ref().and_then(|decided| decided.session) {
+        Some(session) => access.sessions().find(session).await?,
+        None => None,
+    };
+    let recorded = Recorded {
+        decision: latest.as_ref().map(|decided| decided.decision),
+        at: explained.at,
+        actor: match member {
+            Member::Person(person) => Actor::Person(person),
+            Member::Service(service) => Actor::Service(service),
+        },
+        action,
+        resource: explained.resource.clone(),
+        session: latest.as_ref().and_then(|decided| decided.session),
+        proof: latest.as_ref().map(|decided| proof(access, decided)),
+        verdict: match explained.deny {
+            None => Verdict::Allowed { reasons: explained.reasons },
+            Some(reason) => Verdict::Refused { reason, told: explained.sentence.unwrap_or_default() },
+        },
+        now,
+        replay: None,
+    };
+    tell(access.store(), names, recorded, session).await
+}
+
+fn verdict_of(decided: Decided) -> Verdict {
+    let told = decided.told().unwrap_or_default();
+    match decided.deny {
+        None => Verdict::Allowed { reasons: decided.reasons },
+        Some(reason) => Verdict::Refused { reason, told },
+    }
+}
+
+const fn member(actor: Option<Actor>) -> Option<Member> {
+    match actor {
+        Some(Actor::Person(person)) => Some(Member::Person(person)),
+        Some(Actor::Service(service)) => Some(Member::Service(service)),
+        _ => None,
+    }
+}
+
+fn now_answer(explained: &Explanation) -> NowAnswer {
+    let sentence = match &explained.sentence {
+        None => "Now it would be allowed.".to_owned(),
+        Some(why) => format!("Now it would be refused: {}.", why.trim_end_matches('.')),
+    };
+    NowAnswer { allowed: explained.allowed(), sentence }
+}
+
+/// Where the log holds a decision, with the proof once a checkpoint covers it.
+fn proof(access: &Access, decided: &Decided) -> Proof {
+    let journal = access.journal();
+    let (head, _) = journal.checkpoint();
+    let covered = head.size > decided.index;
+    let proven = if covered { journal.prove(decided.index).ok() } else { None };
+    Proof {
+        log: journal.key().origin().as_str().to_owned(),
+        index: decided.index,
+        checkpoint: covered.then_some(head.size),
+        inclusion: proven.and_then(|proof| String::from_utf8(proof.encode()).ok()),
+    }
+}
