@@ -164,7 +164,6 @@ impl System {
 
         let directory = Directory::new(directory::Deps {
             store: store.clone(),
-            access: access.clone(),
             custody: custody.clone(),
             effects: effects.clone(),
             crypto: crypto.clone(),
@@ -174,6 +173,7 @@ impl System {
         let provider = Provider::new(directory.clone(), Arc::new(access.clone()));
         let governance =
             Governance::new(store.clone(), access.clone(), custody.clone(), effects.clone(), config.account);
+        let buckets = Buckets::new(store.clone(), access.clone(), custody.clone(), effects.clone());
         let backend = adapters::local::LocalBackend::open(&Layout::new(&config.data_dir).objects());
         let objects = Objects::new(governance::objects::Deps {
             store: store.clone(),
