@@ -164,6 +164,7 @@ impl System {
 
         let directory = Directory::new(directory::Deps {
             store: store.clone(),
+            access: access.clone(),
             custody: custody.clone(),
             effects: effects.clone(),
             crypto: crypto.clone(),

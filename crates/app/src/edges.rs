@@ -168,13 +168,7 @@ fn web_service(
         per_source: rate(config.limits.requests_per_source)?,
         per_principal: rate(config.limits.requests_per_principal)?,
     };
-    let oidc = web::oidc::Deps {
-        provider: system.provider.clone(),
-        failures: Arc::new(system.access.clone()),
-        effects: system.effects.clone(),
-        proxies: TrustedProxies::new(config.web.trusted_proxies.clone()),
-    };
-    Ok(web::Web::new(deps, oidc, rates))
+    Ok(web::Web::new(deps, system.provider.clone(), rates))
 }
 
 #[derive(Clone)]

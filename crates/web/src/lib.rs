@@ -11,6 +11,7 @@ pub use limits::Rates;
 use axum::{Router, body::Body};
 use directory::Provider;
 use http::{Request, Response};
+use limits::Limiter;
 use std::sync::Arc;
 use tower::ServiceExt as _;
 
@@ -19,15 +20,24 @@ pub type AnswerBody = Body;
 
 /// The HTTP edge; cheap to clone.
 #[derive(Clone)]
-pub struct Web(Router);
+pub struct Web {
+    router: Router,
+    limiter: Arc<Limiter>,
+}
 
 impl Web {
     /// Joins the management API and the provider's pages.
-    pub fn new(api: api::Deps, provider: Provider) -> Self {
+    pub fn new(api: api::Deps, provider: Provider, rates: Rates) -> Self {
         let failures = Arc::new(api.access.clone());
         let (effects, proxies) = (api.effects.clone(), api.proxies.clone());
         let oidc = oidc::router(oidc::Deps { provider, failures, effects, proxies });
-        Self(api::router(api).merge(oidc))
+        let limiter = Arc::new(Limiter::new(rates));
+        Self { router: api::router(api, Arc::clone(&limiter)).merge(oidc), limiter }
+    }
+
+    /// Forgets callers that have been quiet; the owner calls it every minute.
+    pub fn forget_quiet(&self) {
+        self.limiter.forget_quiet();
     }
 
     /// Answers one request; a failure is an answer too.
@@ -35,7 +45,7 @@ impl Web {
     where
         B: http_body::Body<Data = bytes::Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
-        let answered = self.0.clone().oneshot(request.map(Body::new));
+        let answered = self.router.clone().oneshot(request.map(Body::new));
         async move {
             match answered.await {
                 Ok(response) => response,
