@@ -215,7 +215,7 @@ impl Access {
             obligations: verdict.obligations,
             location: verdict.location,
             lease,
-            areas: verdict.areas,
+            visible: verdict.visible,
             recorder,
             outcomes: Some(self.0.recorder.outcomes()),
         })

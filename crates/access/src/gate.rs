@@ -67,7 +67,7 @@ pub(crate) struct Verdict {
     /// Microseconds of the newest fact that the world held.
     pub(crate) known: i64,
     /// The readable areas of a listing.
-    pub(crate) areas: Vec<String>,
+    pub(crate) visible: crate::Visible,
 }
 
 impl Verdict {

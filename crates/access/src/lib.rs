@@ -38,7 +38,7 @@ pub use resource::{
     AnyBucket, Bucket, DomainTarget, Erasure, GrantTarget, Installation, Member, MembershipEdge, Object, ResourceRef,
     SessionTarget,
 };
-pub use visible::Visible;
+pub use visible::{Jump, Visible};
 
 // Sessions, epochs, leases, tokens, revocation.
 pub mod assume;

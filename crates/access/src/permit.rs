@@ -379,7 +379,7 @@ pub struct Permit<A: Action> {
     pub(crate) obligations: Obligations,
     pub(crate) location: Option<Arc<DatasetLocation>>,
     pub(crate) lease: Option<Lease>,
-    pub(crate) areas: Vec<String>,
+    pub(crate) visible: crate::Visible,
     pub(crate) recorder: Option<ChangeRecorder>,
     pub(crate) outcomes: Option<Arc<dyn Outcomes>>,
 }
@@ -414,8 +414,8 @@ impl<A: Action> Permit<A> {
         self.recorder.as_ref()
     }
     /// The readable areas of a permitted listing, as far as they meet the asked prefix.
-    pub fn visible(&self) -> crate::Visible {
-        crate::Visible::new(self.areas.clone())
+    pub const fn visible(&self) -> &crate::Visible {
+        &self.visible
     }
     /// The groups that entitled a permitted assumption of a role.
     pub fn entitled_by(&self) -> Vec<GroupId> {
@@ -503,7 +503,7 @@ impl<A: Action> Permit<A> {
             obligations: Obligations::default(),
             location: location.map(Arc::new),
             lease,
-            areas: Vec::new(),
+            visible: crate::Visible::default(),
             recorder: None,
             outcomes: None,
         }

@@ -339,9 +339,11 @@ impl Error {
             Self::BodyTooLarge { .. } | Self::MetadataTooLarge { .. } | Self::CopySourceTooLarge { .. } => {
                 ErrorKind::TooLarge
             }
-            Self::DomainNotEmpty { .. } | Self::BucketExists { .. } | Self::BucketNotEmpty | Self::NameTaken { .. } | Self::LocationTaken { .. } => {
-                ErrorKind::Conflict
-            }
+            Self::DomainNotEmpty { .. }
+            | Self::BucketExists { .. }
+            | Self::BucketNotEmpty
+            | Self::NameTaken { .. }
+            | Self::LocationTaken { .. } => ErrorKind::Conflict,
             Self::PermanentDeletion | Self::NotAWorkspace | Self::WrongPermit | Self::NoGroups => ErrorKind::Forbidden,
             Self::Ended { .. } => ErrorKind::Unauthenticated,
             Self::ManyRanges => ErrorKind::NotImplemented,

@@ -23,7 +23,7 @@ impl Access {
     /// The areas of `bucket` that the session may list now, for LIST and for the 404-or-403 rule. Not a permit; the
     /// LIST itself is authorised.
     pub fn visible(&self, op: &OpContext, bucket: &str) -> Visible {
-        Visible::new(self.0.areas(op, bucket))
+        self.0.areas(op, bucket)
     }
 
     /// The buckets in which the session can see something, sorted.
@@ -178,7 +178,7 @@ impl Access {
 }
 
 impl Inner {
-    fn areas(&self, op: &OpContext, bucket: &str) -> Vec<String> {
+    fn areas(&self, op: &OpContext, bucket: &str) -> Visible {
         let resource = Bucket::new(bucket).into();
         let ask = Ask {
             action: <crate::s3::ListBucket as crate::Action>::NAME,
@@ -188,6 +188,6 @@ impl Inner {
             trust: None,
         };
         let verdict = self.evaluate(op, &ask, op.at);
-        if verdict.allowed() { verdict.areas } else { Vec::new() }
+        if verdict.allowed() { verdict.visible } else { Visible::default() }
     }
 }

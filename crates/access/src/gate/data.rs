@@ -214,9 +214,10 @@ pub(super) fn list(
     let prefix = scene.op.keys.prefix.as_deref().unwrap_or_default();
     let mut nearest = None;
     let mut last_dataset = None;
+    let mut open: Vec<(String, base::DatasetId)> = Vec::new();
     for (place, dataset) in world.places(bucket) {
         let Some(state) = world.location(dataset) else { continue };
-        let areas = readable(world, scene, subject, state, place, prefix);
+        let areas = readable(world, scene, subject, state, (bucket, place), prefix);
         if areas.is_empty() {
             nearest = nearest.or(Some(Arc::clone(state)));
             continue;
@@ -230,7 +231,7 @@ pub(super) fn list(
             verdict.context = one.context;
             continue;
         }
-        verdict.areas.extend(areas.iter().map(|(area, _)| area.clone()));
+        open.extend(areas.iter().map(|(area, _)| (area.clone(), dataset)));
         if last_dataset.replace(dataset) != Some(dataset)
             && let Some((_, row)) = areas.first()
             && let Some(group) = world.group(row.group)
@@ -246,8 +247,9 @@ pub(super) fn list(
             }
         }
     }
-    if !verdict.areas.is_empty() {
+    if !open.is_empty() {
         verdict.deny = None;
+        verdict.visible = with_holes(world, bucket, open);
         return verdict;
     }
     if verdict.deny.is_some() {
@@ -267,15 +269,17 @@ fn readable<'w>(
     scene: &Scene<'_>,
     subject: &Subject<'_>,
     state: &LocationState,
-    place: &str,
+    place: (&str, &str),
     prefix: &str,
 ) -> Vec<(String, &'w GrantRow)> {
+    let (bucket, place) = place;
     let meets = |area: &str| area.starts_with(prefix) || prefix.starts_with(area);
     if !meets(place) {
         return Vec::new();
     }
     let now = scene.now.as_microsecond();
     let mut areas = Vec::new();
+    let dataset = state.location.dataset;
     world.candidates(state.location.dataset, &subject.groups, |row| {
         let Some(scope) = world.scope(row.scope) else { return };
         let live = row.start <= now && now < row.expiry && row.level >= Level::Read && !scope.needs_tables();
@@ -288,5 +292,18 @@ fn readable<'w>(
         let scoped = scope.prefixes.iter().map(|inside| format!("{place}{inside}")).filter(|area| meets(area));
         areas.extend(scoped.map(|area| (area, row)));
     });
+    // A scope that reaches into a place of another dataset opens nothing there: the key belongs to that one.
+    let own = |area: &str| world.locate(bucket, area).is_some_and(|(at, _)| at.location.dataset == dataset);
+    areas.retain(|(area, _)| own(area));
     areas
+}
+
+/// The areas without the places of other datasets that lie inside them.
+fn with_holes(world: &World, bucket: &str, open: Vec<(String, base::DatasetId)>) -> crate::Visible {
+    let inside = |place: &str, dataset: base::DatasetId| {
+        open.iter().any(|(area, of)| *of != dataset && place.starts_with(area.as_str()))
+    };
+    let holes = world.places(bucket).filter(|(place, dataset)| inside(place, *dataset));
+    let holes = holes.map(|(place, _)| place.to_owned()).collect();
+    crate::Visible::with_holes(open.into_iter().map(|(area, _)| area).collect(), holes)
 }

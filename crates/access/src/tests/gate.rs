@@ -53,3 +53,19 @@ async fn listing_needs_something_readable() {
     assert_eq!(permit.visible().ranges(), ["trial/sdtm/"]);
     assert_eq!(world.access.visible_buckets(&op), ["clinical"]);
 }
+
+#[tokio::test]
+async fn a_nested_dataset_is_not_listed_through_the_one_around_it() {
+    let world = reader().await;
+    world.place("vault", "clinical", "trial/vault/", "owners").await;
+    let mut grant = world.grant_of("g", "trial", "readers", Level::Read, "olga");
+    grant.scope.prefixes = vec!["ae/".to_owned(), "vault/x/".to_owned()];
+    world.grant(grant).await.unwrap();
+    let op = world.op(world.session("ann", "analyst", Some("jupyter")));
+    let visible = world.access.visible(&op, "clinical");
+    assert_eq!(visible.ranges(), ["trial/ae/"], "a scope opens nothing in a place of another dataset");
+    world.grant(world.grant_of("all", "trial", "readers", Level::Read, "olga")).await.unwrap();
+    let visible = world.access.visible(&op, "clinical");
+    assert!(visible.contains("trial/a") && !visible.contains("trial/vault/a"));
+    assert_eq!(visible.skip("trial/vault/a"), Some(Jump::Past("trial/vault/".to_owned())));
+}

@@ -156,7 +156,9 @@ impl Governance {
         let rows = self.0.store.read(move |txn| {
             let now = txn.now();
             let rows = txn.view_scan(DATASET, after.map(|id| id.to_string()).as_deref(), limit)?;
-            Ok::<Vec<Dataset>, Error>(rows.iter().filter(|row| row.valid.contains(now)).filter_map(dataset_of).collect())
+            Ok::<Vec<Dataset>, Error>(
+                rows.iter().filter(|row| row.valid.contains(now)).filter_map(dataset_of).collect(),
+            )
         });
         let rows = rows.await?;
         permit.finish(Outcome::DONE);
@@ -168,11 +170,16 @@ impl Governance {
     ///
     /// # Errors
     /// As [`Governance::create_dataset`]; [`Error::NoSuchDataset`]; [`Error::ReasonMissing`] for GxP data without a reason.
-    pub async fn change_dataset(&self, permit: Permit<api::ChangeDataset>, change: ChangeDataset) -> Result<Dataset, Error> {
+    pub async fn change_dataset(
+        &self,
+        permit: Permit<api::ChangeDataset>,
+        change: ChangeDataset,
+    ) -> Result<Dataset, Error> {
         let id = *permit.resource();
         let new_name = change.name.as_deref().map(name).transpose()?;
         let new_description = change.description.as_deref().map(|it| text("description", it)).transpose()?;
-        let reason = change.reason.as_deref().map(|it| text("reason", it.trim())).transpose()?.filter(|it| !it.is_empty());
+        let reason =
+            change.reason.as_deref().map(|it| text("reason", it.trim())).transpose()?.filter(|it| !it.is_empty());
         self.0
             .access
             .change(permit, move |txn| {
@@ -244,7 +251,11 @@ fn place(place: Place) -> Result<Place, Error> {
             && !prefix.contains("//")
             && !prefix.split('/').any(|part| part == ".." || part == ".")
             && !prefix.chars().any(char::is_control));
-    if sound { Ok(Place { bucket: bucket.to_string(), prefix }) } else { Err(Error::BadPrefix { prefix: prefix.chars().take(SHOWN_CHARS_MAX).collect() }) }
+    if sound {
+        Ok(Place { bucket: bucket.to_string(), prefix })
+    } else {
+        Err(Error::BadPrefix { prefix: prefix.chars().take(SHOWN_CHARS_MAX).collect() })
+    }
 }
 
 fn dataset_of(row: &store::ViewedRow) -> Option<Dataset> {

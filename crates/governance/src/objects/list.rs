@@ -1,6 +1,6 @@
 //! Lists: range scans over the rows of a bucket, seeking over what the caller may not see and over folded keys.
 
-use access::{Permit, Visible, s3};
+use access::{Jump, Permit, Visible, s3};
 use std::{collections::VecDeque, ops::Bound};
 use store::{Direction, ReadTxn, Record};
 
@@ -22,6 +22,7 @@ struct Walk<'a, 't> {
     txn: &'a ReadTxn<'t>,
     class: &'static str,
     bucket: &'a str,
+    visible: Visible,
     areas: Vec<String>,
     area: usize,
     /// The least row that is still wanted.
@@ -33,8 +34,9 @@ struct Walk<'a, 't> {
 
 impl<'a, 't> Walk<'a, 't> {
     fn new(txn: &'a ReadTxn<'t>, class: &'static str, bucket: &'a str, visible: &Visible, prefix: &str) -> Self {
-        let areas = visible.under(prefix).ranges().to_vec();
-        Self { txn, class, bucket, areas, area: 0, from: Vec::new(), rows: VecDeque::new(), drained: false }
+        let visible = visible.under(prefix);
+        let areas = visible.ranges().to_vec();
+        Self { txn, class, bucket, visible, areas, area: 0, from: Vec::new(), rows: VecDeque::new(), drained: false }
     }
 
     /// Jumps to the first row at or after `row`; never back.
@@ -63,9 +65,18 @@ impl<'a, 't> Walk<'a, 't> {
 
     fn next(&mut self) -> Result<Option<(Vec<u8>, Record)>, Error> {
         loop {
-            if let Some((key, record)) = self.rows.pop_front() {
-                self.from = [key.as_slice(), &[0]].concat();
-                return Ok(Some((key, record)));
+            if let Some((row, record)) = self.rows.pop_front() {
+                let (key, _) = record::split(&row, self.bucket.len()).ok_or_else(damaged)?;
+                // A place of another dataset may lie inside a visible area: its keys are not shown.
+                match self.visible.skip(key) {
+                    Some(Jump::To(prefix)) => self.seek([self.bucket.as_bytes(), &[0], prefix.as_bytes()].concat()),
+                    Some(Jump::Past(prefix)) => self.skip_prefix(&prefix),
+                    None => {
+                        self.from = [row.as_slice(), &[0]].concat();
+                        return Ok(Some((row, record)));
+                    }
+                }
+                continue;
             }
             if std::mem::take(&mut self.drained) {
                 self.area += 1;
