@@ -6,10 +6,9 @@ import pathlib
 import subprocess
 import sys
 
-from common import READY, check, datasets_of, galen, granted_to_nobody, login, person, roles_of
+from common import READY, check, datasets_of, galen, granted_to_nobody, login, reader
 
-ONE = person()
-ROLE = roles_of(ONE)[0]
+ONE, ROLE = reader()
 DATASET = datasets_of(ROLE)[0]
 AWS = str(pathlib.Path(sys.executable).parent / "aws")
 
@@ -39,7 +38,9 @@ def lists_and_copies():
 
 
 def endpoint_by_environment():
-    environment = dict(os.environ, AWS_ENDPOINT_URL=READY["aws"], AWS_REGION=READY["region"], AWS_PAGER="")
+    # Version 1 of the CLI reads AWS_DEFAULT_REGION, version 2 AWS_REGION.
+    region = READY["region"]
+    environment = dict(os.environ, AWS_ENDPOINT_URL=READY["aws"], AWS_REGION=region, AWS_DEFAULT_REGION=region, AWS_PAGER="")
     got = json.loads(galen("creds", "--role", ROLE["arn"], "--format", "json"))
     environment |= {
         "AWS_ACCESS_KEY_ID": got["access_key_id"],
