@@ -151,7 +151,9 @@ pub(crate) fn perform(
     facts::add(txn, facts::PERSON_ERASED, person.uuid(), &erased, Some(reason))?;
     access::epoch::raise(txn, EpochKey::Person { person }, Some(reason.to_owned()))?;
     if let Some(hash) = username {
-        txn.record_delete(people::USERNAME_CLASS, hash)?;
+        if !txn.record_delete(people::USERNAME_CLASS, hash)? {
+            return Err(Error::ChangedMeanwhile { person });
+        }
         crate::lockout::forgive(txn, hash)?;
     }
     signin::end_all_of(txn, person)?;

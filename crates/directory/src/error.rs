@@ -103,6 +103,12 @@ pub enum Error {
     /// The approval is for another request than the one that waits.
     #[error("the erasure that is waiting was asked for by somebody else meanwhile: read it again")]
     ErasureChanged,
+    /// Two changes of one person met.
+    #[error("person `{person}` was changed at the same time: read it again and retry")]
+    ChangedMeanwhile {
+        /// Who.
+        person: PersonId,
+    },
     /// A stored row is not what this crate writes.
     #[error("a stored {what} is damaged: run `galen state verify`")]
     Damaged {
@@ -148,7 +154,8 @@ impl Error {
             | Self::ClientTaken { .. }
             | Self::NotActive { .. }
             | Self::GroupEnded { .. }
-            | Self::ErasureChanged => ErrorKind::Conflict,
+            | Self::ErasureChanged
+            | Self::ChangedMeanwhile { .. } => ErrorKind::Conflict,
             Self::WrongCredentials => ErrorKind::Unauthenticated,
             Self::Locked { .. } | Self::Busy => ErrorKind::RateLimited,
             Self::ApproverNotAPerson | Self::SameApprover | Self::OwnErasure => ErrorKind::Forbidden,

@@ -95,7 +95,10 @@ impl PreparedChange {
             if !txn.record_insert(USERNAME_CLASS, new, self.id.bytes(), None)? {
                 return Err(Error::UsernameTaken);
             }
-            txn.record_delete(USERNAME_CLASS, old)?;
+            // The old name was read before this transaction: whoever renamed the person since is not overwritten.
+            if !txn.record_delete(USERNAME_CLASS, old)? {
+                return Err(Error::ChangedMeanwhile { person: self.id });
+            }
         }
         for sealed in &self.sealed {
             txn.sealed_put(self.id.uuid(), sealed.attribute.name(), &sealed.ciphertext)?;

@@ -257,3 +257,73 @@ async fn erasing_needs_two_people_and_leaves_only_the_id() {
     let permit = world.permit(api::CreatePerson, access::Installation);
     assert!(matches!(world.directory.create_person(permit, new).await, Err(Error::HandleTaken)));
 }
+
+fn signed_in(world: &World, person: PersonId) -> OpContext {
+    let account = AccountId::new(42).unwrap();
+    let role = base::RoleId::from_uuid(world.effects.uuid());
+    let role_arn: base::Arn = "arn:aws:iam::000000000042:role/administrator".parse().unwrap();
+    let name: access::SessionName = "admin".parse().unwrap();
+    let auth = AuthPosition { auth_time: world.effects.now(), seq: Some(0), amr: Vec::new(), acr: None };
+    let session = access::Session {
+        id: SessionId::from_uuid(world.effects.uuid()),
+        kind: access::SessionKind::Management,
+        person: Some(person),
+        service: None,
+        source_identity: "admin".parse().unwrap(),
+        account,
+        role,
+        arn: access::session::session_arn(account, &role_arn, &name).unwrap(),
+        role_arn,
+        role_unique_id: access::session::role_unique_id(role),
+        name,
+        access_key_id: access::AccessKeyId::from_entropy(1, [7; 10]),
+        tags: Vec::new(),
+        transitive: Vec::new(),
+        carry: access::Carry::All,
+        via: Vec::new(),
+        policies: Vec::new(),
+        issued: world.effects.now(),
+        expires: Timestamp::MAX,
+        auth,
+        sign_in: None,
+        chained: false,
+        lineage: Vec::new(),
+        client: None,
+        federated: None,
+    };
+    world.op().with_session(Arc::new(session))
+}
+
+// verifies: IAM-02
+#[tokio::test]
+async fn the_second_approval_performs_the_erasure_and_the_name_is_free() {
+    let world = World::new().await;
+    let (ann, bob, eve) = (world.person("ann").await, world.person("bob").await, world.person("eve").await);
+    let (first, second) = (signed_in(&world, bob), signed_in(&world, eve));
+    let request = |op: &OpContext| {
+        let (directory, op, permit) = (world.directory.clone(), op.clone(), world.permit(api::RequestErasure, ann));
+        async move { directory.request_erasure(&op, permit, "asked".to_owned()).await }
+    };
+    let approve = |op: &OpContext, requested_by: PersonId| {
+        let erasure = access::Erasure { person: ann, requested_by };
+        let (directory, op, permit) = (world.directory.clone(), op.clone(), world.permit(api::ApproveErasure, erasure));
+        async move { directory.approve_erasure(&op, permit, "asked".to_owned()).await }
+    };
+    assert!(matches!(request(&world.op()).await, Err(Error::ApproverNotAPerson)));
+    request(&first).await.unwrap();
+    assert_eq!(world.directory.erasure_request(ann).await.unwrap().unwrap().requested_by, bob);
+    assert!(matches!(approve(&first, bob).await, Err(Error::SameApprover)));
+    assert!(matches!(approve(&second, eve).await, Err(Error::ErasureChanged)));
+    approve(&second, bob).await.unwrap();
+    assert!(world.directory.personal_of(ann).await.unwrap().is_none());
+    assert!(world.directory.erasure_request(ann).await.unwrap().is_none());
+    assert!(world.directory.resolve_person("ann").await.is_err());
+    let again = world.person("ann").await;
+    let handle = shown(&world, again).await.personal.unwrap().handle;
+    assert_eq!(handle.as_str(), "ann", "the mail address was the erased person's source identity");
+    // Both approvals, with their sessions, are in the fact; nothing personal is.
+    let facts = world.store.read(move |txn| txn.facts_of(ann.uuid())).await.unwrap();
+    let erased = facts.iter().find(|fact| fact.kind == crate::facts::PERSON_ERASED).unwrap();
+    assert_eq!(erased.body["requested"]["by"], serde_json::json!(bob));
+    assert_eq!(erased.body["approved"]["session"], serde_json::json!(second.session.as_ref().unwrap().id));
+}

@@ -95,6 +95,12 @@ impl SignInForm<'_> {
     }
 }
 
+/// The form's address without a form: somebody reloaded or bookmarked it.
+pub(super) async fn alone(_caller: Caller) -> Response {
+    let next = "Open the application that you want to use; it brings you back here.";
+    pages::problem(StatusCode::NOT_FOUND, "Nothing to sign in to", "No application asked you to sign in.", next)
+}
+
 /// The posted sign-in form.
 pub(super) async fn sign_in(Extract(state): Extract<State>, caller: Caller, body: Bytes) -> Response {
     let form = match Form::parse(&body) {

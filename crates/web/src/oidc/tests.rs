@@ -391,6 +391,7 @@ async fn bad_requests_say_what_is_wrong() {
         assert_eq!(page.status, StatusCode::BAD_REQUEST);
         assert!(page.alert().contains(why), "{}", page.text);
     }
+    assert_eq!(world.get("/signin", "").await.alert(), "No application asked you to sign in.");
     let redirected = world.sign_in_page(&[("code_challenge_method", "plain")]).await;
     assert_eq!(redirected.param("error").unwrap(), "invalid_request");
     let twice = world.get(&format!("/oidc/authorize?{}&client_id=x", query(&[])), "").await;
