@@ -8,6 +8,9 @@ use base::{Actor, Arn, BadName, DecisionId, Timestamp};
 
 use crate::{Error, Names, NowAnswer, Proof, Recorded, ReplayAnswer, Story, Verdict, tell};
 
+#[cfg(test)]
+mod tests;
+
 /// What somebody is asked about.
 #[derive(Clone, Debug)]
 pub struct Question {
