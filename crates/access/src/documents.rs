@@ -127,6 +127,20 @@ impl Documents for FromTxn<'_, '_> {
     }
 }
 
+/// Documents of one snapshot that stay compiled in memory: for the load at the start.
+pub(crate) struct Loading<'a, 'b>(pub(crate) FromTxn<'a, 'b>, pub(crate) &'a Library);
+
+impl Documents for Loading<'_, '_> {
+    fn compiled(&self, digest: &Sha256Digest, kind: DocumentKind) -> Result<Loaded, EvaluationFault> {
+        if let Some(loaded) = self.1.cached(digest, kind) {
+            return Ok(loaded);
+        }
+        let loaded = self.0.compiled(digest, kind)?;
+        self.1.keep(*digest, kind, &loaded);
+        Ok(loaded)
+    }
+}
+
 /// The documents of this process.
 #[derive(Default)]
 pub(crate) struct Library {

@@ -85,3 +85,6 @@ pub mod kind {
     /// A service ends.
     pub const SERVICE_ENDED: &str = "service.ended";
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ use policy::{Compiled, DocumentKind};
 use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
+pub(crate) use load::ran_whole;
 pub use report::MemoryReport;
 
 use crate::facts::{Client, DatasetLocation, Guardrail, Level, Role, Scope, Service};

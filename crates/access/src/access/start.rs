@@ -10,7 +10,7 @@ use store::{CommitHook, Fact, Position, Store};
 use tokio::sync::watch;
 
 use super::{Access, Inner};
-use crate::documents::{FromTxn, Library};
+use crate::documents::{FromTxn, Library, Loading};
 use crate::epoch::Epochs;
 use crate::index::{Index, MemoryReport, World};
 use crate::recorder::{Log, Recorder};
@@ -61,7 +61,12 @@ impl Access {
         let sessions = Sessions::new(session_deps, Epochs::default(), Leases::default());
         let hook = Arc::new(Hook::new(Arc::clone(&index), Arc::clone(&library), sessions.epochs().clone()));
         store.on_commit(Arc::clone(&hook) as Arc<dyn CommitHook>);
-        let loaded = store.read(|txn| Ok::<_, Error>((World::load(txn, &FromTxn(txn))?, txn.position()?))).await?;
+        let keep = Arc::clone(&library);
+        let load = move |txn: &store::ReadTxn<'_>| {
+            let world = World::load(txn, &Loading(FromTxn(txn), &keep))?;
+            Ok::<_, Error>((world, txn.position()?))
+        };
+        let loaded = store.read(load).await?;
         hook.begin(loaded.0, loaded.1);
         sessions.epochs().load(&store).await?;
         let log = Log::new(journal);

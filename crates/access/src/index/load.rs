@@ -48,18 +48,35 @@ fn load_members(txn: &ReadTxn<'_>, world: &mut World) -> Result<Lists<EdgeRow>, 
     Ok((members, edges))
 }
 
+/// Whether a row of the view is of a grant that was not ended: the row of an ended one is cut before the grant's own
+/// expiry. The store keeps microseconds.
+pub(crate) fn ran_whole(valid: &store::Interval, grant: &Grant) -> bool {
+    valid.to.map(base::Timestamp::as_microsecond) == Some(grant.expiry.as_microsecond())
+}
+
+/// How long a grant that has run out is still held, so that the refusal can say that it has.
+const EXPIRED_HELD_SECS: i64 = 30 * 86_400;
+
 fn load_grants(txn: &ReadTxn<'_>, world: &mut World) -> Result<Lists<GrantRow>, Error> {
     let (mut grants, mut count) = (HashMap::<Uuid, Vec<GrantRow>>::new(), 0);
-    rows(txn, view::GRANT, |grant: Grant| {
-        count += 1;
-        let row = world.grant_row(&grant);
-        grants.entry(grant.dataset.uuid()).or_default().push(row);
+    let now = txn.now();
+    txn.view_load_all(view::GRANT, |row| {
+        let held = |to: base::Timestamp| now.as_second() < to.as_second().saturating_add(EXPIRED_HELD_SECS);
+        if row.known.to.is_some() || !row.valid.to.is_some_and(held) {
+            return Ok(());
+        }
+        let grant: Grant = serde_json::from_str(row.body).map_err(|_| Error::Corrupt { what: "view row" })?;
+        if ran_whole(&row.valid, &grant) {
+            count += 1;
+            let made = world.grant_row(&grant);
+            grants.entry(grant.dataset.uuid()).or_default().push(made);
+        }
+        Ok(())
     })?;
     Ok((grants, count))
 }
 
-/// Rows that are still known and not over. A grant that begins later is in: its times are checked at evaluation. A
-/// grant that was ended is not: its row was cut at the moment of its end, which is past.
+/// Rows that are still known and not over.
 fn rows<T: for<'a> Deserialize<'a>>(txn: &ReadTxn<'_>, view: &str, mut each: impl FnMut(T)) -> Result<(), Error> {
     let now = txn.now();
     txn.view_load_all(view, |row: ViewRowRef<'_>| {

@@ -443,13 +443,28 @@ fn cut(world: &World) {
 async fn the_golden_matrix_holds() {
     let world = world().await;
     cut(&world);
+    holds(&world);
+}
+
+#[tokio::test]
+async fn the_golden_matrix_holds_after_a_restart() {
+    let world = world().await;
+    let before = world.access.memory();
+    let world = world.again(|_| ()).await;
+    let after = world.access.memory();
+    assert_eq!((before.grants, before.edges, before.roles), (after.grants, after.edges, after.roles));
+    cut(&world);
+    holds(&world);
+}
+
+fn holds(world: &World) {
     let mut wrong = Vec::new();
     for row in rows() {
         let spec = action::find(&row.action).unwrap_or_else(|| panic!("line {}: no action {}", row.line, row.action));
-        let (resource, prefix) = resource(&world, &row.resource);
-        let mut op = actor(&world, &row.actor);
+        let (resource, prefix) = resource(world, &row.resource);
+        let mut op = actor(world, &row.actor);
         op.keys.prefix = prefix;
-        let trust = (spec.need == Need::Trust).then(|| assume(&world, &row));
+        let trust = (spec.need == Need::Trust).then(|| assume(world, &row));
         let ask =
             Ask { action: spec.name, class: spec.class, need: spec.need, resource: &resource, trust: trust.as_ref() };
         let verdict = world.access.judge(&op, &ask);
@@ -476,6 +491,7 @@ fn every_action_has_a_row() {
     assert!(never.is_empty(), "actions that nobody may do: {never:?}");
 }
 
+// verifies: IAM-03
 #[tokio::test]
 async fn a_grant_is_not_approved_by_whoever_does_not_own() {
     let world = world().await;

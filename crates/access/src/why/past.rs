@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::DenyReason;
 use crate::documents::FromTxn;
 use crate::facts::{Client, DatasetLocation, Entitlement, Grant, Guardrail, Membership, Role, Service, view};
-use crate::index::World;
+use crate::index::{World, ran_whole};
 use crate::permit::Reason;
 
 /// Which part of the past a question reads.
@@ -141,11 +141,11 @@ impl Part {
         for grant in grants {
             for row in txn.view_history(view::GRANT, &grant.to_string())? {
                 let whole = row.known.contains(self.known);
-                let cut = row.valid.to;
+                let valid = row.valid;
                 for grant in parse::<Grant>(vec![row])? {
                     // A row that is cut before the grant's own expiry is of a grant that was ended: from then on the index
                     // has none.
-                    if whole && (cut == Some(grant.expiry) || cut.is_some_and(|cut| self.at < cut)) {
+                    if whole && (ran_whole(&valid, &grant) || valid.to.is_some_and(|cut| self.at < cut)) {
                         world.grant_add(&grant);
                     }
                 }

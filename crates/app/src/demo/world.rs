@@ -63,22 +63,22 @@ pub(crate) struct World {
 
 /// Who exists: user name, name, groups besides those of every person.
 const PEOPLE: &[(&str, &str, &[&str])] = &[
-    ("olivia", "Olivia Lund", &["oncology-owners", "ophthalmology-owners", "data-owners", "data-producers"]),
-    (
-        "niels",
-        "Niels Holm",
-        &["neurology-owners", "metabolism-owners", "vaccines-owners", "data-owners", "data-producers"],
-    ),
-    (
-        "petra",
-        "Petra Berg",
-        &["paediatrics-owners", "cdisc-pilot-owners", "shared-standards-owners", "data-owners", "data-producers"],
-    ),
     ("anna", "Anna Friis", &["oncology-readers"]),
     ("bo", "Bo Dahl", &["neurology-readers", "vaccines-readers"]),
     ("carl", "Carl Juul", &["analysts", "cdisc-pilot-readers"]),
     ("dora", "Dora Vang", &[]),
     ("emil", "Emil Krog", &["auditors"]),
+    ("olivia", "Olivia Lund", &["oncology-owners", "ophthalmology-owners", "data-owners"]),
+    (
+        "niels",
+        "Niels Holm",
+        &["neurology-owners", "metabolism-owners", "vaccines-owners", "data-owners"],
+    ),
+    (
+        "petra",
+        "Petra Berg",
+        &["paediatrics-owners", "cdisc-pilot-owners", "shared-standards-owners", "data-owners"],
+    ),
 ];
 
 /// Tool roles: name, entitling group, whether its sessions carry all groups.
