@@ -15,9 +15,10 @@ use crate::{
 
 /// Python packages of the real clients, pinned so that a run today and a run next year test the same thing.
 const PYTHON_PACKAGES: &[&str] = &[
-    "boto3==1.44.*",
-    "awscli==1.46.*",
-    "s3fs==2026.9.*",
+    // The newest boto3 and awscli that s3fs's own dependency lets stand beside it.
+    "boto3==1.43.117",
+    "awscli==1.46.3",
+    "s3fs==2026.9.0",
     "pyarrow==26.*",
     "duckdb==1.5.5",
     "duckdb-extension-httpfs==1.5.5",

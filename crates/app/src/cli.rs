@@ -611,6 +611,9 @@ pub(crate) enum Dataset {
         /// The new classification.
         #[arg(long)]
         classification: Option<String>,
+        /// The reason; needed for a dataset under GxP.
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// End a dataset: every grant on it stops working; its objects are kept.
     End(End),
@@ -668,9 +671,9 @@ pub(crate) enum Policy {
     Lint {
         /// The document; `-` for standard input.
         file: String,
-        /// What kind of document it is.
-        #[arg(long, default_value = "identity")]
-        kind: String,
+        /// What kind of document it is: identity, resource, trust, boundary, session or scp; read off the document when absent.
+        #[arg(long)]
+        kind: Option<String>,
     },
     /// Evaluate plain IAM policies: one JSON document, or JSON lines answered line by line.
     Simulate {

@@ -1,6 +1,7 @@
 //! Commands that need no installation: the policy language.
 
 use anyhow::{Context, Result};
+use policy::DocumentKind;
 use std::{
     fs,
     io::{self, BufRead, BufWriter, Read, Write},
@@ -34,7 +35,7 @@ pub(crate) fn read(file: &str) -> Result<String> {
 pub(crate) fn policy(output: Output, command: &Policy) -> Result<()> {
     match command {
         Policy::Simulate { file } => simulate(file),
-        Policy::Lint { file, kind } => lint(output, file, kind),
+        Policy::Lint { file, kind } => lint(output, file, kind.as_deref()),
     }
 }
 
@@ -74,6 +75,22 @@ fn simulate(file: &str) -> Result<()> {
     Ok(())
 }
 
-fn lint(_output: Output, _file: &str, _kind: &str) -> Result<()> {
-    anyhow::bail!("wire")
+/// Findings of the linter, one row each; the exit code is 1 when there is one.
+fn lint(output: Output, file: &str, kind: Option<&str>) -> Result<()> {
+    let text = read(file)?;
+    let kind = match kind {
+        None => DocumentKind::guess(&text)?,
+        Some("identity") => DocumentKind::Identity,
+        Some("resource") => DocumentKind::Resource,
+        Some("trust") => DocumentKind::Trust,
+        Some("boundary") => DocumentKind::Boundary,
+        Some("session") => DocumentKind::Session,
+        Some("scp") => DocumentKind::ServiceControl,
+        Some(_) => anyhow::bail!("--kind is identity, resource, trust, boundary, session or scp"),
+    };
+    let document = policy::Document::parse(&text, kind)?;
+    let findings = policy::lint::lint(&document, &policy::lint::LintOptions::default());
+    crate::output::result(output, &serde_json::to_value(&findings)?)?;
+    anyhow::ensure!(findings.is_empty(), "{} findings in {}", findings.len(), kind.described());
+    Ok(())
 }

@@ -160,8 +160,8 @@ impl Nouns<'_> {
             }
             Dataset::List(list) => self.list("datasets", list),
             Dataset::Show(by) => self.show("datasets", by),
-            Dataset::Change { endpoint, id, description, classification } => {
-                let body = json!({"description": description, "classification": classification});
+            Dataset::Change { endpoint, id, description, classification, reason } => {
+                let body = json!({"description": description, "classification": classification, "reason": reason});
                 self.change(endpoint, "datasets", id, &body)
             }
             Dataset::End(end) => self.end("datasets", end),

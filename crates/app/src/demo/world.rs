@@ -69,16 +69,8 @@ const PEOPLE: &[(&str, &str, &[&str])] = &[
     ("dora", "Dora Vang", &[]),
     ("emil", "Emil Krog", &["auditors"]),
     ("olivia", "Olivia Lund", &["oncology-owners", "ophthalmology-owners", "data-owners"]),
-    (
-        "niels",
-        "Niels Holm",
-        &["neurology-owners", "metabolism-owners", "vaccines-owners", "data-owners"],
-    ),
-    (
-        "petra",
-        "Petra Berg",
-        &["paediatrics-owners", "cdisc-pilot-owners", "shared-standards-owners", "data-owners"],
-    ),
+    ("niels", "Niels Holm", &["neurology-owners", "metabolism-owners", "vaccines-owners", "data-owners"]),
+    ("petra", "Petra Berg", &["paediatrics-owners", "cdisc-pilot-owners", "shared-standards-owners", "data-owners"]),
 ];
 
 /// Tool roles: name, entitling group, whether its sessions carry all groups.
@@ -110,7 +102,7 @@ const GRANTS: &[(&str, &str, &str)] = &[
     ("cdisc-pilot-readers", "cdisc-pilot", "adam"),
 ];
 
-/// The group of who may load data, and the role for it. Its grants end when the load is done.
+/// The group and the role of the first load; both end when it is done, and each of its grants before.
 const PRODUCERS: &str = "data-producers";
 const PRODUCER_ROLE: &str = "producer";
 
@@ -136,7 +128,7 @@ impl Builder<'_> {
         let people = self.people(&admin_api, data)?;
         let roles = self.roles(&admin_api)?;
         let datasets = self.datasets(&admin_api, data, &people)?;
-        self.load(&people, &datasets, &roles, data)?;
+        self.load(&admin_api, &people, &datasets, data)?;
         let granted = self.grants(&people, &datasets)?;
         let roles = roles.into_iter().map(|role| with_datasets(role, &granted, &people)).collect();
         Ok(World { admin: self.admin, people, roles, datasets, real: data.real })
@@ -179,7 +171,7 @@ impl Builder<'_> {
 
     fn roles(&mut self, api: &Api) -> Result<Vec<Role>> {
         let mut roles = Vec::new();
-        for (name, group, all) in ROLES.iter().chain(&[(PRODUCER_ROLE, PRODUCERS, false)]) {
+        for (name, group, all) in ROLES {
             let carries = if *all { "all" } else { "entitling" };
             let policies =
                 if *all { json!(["GalenDataAccess", workspace_policy()]) } else { json!(["GalenDataAccess"]) };
@@ -230,44 +222,50 @@ impl Builder<'_> {
         Ok(datasets)
     }
 
-    /// Each owner lets the producers write for a day, loads the tables, and ends the grant.
-    fn load(&mut self, people: &[Person], datasets: &[Dataset], roles: &[Role], data: &Data) -> Result<()> {
-        let role = roles.iter().find(|role| role.arn.ends_with(PRODUCER_ROLE)).context("there is no producer role")?;
+    /// The owners become producers for the first load: each lets the producers write, loads the tables, and ends the grant.
+    /// At the end the role and the group of the load end too.
+    fn load(&mut self, api: &Api, people: &[Person], datasets: &[Dataset], data: &Data) -> Result<()> {
+        let group = text(&api.post("groups", &json!({"name": PRODUCERS}))?, "id")?;
+        for owner in datasets.iter().map(|dataset| &dataset.owner).collect::<BTreeSet<_>>() {
+            api.post("memberships", &json!({"group": group, "person": owner, "reason": "first load"}))?;
+        }
+        let role = api.post("roles", &json!({"name": PRODUCER_ROLE, "groups": [group], "client": creds::AUDIENCE}))?;
         let mut done = 0;
         for dataset in datasets {
             let owner =
                 people.iter().find(|person| person.username == dataset.owner).context("a dataset has no owner")?;
-            let api = self.api(&owner.username, &owner.password)?;
-            let grant = api.post(
-                "grants",
-                &json!({"dataset": dataset.id, "group": PRODUCERS, "level": "write", "purpose": "first load", "days": 1}),
-            )?;
-            let credentials = credentials(self.effects, self.web, self.aws, owner, &role.arn)?;
-            let agent = crate::http::agent();
-            let s3 = s3::Client {
-                agent: &agent,
-                effects: self.effects,
-                aws: self.aws,
-                region: self.region,
-                credentials: &credentials,
-            };
-            let mine = |table: &&Table| table.area == dataset.domain && dataset.prefix == format!("{}/", table.model);
-            for Table { file, bytes, .. } in data.tables.iter().filter(mine) {
-                let answer = s3.put(&dataset.bucket, &format!("{}{file}", dataset.prefix), bytes)?;
-                anyhow::ensure!(
-                    answer.status == 200,
-                    "could not store {file} in {}: {}",
-                    dataset.name,
-                    answer.message()
-                );
-                done += 1;
-                (self.progress)(
-                    &format!("{}/{}{file}", dataset.bucket, dataset.prefix),
-                    100 * done / data.tables.len() as u64,
-                );
-            }
-            api.post(&format!("grants/{}/end", text(&grant, "id")?), &json!({"reason": "the load is done"}))?;
+            self.load_one(owner, &text(&role, "arn")?, dataset, data, &mut done)?;
         }
+        let over = json!({"reason": "the first load is done"});
+        api.post(&format!("roles/{}/end", text(&role, "id")?), &over)?;
+        api.post(&format!("groups/{group}/end"), &over)?;
+        Ok(())
+    }
+
+    fn load_one(&mut self, owner: &Person, role: &str, dataset: &Dataset, data: &Data, done: &mut usize) -> Result<()> {
+        let api = self.api(&owner.username, &owner.password)?;
+        let grant = api.post(
+            "grants",
+            &json!({"dataset": dataset.id, "group": PRODUCERS, "level": "write", "purpose": "first load", "days": 1}),
+        )?;
+        let credentials = credentials(self.effects, self.web, self.aws, owner, role)?;
+        let agent = crate::http::agent();
+        let s3 = s3::Client {
+            agent: &agent,
+            effects: self.effects,
+            aws: self.aws,
+            region: self.region,
+            credentials: &credentials,
+        };
+        let mine = |table: &&Table| table.area == dataset.domain && dataset.prefix == format!("{}/", table.model);
+        for Table { file, bytes, .. } in data.tables.iter().filter(mine) {
+            let answer = s3.put(&dataset.bucket, &format!("{}{file}", dataset.prefix), bytes)?;
+            anyhow::ensure!(answer.status == 200, "could not store {file} in {}: {}", dataset.name, answer.message());
+            *done += 1;
+            let percent = 100 * *done / data.tables.len().max(1);
+            (self.progress)(&format!("{}/{}{file}", dataset.bucket, dataset.prefix), percent as u64);
+        }
+        api.post(&format!("grants/{}/end", text(&grant, "id")?), &json!({"reason": "the load is done"}))?;
         Ok(())
     }
 

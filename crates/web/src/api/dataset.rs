@@ -133,6 +133,9 @@ struct ChangedDataset {
     /// Ids or names of the new steward groups.
     #[serde(default)]
     stewards: Option<Vec<String>>,
+    /// Why; needed for a dataset under GxP.
+    #[serde(default)]
+    reason: Option<String>,
 }
 
 /// Register a dataset
@@ -197,7 +200,12 @@ async fn change(
     Body(body): Body<ChangedDataset>,
 ) -> Result<Json<DatasetRow>, Problem> {
     let id = resolve::dataset(&state, &id).await?.id;
-    let mut change = ChangeDataset { name: body.name, description: body.description, ..ChangeDataset::default() };
+    let mut change = ChangeDataset {
+        name: body.name,
+        description: body.description,
+        reason: body.reason,
+        ..ChangeDataset::default()
+    };
     if let Some(classification) = &body.classification {
         change.classification = Some(parse(classification)?);
     }
