@@ -227,6 +227,26 @@ impl Access {
         self.0.evaluate(op, ask, op.at)
     }
 
+    /// A decision that is recorded and gives no permit; a change is recorded as a question is.
+    #[cfg(test)]
+    pub(crate) async fn recorded(&self, op: &OpContext, ask: &Ask<'_>) -> DecisionId {
+        let verdict = self.judge(op, ask);
+        let decision = DecisionId::from_uuid(self.0.effects.uuid());
+        let record = crate::recorder::Record {
+            decision,
+            op,
+            action: crate::action::find(ask.action).unwrap().name,
+            class: if ask.class == Class::Change { Class::View } else { ask.class },
+            arn: &self.0.arn(ask.resource),
+            resource: ask.resource,
+            trust: ask.trust,
+            verdict: &verdict,
+            window: &Window::None,
+        };
+        self.0.recorder.record(vec![record]).await.unwrap();
+        decision
+    }
+
     /// The world of this moment, to be kept.
     pub(crate) fn world(&self) -> Arc<World> {
         Arc::clone(&self.0.index.world())

@@ -457,6 +457,44 @@ async fn the_golden_matrix_holds_after_a_restart() {
     holds(&world);
 }
 
+// verifies: AUD-07
+#[tokio::test]
+async fn every_row_is_replayed_as_it_was_decided() {
+    let world = world().await;
+    for person in ["rita", "walt", "olga", "stan", "vera", "ada", "mia", "dev", "bea", "wim", "lars", "pia", "otto"] {
+        world.born(person).await;
+    }
+    let mut recorded = Vec::new();
+    for row in rows() {
+        let spec = action::find(&row.action).unwrap();
+        let (resource, prefix) = resource(&world, &row.resource);
+        let mut op = actor(&world, &row.actor);
+        op.keys.prefix = prefix;
+        let trust = (spec.need == Need::Trust).then(|| assume(&world, &row));
+        let ask =
+            Ask { action: spec.name, class: spec.class, need: spec.need, resource: &resource, trust: trust.as_ref() };
+        if op.actor.is_some() {
+            recorded.push((world.access.recorded(&op, &ask).await, row));
+        }
+    }
+    // What follows changes nothing of what was decided; a durable entry makes the others durable.
+    world.leave("rita", "readers").await;
+    world.end_grant("writers-trial").await;
+    world.journal.append(b"{}".to_vec()).await.unwrap();
+    world.maintenance.once().await;
+    let (mut wrong, mut whole) = (Vec::new(), 0);
+    for (decision, Row { line, actor, action, resource, .. }) in recorded {
+        let replay = world.access.replay(decision).await.unwrap();
+        whole += usize::from(replay.fault.is_none());
+        if !replay.agrees {
+            let (fault, deny) = (&replay.fault, &replay.deny);
+            wrong.push(format!("line {line}: {actor} {action} {resource}: {fault:?}, {deny:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert!(whole > 100, "{whole} decisions were evaluated again");
+}
+
 fn holds(world: &World) {
     let mut wrong = Vec::new();
     for row in rows() {
