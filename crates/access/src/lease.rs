@@ -121,7 +121,24 @@ struct Stream {
     keys: HashSet<LeaseKey>,
     recheck: Recheck,
     ended: watch::Sender<Option<Ended>>,
-    closed: watch::Sender<bool>,
+    life: watch::Sender<Life>,
+}
+
+/// Where a stream is. It gives nothing more once it has ended and is closed, or hands out by parts and is in none.
+#[derive(Clone, Copy, Debug, Default)]
+struct Life {
+    /// Its last lease is gone.
+    closed: bool,
+    /// It takes a [`Part`] for each piece that it hands out.
+    by_parts: bool,
+    /// Parts that are being made now.
+    busy: u32,
+}
+
+impl Life {
+    const fn is_silent(&self) -> bool {
+        self.closed || (self.by_parts && self.busy == 0)
+    }
 }
 
 impl Stream {
@@ -196,7 +213,7 @@ impl Leases {
             keys,
             recheck,
             ended: watch::Sender::new(None),
-            closed: watch::Sender::new(false),
+            life: watch::Sender::new(Life::default()),
         });
         let mut table = self.table();
         if table.streams.len() >= LEASES_MAX {
@@ -229,7 +246,7 @@ impl Leases {
             if stream.end(why) {
                 self.0.ended.fetch_add(1, Ordering::Relaxed);
             }
-            waits.push(stream.closed.subscribe());
+            waits.push(stream.life.subscribe());
         }
         Closing { waits }
     }
@@ -284,10 +301,11 @@ impl Leases {
     }
 }
 
-/// Streams that were told to stop; they are gone when their leases are dropped.
+/// Streams that were told to stop. One is closed when its lease is dropped, or when it hands out by parts and is between
+/// two: a peer that does not read cannot hold up a cut, and gets no further part.
 #[must_use = "a cut holds only after the streams are closed: wait, or drop on purpose"]
 pub struct Closing {
-    waits: Vec<watch::Receiver<bool>>,
+    waits: Vec<watch::Receiver<Life>>,
 }
 
 impl Closing {
@@ -312,14 +330,14 @@ impl Closing {
         let all = async {
             while let Some(wait) = self.waits.last_mut() {
                 // An error means that the sender, and with it the stream, is gone.
-                drop(wait.wait_for(|closed| *closed).await);
+                drop(wait.wait_for(Life::is_silent).await);
                 self.waits.pop();
             }
         };
         if tokio::time::timeout(limit, all).await.is_ok() {
             return 0;
         }
-        self.waits.iter().filter(|wait| !*wait.borrow()).count()
+        self.waits.iter().filter(|wait| !wait.borrow().is_silent()).count()
     }
 }
 
@@ -349,6 +367,22 @@ impl Lease {
         verdict
     }
 
+    /// Takes the right to make and hand out one part, as [`Lease::check`]; hold it until the part is handed out. A stream
+    /// that does so for every part does not hold up a cut while it waits for a slow peer between two of them.
+    ///
+    /// # Errors
+    /// Why it must stop.
+    pub fn part(&self, now: Timestamp) -> Result<Part, Ended> {
+        // Busy first, the check after: whoever cuts marks the end first and looks for busy streams after, so one of the
+        // two sees the other.
+        self.0.stream.life.send_modify(|life| {
+            life.by_parts = true;
+            life.busy = life.busy.saturating_add(1);
+        });
+        let part = Part(Arc::clone(&self.0));
+        self.check(now).map(|()| part)
+    }
+
     /// Whether it was told to stop, without a re-check.
     pub fn is_ended(&self) -> bool {
         self.0.stream.ended.borrow().is_some()
@@ -364,6 +398,16 @@ impl Lease {
     }
 }
 
+/// One part that is being made and handed out under a lease.
+#[must_use = "hold it until the part is handed out"]
+pub struct Part(Arc<Held>);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.0.stream.life.send_modify(|life| life.busy = life.busy.saturating_sub(1));
+    }
+}
+
 impl std::fmt::Debug for Lease {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Lease({})", self.0.id)
@@ -373,6 +417,6 @@ impl std::fmt::Debug for Lease {
 impl Drop for Held {
     fn drop(&mut self) {
         self.registry.remove(self.id);
-        self.stream.closed.send_replace(true);
+        self.stream.life.send_modify(|life| life.closed = true);
     }
 }

@@ -51,7 +51,7 @@ pub mod sessions;
 pub mod token;
 
 pub use epoch::{Epoch, EpochKey, Epochs};
-pub use lease::{Ended, Lease, LeaseKey, LeaseScope, Leases};
+pub use lease::{Ended, Lease, LeaseKey, LeaseScope, Leases, Part};
 pub use session::{
     AccessKeyId, Ancestor, AuthPosition, Carry, Federated, Session, SessionKind, SessionName, SessionPolicy, Tag,
 };

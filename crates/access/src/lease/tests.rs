@@ -69,3 +69,24 @@ fn the_recheck_and_the_expiry_end_a_stream_for_good() {
     let late = leases.open(&scope(1, 9), yes()).unwrap();
     assert_eq!(late.check(at(100)), Err(Ended::Expired));
 }
+
+#[tokio::test]
+async fn a_stream_between_two_parts_does_not_hold_up_a_cut() {
+    let leases = Leases::default();
+    let idle = leases.open(&scope(1, 9), yes()).unwrap();
+    drop(idle.part(at(1)).unwrap());
+    let key = LeaseKey::Person(id(1, PersonId::from_uuid));
+    assert_eq!(leases.cut(key, Ended::Cut).wait(Duration::ZERO).await, 0, "it is open and gives nothing more");
+    assert_eq!(idle.part(at(1)).err(), Some(Ended::Cut));
+    drop(idle);
+
+    let busy = leases.open(&scope(1, 9), yes()).unwrap();
+    let part = busy.part(at(1)).unwrap();
+    let closing = leases.cut(key, Ended::Cut);
+    assert!(busy.is_ended());
+    drop(part);
+    assert_eq!(closing.wait(Duration::ZERO).await, 0);
+    let stuck = leases.open(&scope(1, 9), yes()).unwrap();
+    let _part = stuck.part(at(1)).unwrap();
+    assert_eq!(leases.cut(key, Ended::Cut).wait(Duration::ZERO).await, 1, "a part is being handed out");
+}

@@ -236,11 +236,12 @@ fn metered<A: ReadsObject>(
         let (inner, mut bytes, mut meter) = state?;
         let next = match meter.lease() {
             None => bytes.next().await,
-            Some(lease) => match lease.check(inner.effects.now()) {
+            // The part is held until it is handed out, so that a cut waits for it, and not for a peer that does not read.
+            Some(lease) => match lease.part(inner.effects.now()) {
                 Err(why) => Some(Err(Error::Ended { why: why.word() })),
-                Ok(()) => match select(bytes.next(), pin!(lease.ended())).await {
-                    Either::Left((next, _)) => next,
-                    Either::Right((why, _)) => Some(Err(Error::Ended { why: why.word() })),
+                Ok(_part) => match select(pin!(lease.ended()), bytes.next()).await {
+                    Either::Left((why, _)) => Some(Err(Error::Ended { why: why.word() })),
+                    Either::Right((next, _)) => next,
                 },
             },
         };
