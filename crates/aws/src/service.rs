@@ -217,7 +217,9 @@ impl Inner {
         } else {
             s3s::Body::http_body_unsync(body.map_err(Into::into))
         };
-        let asked = bucket_of(&parts, &self.options.domains).zip(Some(parts.headers.clone()));
+        // Only a browser's page has an origin; everybody else pays nothing for it.
+        let page = parts.headers.contains_key(header::ORIGIN).then(|| parts.headers.clone());
+        let asked = page.and_then(|headers| Some((bucket_of(&parts, &self.options.domains)?, headers)));
         let method = parts.method.clone();
         let mut response = match self.s3.codec.call(Request::from_parts(parts, body)).await {
             Ok(response) => response.map(boxed),

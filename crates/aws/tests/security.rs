@@ -219,6 +219,7 @@ async fn a_session_token_cannot_be_made_or_altered() {
 }
 
 // RustFS: encryption was reported, and the bytes lay in clear on disk; a wrapping nonce was fixed.
+// verifies: DAT-07
 #[tokio::test]
 async fn bytes_on_disk_are_sealed_and_never_sealed_twice_alike() {
     let world = World::new().await;
@@ -452,6 +453,7 @@ async fn a_presigned_put_obeys_no_header_that_was_not_signed() {
 }
 
 // RustFS: a second front end that did not ask the same gate; and access that outlived its reason.
+// verifies: IAM-04
 #[tokio::test]
 async fn what_is_taken_away_is_gone_at_every_door() {
     let world = World::new().await;
@@ -467,6 +469,27 @@ async fn what_is_taken_away_is_gone_at_every_door() {
     assert!(denied(world.s3(&world.ann, &call("PUT", "/trial/key").body("y")).await.status));
     assert!(denied(world.s3(&world.ann, &call("GET", "/trial").query("list-type", "2")).await.status));
     world.web_identity(&world.roles.reader, "token-ann", "").await.expect(403, "AccessDenied");
+}
+
+// Access that is taken away ends the streams that are open, too.
+// verifies: IAM-04
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_stream_ends_when_access_is_taken_away() {
+    let world = World::new().await;
+    let length = 48 << 20;
+    world.s3(&world.ann, &call("PUT", "/trial/large").payload("UNSIGNED-PAYLOAD").body(vec![7; length])).await.ok();
+    let get = wire::signed(&call("GET", "/trial/large"), &world.ann, "s3", &world.host(), world.effects.now());
+    let mut stream = wire::open(world.address, get).await;
+    let first = stream.next().await.unwrap();
+    let (ann, readers) = (world.people.ann, world.groups.readers);
+    let end =
+        move |txn: &mut store::WriteTxn<'_>| facts::end_membership(txn, Member::Person(ann), readers, Some("left"));
+    world.store.write(Actor::System, end).await.unwrap();
+    let mut seen = first.len();
+    while let Some(piece) = stream.next().await {
+        seen += piece.len();
+    }
+    assert!(seen < length, "the whole object flowed after the cut");
 }
 
 // A gateway that answers 404 and 403 differently tells strangers what exists.

@@ -244,6 +244,30 @@ pub(crate) async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> 
     Reply { status: parts.status.as_u16(), headers: parts.headers, body }
 }
 
+/// An answer whose body is read piece by piece.
+pub(crate) struct Open {
+    body: hyper::body::Incoming,
+    _tasks: tokio::task::JoinSet<hyper::Result<()>>,
+}
+
+impl Open {
+    /// The next piece; none at the end, whether it is the announced one or not.
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
+        self.body.frame().await?.ok()?.into_data().ok()
+    }
+}
+
+/// Sends one request and leaves its answer's body unread.
+pub(crate) async fn open(address: SocketAddr, request: Request<Full<Bytes>>) -> Open {
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(connection);
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    Open { body: response.into_body(), _tasks: tasks }
+}
+
 /// A request without any signature.
 pub(crate) fn bare(call: &Call) -> Request<Full<Bytes>> {
     let mut request = Request::builder().method(call.method).uri(call.target(&[]));
