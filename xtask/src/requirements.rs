@@ -59,10 +59,10 @@ fn claims() -> Result<BTreeMap<String, BTreeSet<String>>> {
         for line in std::fs::read_to_string(&file)?.lines().map(str::trim) {
             if let Some(ids) = line.strip_prefix("// verifies:") {
                 waiting.extend(ids.split(',').map(|id| id.trim().to_owned()));
-            } else if let Some(name) = function_name(line) {
-                if !waiting.is_empty() {
-                    claims.entry(name.to_owned()).or_default().extend(waiting.drain(..));
-                }
+            } else if let Some(name) = function_name(line)
+                && !waiting.is_empty()
+            {
+                claims.entry(name.to_owned()).or_default().extend(waiting.drain(..));
             }
         }
     }

@@ -65,7 +65,6 @@ impl Layout {
 pub(crate) struct System {
     pub(crate) effects: Effects,
     pub(crate) store: Store,
-    pub(crate) custody: Custody,
     pub(crate) journal: Arc<Journal>,
     pub(crate) access: Access,
     pub(crate) directory: Directory,
@@ -185,7 +184,6 @@ impl System {
         let system = Self {
             effects: effects.clone(),
             store,
-            custody,
             journal,
             access,
             directory,
@@ -206,6 +204,11 @@ impl System {
             system.stopping.subscribe(),
         ));
         Ok(system)
+    }
+
+    /// Runs work that belongs to the system; closing waits for it.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(work);
     }
 
     /// Ends background work and makes the ledger's last checkpoint.

@@ -128,7 +128,7 @@ async fn serve(effects: &Effects, command: &cli::Demo) -> Result<()> {
     config.check()?;
 
     let system = Arc::new(System::open(&config, effects).await?);
-    let stop = edges::stop_on_signal()?;
+    let stop = edges::stop_on_signal(&system)?;
     let admin = match &kept {
         Some(kept) => kept.admin.clone(),
         None => {

@@ -197,19 +197,20 @@ impl Answer for WebEdge {
     }
 }
 
-/// A token that is cancelled by SIGTERM or SIGINT.
+/// A token that is cancelled by SIGTERM or SIGINT; the waiting task is one of the system's and ends with the token.
 ///
 /// # Errors
 /// When the handlers cannot be installed.
-pub(crate) fn stop_on_signal() -> Result<CancellationToken> {
+pub(crate) fn stop_on_signal(system: &System) -> Result<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
     let stop = CancellationToken::new();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let cancel = stop.clone();
-    tokio::task::spawn(async move {
+    system.spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            () = cancel.cancelled() => {}
         }
         cancel.cancel();
     });
@@ -220,6 +221,11 @@ pub(crate) fn stop_on_signal() -> Result<CancellationToken> {
 pub(crate) fn log_to_stderr() {
     use tracing_subscriber::{EnvFilter, fmt};
     let filter = EnvFilter::try_from_env("GALEN_LOG").unwrap_or_else(|_| EnvFilter::new("warn,galen=info"));
+    // The S3 codec logs every refused request as an error, and signed requests at finer levels; the AWS edge logs for itself.
+    let filter = match "s3s=off".parse() {
+        Ok(codec) => filter.add_directive(codec),
+        Err(_) => filter,
+    };
     // A second subscriber is refused; the first stays.
     let _set = fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }

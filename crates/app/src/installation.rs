@@ -93,7 +93,7 @@ pub(crate) fn serve(effects: &Effects, command: &cli::Serve) -> Result<()> {
     block_on(async {
         let bound = Bound::bind(&config, &command.parts).await?;
         let system = Arc::new(System::open(&config, effects).await?);
-        let stop = edges::stop_on_signal()?;
+        let stop = edges::stop_on_signal(&system)?;
         tracing::info!(web = bound.web_url(), aws = bound.aws_url(), "ready");
         edges::serve(bound, &config, Arc::clone(&system), stop).await?;
         close(system).await

@@ -6,21 +6,16 @@ use std::io::{self, Write};
 
 use crate::cli::Output;
 
-/// A failure that the command line reports with exit code 1: a title, what to do, and where it came from when a server said it.
+/// A failure that a server described: a title, what to do, and the decision behind it.
 #[derive(Debug, thiserror::Error)]
 #[error("{title}")]
 pub(crate) struct Problem {
-    /// The problem document (RFC 9457) as the server sent it, or as made here.
+    /// The problem document (RFC 9457) as the server sent it.
     pub(crate) document: Value,
     title: String,
 }
 
 impl Problem {
-    /// A problem found by the command line itself.
-    pub(crate) fn local(title: impl Into<String>) -> Self {
-        let title = title.into();
-        Self { document: json!({"type": "about:blank", "title": title}), title }
-    }
     /// A problem that a server answered with.
     pub(crate) fn remote(status: u16, document: Value) -> Self {
         let text = |key: &str| document.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
