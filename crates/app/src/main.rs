@@ -63,6 +63,11 @@ fn run(cli: Cli) -> Result<()> {
             let story = remote::why(&effects, &command)?;
             if cli.output == Output::Json { Ok(output::result(cli.output, &story)?) } else { remote::told(&story) }
         }
+        Command::Receipt(command) => remote::receipt(cli.output, &effects, &command),
+        Command::Revoke(command) => {
+            // A receipt is a document: it is printed as what `galen receipt verify` reads, in every mode.
+            Ok(output::result(Output::Json, &revoke(&effects, &command)?)?)
+        }
         command => Ok(output::result(cli.output, &remote(&effects, &command)?)?),
     }
 }
@@ -75,16 +80,6 @@ fn remote(effects: &Effects, command: &Command) -> Result<Value> {
         Command::Aws(Aws::Configure { endpoint, profile, role, file }) => {
             creds::configure(effects, endpoint.endpoint.as_deref(), profile, role.as_deref(), file.clone())
         }
-        Command::Receipt(command) => remote::receipt(effects, command),
-        Command::Revoke(command) => {
-            let (what, target) = match command {
-                Revoke::Grant(target) => ("grant", target),
-                Revoke::Membership(target) => ("membership", target),
-                Revoke::Person(target) => ("person", target),
-                Revoke::Session(target) => ("session", target),
-            };
-            nouns.revoke(what, target)
-        }
         Command::Person(command) => nouns.person(command),
         Command::Group(command) => nouns.group(command),
         Command::Membership(command) => nouns.membership(command),
@@ -96,4 +91,14 @@ fn remote(effects: &Effects, command: &Command) -> Result<Value> {
         Command::Session(command) => nouns.session(command),
         _ => anyhow::bail!("this command is not one for a running Galen"),
     }
+}
+
+fn revoke(effects: &Effects, command: &Revoke) -> Result<Value> {
+    let (what, target) = match command {
+        Revoke::Grant(target) => ("grant", target),
+        Revoke::Membership(target) => ("membership", target),
+        Revoke::Person(target) => ("person", target),
+        Revoke::Session(target) => ("session", target),
+    };
+    Nouns { effects }.revoke(what, target)
 }

@@ -5,7 +5,7 @@ use base::{Effects, Secret};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Login, Receipt, Token, Why},
+    cli::{Endpoint, Login, Output, Receipt, Token, Why},
     http, local,
     manage::{self, Manage},
     nouns, output,
@@ -105,21 +105,24 @@ fn short(value: &Value) -> Option<String> {
 ///
 /// # Errors
 /// When the receipt is not genuine.
-pub(crate) fn receipt(effects: &Effects, command: &Receipt) -> Result<Value> {
+pub(crate) fn receipt(output: Output, effects: &Effects, command: &Receipt) -> Result<()> {
     match command {
-        Receipt::Key { endpoint } => Manage::open(effects, endpoint.endpoint.as_deref())?.get("receipt-key", &[]),
+        Receipt::Key { endpoint } => Ok(output::text(&receipt_key(effects, endpoint)?)?),
         Receipt::Verify { file, key_file, endpoint } => {
             let receipt = local::read(file)?;
             let key = match key_file {
                 Some(file) => nouns::secret(file)?,
-                None => {
-                    let answer = Manage::open(effects, endpoint.endpoint.as_deref())?.get("receipt-key", &[])?;
-                    answer.get("key").and_then(Value::as_str).context("the endpoint gave no key")?.to_owned()
-                }
+                None => receipt_key(effects, endpoint)?,
             };
             let key = access::receipt::parse_key(&key)?;
             let statement = access::receipt::verify(receipt.as_bytes(), &key)?;
-            Ok(json!({"genuine": true, "statement": statement}))
+            Ok(output::result(output, &json!({"genuine": true, "statement": statement}))?)
         }
     }
+}
+
+fn receipt_key(effects: &Effects, endpoint: &Endpoint) -> Result<String> {
+    let answer = Manage::open(effects, endpoint.endpoint.as_deref())?.get("receipt-key", &[])?;
+    let key = answer.get("key").and_then(Value::as_str).context("the endpoint gave no key")?;
+    Ok(key.to_owned())
 }

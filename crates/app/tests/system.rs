@@ -1,5 +1,12 @@
 //! The whole program as a user runs it: the demonstration, the command line, restarts, kills. One binary, real processes.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets what it does not expect fails there"
+)]
+
 #[path = "system/support.rs"]
 mod support;
 

@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State as Shared},
     http::{StatusCode, request::Parts},
 };
-use base::{ErrorKind, SessionId};
+use base::SessionId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -60,7 +60,7 @@ async fn open(
     let issued =
         assume::management_session(&state.access, state.tokens.as_ref(), &op, &body.id_token, body.role.as_deref())
             .await;
-    let issued = issued.map_err(|fault| Problem::new(ErrorKind::Unauthenticated, fault.message))?;
+    let issued = issued.map_err(|fault| Problem::new(fault.kind(), fault.message))?;
     let opened = Opened {
         token: issued.session_token.expose().clone(),
         expires: issued.session.expires.to_string(),
