@@ -126,3 +126,18 @@ async fn roles_are_chained_and_wishes_are_kept() {
     world.s3(&narrow, &call("GET", "/trial/two")).await.expect(403, "AccessDenied");
     world.s3(&narrow, &call("PUT", "/trial/one").body("3")).await.expect(403, "AccessDenied");
 }
+
+/// HTTP/2 carries the host in `:authority`; both signatures must hold there too.
+#[tokio::test]
+async fn http2_is_spoken_by_both_services() {
+    let world = World::new().await;
+    let host = world.host();
+    for (service, call) in [
+        ("sts", call("POST", "/").header("content-type", "application/x-www-form-urlencoded").body(WHO)),
+        ("s3", call("GET", "/trial").query("list-type", "2")),
+    ] {
+        let request = crate::wire::signed(&call, &world.ann, service, &host, world.effects.now());
+        let (status, text) = crate::wire::send_http2(world.address, request).await;
+        assert_eq!(status, 200, "{service}: {text}");
+    }
+}

@@ -299,3 +299,20 @@ pub(crate) fn crc32(body: &[u8]) -> String {
     let sum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, body);
     base64::engine::general_purpose::STANDARD.encode(u32::try_from(sum).unwrap().to_be_bytes())
 }
+
+/// Sends one request over HTTP/2 with prior knowledge; the host travels as `:authority` alone.
+pub(crate) async fn send_http2(address: SocketAddr, mut request: Request<Full<Bytes>>) -> (u16, String) {
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, TokioIo::new(stream)).await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(connection);
+    request.headers_mut().remove("host");
+    let target = request.uri().path_and_query().unwrap().clone();
+    *request.uri_mut() = format!("http://{address}{target}").parse().unwrap();
+    *request.version_mut() = http::Version::HTTP_2;
+    let response = sender.send_request(request).await.unwrap();
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8_lossy(&body).into_owned())
+}
