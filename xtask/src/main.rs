@@ -3,6 +3,7 @@
 //! `test` is the whole test command of the README: it installs what the tests need, runs every check and ends with one
 //! summary line. `tidy` checks the structure of the house. Nothing here is shipped.
 
+mod documents;
 mod requirements;
 mod run;
 mod test;
@@ -25,7 +26,7 @@ enum Command {
         #[arg(long)]
         offline: bool,
     },
-    /// Check the structure: arrows between crates, file headers, lints, documented limits, requirement ids.
+    /// Check the structure: arrows between crates, file headers, links, pages, requirement ids.
     Tidy,
 }
 

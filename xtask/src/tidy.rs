@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use crate::requirements;
+use crate::{documents, requirements};
 
 /// Which crates a crate may use: the rows of ARCHITECTURE.md, from the bottom up. A crate may use every crate of an
 /// earlier group; crates of one group are siblings and must not know one another.
@@ -59,6 +59,7 @@ pub(crate) fn findings() -> Result<Vec<String>> {
     }
     architecture(&mut findings)?;
     findings.extend(requirements::findings()?);
+    findings.extend(documents::findings()?);
     Ok(findings)
 }
 

@@ -101,7 +101,7 @@ pub(crate) struct Demo {
     /// Where the demonstration lives; kept between runs.
     #[arg(long)]
     pub(crate) data_dir: Option<PathBuf>,
-    /// No hints, no colours: for scripts.
+    /// No progress bar and no hints: for scripts.
     #[arg(long)]
     pub(crate) headless: bool,
     /// Print one JSON line when ready (see the reference, "Contract for scripts").
@@ -270,7 +270,7 @@ pub(crate) struct Why {
     #[command(flatten)]
     pub(crate) endpoint: Endpoint,
     /// User name or id of the person.
-    #[arg(long, requires = "resource")]
+    #[arg(long, requires = "resource", required_unless_present = "decision")]
     pub(crate) person: Option<String>,
     /// ARN of the resource, such as `arn:aws:s3:::bucket/key`.
     #[arg(long, requires = "person")]
@@ -334,7 +334,7 @@ pub(crate) enum Receipt {
 pub(crate) struct ById {
     #[command(flatten)]
     pub(crate) endpoint: Endpoint,
-    /// The id.
+    /// The id, or the name where the thing has one.
     pub(crate) id: String,
 }
 
@@ -353,7 +353,7 @@ pub(crate) struct List {
 pub(crate) struct End {
     #[command(flatten)]
     pub(crate) endpoint: Endpoint,
-    /// The id.
+    /// The id, or the name where the thing has one.
     pub(crate) id: String,
     /// The reason; it is recorded.
     #[arg(long)]
@@ -387,7 +387,7 @@ pub(crate) enum Person {
     Change {
         #[command(flatten)]
         endpoint: Endpoint,
-        /// The id.
+        /// The id or the name.
         id: String,
         /// New name to show.
         #[arg(long)]
@@ -422,7 +422,7 @@ pub(crate) enum Group {
     Change {
         #[command(flatten)]
         endpoint: Endpoint,
-        /// The id.
+        /// The id or the name.
         id: String,
         /// The new name.
         #[arg(long)]
@@ -496,7 +496,7 @@ pub(crate) enum Role {
     Change {
         #[command(flatten)]
         endpoint: Endpoint,
-        /// The id.
+        /// The id or the name.
         id: String,
         /// Files with the new role policies.
         #[arg(long = "policy")]
@@ -552,7 +552,7 @@ pub(crate) enum Domain {
     Change {
         #[command(flatten)]
         endpoint: Endpoint,
-        /// The id.
+        /// The id or the name.
         id: String,
         /// The new name.
         #[arg(long)]
@@ -591,6 +591,12 @@ pub(crate) enum Dataset {
         /// public, internal, confidential or restricted.
         #[arg(long, default_value = "internal")]
         classification: String,
+        /// It is GxP data: it is changed and ended with a reason only.
+        #[arg(long)]
+        gxp: bool,
+        /// It holds personal data.
+        #[arg(long)]
+        personal: bool,
         /// What it is.
         #[arg(long, default_value = "")]
         description: String,
@@ -603,7 +609,7 @@ pub(crate) enum Dataset {
     Change {
         #[command(flatten)]
         endpoint: Endpoint,
-        /// The id.
+        /// The id or the name.
         id: String,
         /// The new description.
         #[arg(long)]
@@ -648,7 +654,13 @@ pub(crate) enum Grant {
         reason: Option<String>,
     },
     /// List grants.
-    List(List),
+    List {
+        #[command(flatten)]
+        list: List,
+        /// Only those of this dataset (id or name).
+        #[arg(long)]
+        dataset: Option<String>,
+    },
     /// Show one grant.
     Show(ById),
     /// End a grant.
@@ -695,6 +707,9 @@ pub(crate) enum Ledger {
         /// A checkpoint kept elsewhere: a ledger that is older, or different, is found.
         #[arg(long)]
         witness: Option<PathBuf>,
+        /// A copy of `log.key` kept elsewhere; without it the folder's own key is believed, which does not show whose ledger it is.
+        #[arg(long)]
+        key_file: Option<PathBuf>,
     },
     /// Print a proof that an entry is in the ledger (C2SP tlog-proof).
     Prove {

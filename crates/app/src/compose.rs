@@ -230,7 +230,7 @@ fn node(layout: &Layout, effects: &Effects) -> Result<NodeId> {
         Ok(text) => text.trim().parse().with_context(|| format!("{} does not hold a node id", path.display())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let node = NodeId::from_uuid(base::Ids::uuid(effects));
-            fs::create_dir_all(&layout.0).with_context(|| format!("could not make {}", layout.0.display()))?;
+            crate::profile::make_private(&layout.0)?;
             crate::profile::write_private(&path, format!("{node}\n").as_bytes())?;
             Ok(node)
         }

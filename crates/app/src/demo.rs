@@ -79,7 +79,7 @@ impl Folder {
             "{} is not empty and is no demonstration; name a new folder with --data-dir",
             self.0.display()
         );
-        fs::create_dir_all(&self.0).with_context(|| format!("could not make {}", self.0.display()))?;
+        profile::make_private(&self.0)?;
         fs::write(
             self.marker(),
             "This folder belongs to `galen demo`. Its data is for trying Galen out and never for use.\n",
@@ -204,7 +204,8 @@ async fn tell(
     if command.json {
         return Ok(output::text(&ready(&world, place).to_string())?);
     }
-    hints(&world, place)
+    people(&world, place)?;
+    if command.headless { Ok(()) } else { hints(&world, place) }
 }
 
 fn build(
@@ -254,7 +255,7 @@ fn ready(world: &World, place: &Place) -> serde_json::Value {
     })
 }
 
-fn hints(world: &World, place: &Place) -> Result<()> {
+fn people(world: &World, place: &Place) -> Result<()> {
     let source = if world.real { data::ATTRIBUTION } else { "GENERATED DATA: the tables are made up." };
     output::text(&format!("Galen is ready. Sign-in and API: {}   S3 and STS: {}\n{source}\n", place.web, place.aws))?;
     output::text("Who                password               groups")?;
@@ -262,6 +263,10 @@ fn hints(world: &World, place: &Place) -> Result<()> {
     for person in &world.people {
         output::text(&format!("{:<18} {:<22} {}", person.username, person.password, person.groups.join(", ")))?;
     }
+    Ok(())
+}
+
+fn hints(world: &World, place: &Place) -> Result<()> {
     let anna = world.people.iter().find(|person| person.username == "anna").context("the demonstration has no anna")?;
     let role = world.roles.first().context("the demonstration has no role")?;
     let program = std::env::current_exe().map_or_else(|_| "galen".to_owned(), |path| path.display().to_string());

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use hyper::body::Incoming;
 use protocols::peer::TrustedProxies;
-use std::{num::NonZeroU32, path::Path, sync::Arc, time::Duration};
+use std::{io::IsTerminal, num::NonZeroU32, path::Path, sync::Arc, time::Duration};
 use store::journal::State;
 use tokio_util::sync::CancellationToken;
 
@@ -227,5 +227,9 @@ pub(crate) fn log_to_stderr() {
         Err(_) => filter,
     };
     // A second subscriber is refused; the first stays.
-    let _set = fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _set = fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .try_init();
 }

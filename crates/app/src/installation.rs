@@ -7,7 +7,7 @@ use std::{
     fs,
     io::{BufReader, BufWriter, Write},
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -19,8 +19,9 @@ use crate::{
     config::{self, Config},
     demo::{self, world::password},
     edges::{self, Bound},
-    nouns, output, profile,
+    local, nouns, output, profile,
 };
+use operate::ledger::Trust;
 
 /// Runs `work` on a runtime of its own.
 pub(crate) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -34,19 +35,32 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 pub(crate) fn init(effects: &Effects, output: Output, command: &cli::Init) -> Result<()> {
     let data_dir = std::path::absolute(&command.data_dir)?;
     anyhow::ensure!(compose::is_empty(&data_dir), "{} is not empty; name a new folder", data_dir.display());
-    anyhow::ensure!(!command.config.exists(), "{} exists already", command.config.display());
+    anyhow::ensure!(
+        !command.config.exists(),
+        "{} exists already; name another with --config",
+        command.config.display()
+    );
+    // Everything that can be refused is refused before anything is made, so that the same command can be given again.
+    let _username: directory::Username = command.admin.parse()?;
+    let _email: directory::Email = command.admin_email.parse()?;
+    let password_file = command.config.with_file_name(format!("{}-password", command.admin));
+    anyhow::ensure!(
+        command.admin_password_file.is_some() || !password_file.exists(),
+        "{} exists already and would be overwritten; move it away or give --admin-password-file",
+        password_file.display()
+    );
+    let given = command.admin_password_file.as_deref().map(nouns::secret).transpose()?;
     let issuer = command.issuer.trim_end_matches('/');
     let web = listen_of(issuer)?;
     let text = config::template(&data_dir, command.account, &command.region, issuer, web);
     profile::write_private(&command.config, text.as_bytes())?;
     let config = Config::read(&command.config)?;
-    let (secret, written) = match &command.admin_password_file {
-        Some(file) => (nouns::secret(file)?, None),
+    let (secret, written) = match given {
+        Some(given) => (given, None),
         None => {
             let made = password(effects);
-            let file = command.config.with_file_name(format!("{}-password", command.admin));
-            profile::write_private(&file, format!("{made}\n").as_bytes())?;
-            (made, Some(file))
+            profile::write_private(&password_file, format!("{made}\n").as_bytes())?;
+            (made, Some(password_file))
         }
     };
     let administrator = Administrator {
@@ -126,12 +140,21 @@ pub(crate) fn doctor(output: Output, effects: &Effects, command: &ConfigFile) ->
     let value = serde_json::to_value(&examination)?;
     match output {
         Output::Json => output::result(output, &value)?,
-        Output::Table => output::result(output, value.get("checks").unwrap_or(&Value::Null))?,
+        Output::Table => findings(&value)?,
     }
-    anyhow::ensure!(
-        examination.verdict != operate::doctor::Verdict::Failure,
-        "something needs a hand; see the rows above"
-    );
+    anyhow::ensure!(examination.verdict != operate::doctor::Verdict::Failure, "something needs a hand; see above");
+    Ok(())
+}
+
+/// What the doctor saw, one check after the other, each with what to do.
+fn findings(examination: &Value) -> Result<()> {
+    for check in examination.get("checks").and_then(Value::as_array).into_iter().flatten() {
+        let field = |key: &str| check.get(key).and_then(Value::as_str).unwrap_or_default();
+        output::text(&format!("{:<8} {}: {}", field("verdict"), field("name"), field("seen")))?;
+        if !field("advice").is_empty() {
+            output::text(&format!("         {}", field("advice")))?;
+        }
+    }
     Ok(())
 }
 
@@ -181,8 +204,14 @@ pub(crate) fn state(output: Output, effects: &Effects, command: &cli::State) -> 
 /// When the files cannot be read or the ledger does not verify.
 pub(crate) fn ledger(output: Output, command: &cli::Ledger) -> Result<()> {
     match command {
-        cli::Ledger::Verify { config, offline, witness } => {
-            let (folder, trust) = ledger_place(config, offline.as_deref())?;
+        cli::Ledger::Verify { config, offline, witness, key_file } => {
+            let folder = ledger_place(config, offline.as_deref())?;
+            let trust = match key_file {
+                Some(file) => Trust::Keys(
+                    local::read(&file.to_string_lossy())?.lines().map(str::parse).collect::<Result<_, _>>()?,
+                ),
+                None => Trust::Folder,
+            };
             let witness = witness
                 .as_ref()
                 .map(|file| fs::read(file).with_context(|| format!("could not read {}", file.display())));
@@ -192,20 +221,19 @@ pub(crate) fn ledger(output: Output, command: &cli::Ledger) -> Result<()> {
             Ok(())
         }
         cli::Ledger::Prove { config, index, offline } => {
-            let (folder, trust) = ledger_place(config, offline.as_deref())?;
-            let proof = operate::ledger::prove(&folder, &trust, *index)?;
+            let folder = ledger_place(config, offline.as_deref())?;
+            let proof = operate::ledger::prove(&folder, &Trust::Folder, *index)?;
             Ok(std::io::stdout().lock().write_all(&proof)?)
         }
     }
 }
 
-/// The folder of a ledger and the keys to trust: a copy brings its own key, an installation asks its token.
-fn ledger_place(file: &ConfigFile, offline: Option<&Path>) -> Result<(std::path::PathBuf, operate::ledger::Trust)> {
-    if let Some(folder) = offline {
-        return Ok((folder.to_owned(), operate::ledger::Trust::Folder));
+/// The folder of a ledger: a copy, or the installation's.
+fn ledger_place(file: &ConfigFile, offline: Option<&Path>) -> Result<PathBuf> {
+    match offline {
+        Some(folder) => Ok(folder.to_owned()),
+        None => Ok(Layout::new(&Config::read(&file.config)?.data_dir).ledger()),
     }
-    let config = Config::read(&file.config)?;
-    Ok((Layout::new(&config.data_dir).ledger(), operate::ledger::Trust::Folder))
 }
 
 /// `galen config`.

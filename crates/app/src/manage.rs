@@ -164,17 +164,18 @@ impl Api {
         http::json(self.agent.patch(self.url(path)).header("authorization", self.bearer()).send_json(body)?)
     }
 
-    /// Every row of a list, page by page, up to `limit`.
+    /// Every row of a list that `query` selects, page by page, up to `limit`.
     ///
     /// # Errors
     /// The server's problem, or a broken connection.
-    pub(crate) fn list(&self, path: &str, limit: Option<usize>) -> Result<Value> {
+    pub(crate) fn list(&self, path: &str, query: &[(&str, &str)], limit: Option<usize>) -> Result<Value> {
         let limit = limit.unwrap_or(usize::MAX);
         let mut rows = Vec::new();
         let mut after = String::new();
         while rows.len() < limit {
             let size = PAGE_SIZE.min(limit - rows.len()).to_string();
-            let mut query = vec![("page_size", size.as_str())];
+            let mut query = query.to_vec();
+            query.push(("page_size", size.as_str()));
             if !after.is_empty() {
                 query.push(("page_token", after.as_str()));
             }

@@ -28,7 +28,7 @@ impl Nouns<'_> {
         self.at(endpoint)?.post(noun, body)
     }
     fn list(&self, noun: &str, list: &List) -> Result<Value> {
-        self.at(&list.endpoint)?.list(noun, list.limit)
+        self.at(&list.endpoint)?.list(noun, &[], list.limit)
     }
     fn show(&self, noun: &str, by: &ById) -> Result<Value> {
         self.at(&by.endpoint)?.get(&format!("{noun}/{}", segment(&by.id)), &[])
@@ -150,11 +150,14 @@ impl Nouns<'_> {
                 owner,
                 stewards,
                 classification,
+                gxp,
+                personal,
                 description,
             } => {
                 let body = json!({
                     "name": name, "domain": domain, "bucket": bucket, "prefix": prefix, "owner": owner,
-                    "stewards": stewards, "classification": classification, "description": description,
+                    "stewards": stewards, "classification": classification, "gxp": gxp, "personal": personal,
+                    "description": description,
                 });
                 self.create(endpoint, "datasets", &body)
             }
@@ -178,7 +181,10 @@ impl Nouns<'_> {
                 });
                 self.create(endpoint, "grants", &body)
             }
-            Grant::List(list) => self.list("grants", list),
+            Grant::List { list, dataset } => {
+                let query: Vec<(&str, &str)> = dataset.iter().map(|name| ("dataset", name.as_str())).collect();
+                self.at(&list.endpoint)?.list("grants", &query, list.limit)
+            }
             Grant::Show(by) => self.show("grants", by),
             Grant::End(end) => self.end("grants", end),
         }

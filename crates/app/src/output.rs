@@ -1,10 +1,14 @@
 //! How results and errors are printed. Standard output carries results only; everything else goes to standard error.
 
-use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{ContentArrangement, Table, presets::NOTHING};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
 use crate::cli::Output;
+
+/// Longest text of a cell in a list, in characters: one line of prose must not push the other columns off the screen. `show` and
+/// `--output json` have all of it.
+const LIST_CELL_CHARS_MAX: usize = 56;
 
 /// A failure that a server described: a title, what to do, and the decision behind it.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +44,14 @@ pub(crate) fn result(output: Output, value: &Value) -> io::Result<()> {
             serde_json::to_writer(&mut out, value)?;
             writeln!(out)
         }
+        // A receipt is a document that is kept and checked again: it is printed as it was signed.
+        Output::Table if is_receipt(value) => writeln!(out, "{value:#}"),
         Output::Table => writeln!(out, "{}", table(value)),
     }
+}
+
+fn is_receipt(value: &Value) -> bool {
+    value.get("statement").is_some() && value.get("signature").is_some()
 }
 
 /// Writes text as it is, and a line end.
@@ -68,20 +78,36 @@ pub(crate) fn failure(output: Output, error: &anyhow::Error) {
         note(&document.to_string());
     } else {
         note(&format!("galen: {error:#}"));
+        if error.chain().any(|cause| cause.is::<ureq::Error>()) {
+            note(
+                "no answer came: see that Galen runs there and that the address (--endpoint, GALEN_ENDPOINT) is right",
+            );
+        }
     }
 }
 
 fn table(value: &Value) -> String {
     match value {
+        Value::Null => "done".to_owned(),
         Value::Array(rows) => rows_table(rows),
-        Value::Object(map) => {
+        Value::Object(_) => {
             let mut table = plain();
-            for (key, field) in map {
-                table.add_row([key.clone(), cell(field)]);
-            }
-            table.to_string()
+            add_fields(&mut table, "", value);
+            trimmed(&table)
         }
         other => cell(other),
+    }
+}
+
+/// One line for each field; the fields of an object in it get its name before theirs.
+fn add_fields(table: &mut Table, before: &str, value: &Value) {
+    for (key, field) in value.as_object().into_iter().flatten() {
+        let name = format!("{before}{key}");
+        if field.as_object().is_some_and(|fields| !fields.is_empty()) {
+            add_fields(table, &format!("{name}."), field);
+        } else {
+            table.add_row([name, cell(field)]);
+        }
     }
 }
 
@@ -93,27 +119,61 @@ fn rows_table(rows: &[Value]) -> String {
             rows.iter().map(cell).collect::<Vec<_>>().join("\n")
         };
     };
-    let columns: Vec<&String> = first.keys().collect();
+    let field = |row: &Value, column: &str| row.get(column).map_or_else(|| "-".to_owned(), cell);
+    // A column that is empty in every row says nothing.
+    let said = |column: &&String| rows.iter().any(|row| !["-", ""].contains(&field(row, column).as_str()));
+    let columns: Vec<&String> = first.keys().filter(said).collect();
     let mut table = plain();
-    table.set_header(columns.clone());
+    table.set_header(columns.iter().map(|column| column.to_uppercase()));
     for row in rows {
-        table.add_row(columns.iter().map(|column| cell(row.get(column.as_str()).unwrap_or(&Value::Null))));
+        table.add_row(columns.iter().map(|column| shortened(&field(row, column))));
     }
-    table.to_string()
+    trimmed(&table)
 }
 
+/// No frame and no lines: what is printed can be cut, sorted and searched.
 fn plain() -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table
+}
+
+fn trimmed(table: &Table) -> String {
+    table.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= LIST_CELL_CHARS_MAX {
+        return text.to_owned();
+    }
+    text.chars().take(LIST_CELL_CHARS_MAX - 1).chain(['\u{2026}']).collect()
 }
 
 /// One value as a person reads it; control characters are shown, never obeyed by the terminal.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect(),
+        Value::String(text) => {
+            let shown = to_seconds(text).unwrap_or_else(|| text.clone());
+            shown.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            items.iter().map(cell).collect::<Vec<_>>().join("\n")
+        }
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => {
+            fields.iter().map(|(key, field)| format!("{key} {}", cell(field))).collect::<Vec<_>>().join(", ")
+        }
         other => other.to_string(),
     }
 }
+
+/// A time without its fraction of a second; `None` for what is no time with a fraction.
+fn to_seconds(text: &str) -> Option<String> {
+    let (whole, _fraction) = text.strip_suffix('Z')?.split_once('.')?;
+    let _time: jiff::Timestamp = text.parse().ok()?;
+    Some(format!("{whole}Z"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -150,6 +150,15 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     write().with_context(|| format!("could not write {}", path.display()))
 }
 
+/// Makes a folder, and what is above it, that nobody else may look into; one that exists keeps its mode.
+///
+/// # Errors
+/// When it cannot be made.
+pub(crate) fn make_private(path: &Path) -> Result<()> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("could not make {}", path.display()))
+}
+
 /// A file name for a URL or key: letters and digits stay, everything else becomes `_`, with a digest so that no two collide.
 fn file_name(key: &str) -> String {
     let plain: String = key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(60).collect();

@@ -1,4 +1,4 @@
-//! What an operator runs: the doctor, the ledger's verification and proofs, the facts' export and import, an erasure.
+//! What an operator runs: the doctor, the ledger's verification, and proofs from it.
 //!
 //! It joins the kernel's own checks into answers for people. It must not know the command line or HTTP, and it never
 //! repairs silently: it says what is wrong and what to do.

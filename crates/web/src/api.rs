@@ -115,8 +115,13 @@ impl Deref for State {
 ))]
 struct Document;
 
+/// Everything below `/api/v1`, with its description: a nested router would lose its own.
+fn api() -> OpenApiRouter<State> {
+    OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", routes())
+}
+
 fn routes() -> OpenApiRouter<State> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    OpenApiRouter::new()
         .merge(session::routes())
         .merge(person::routes())
         .merge(group::routes())
@@ -131,7 +136,7 @@ fn routes() -> OpenApiRouter<State> {
 
 /// The OpenAPI 3.1 document.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    OpenApiRouter::new().nest("/api/v1", routes()).to_openapi()
+    api().to_openapi()
 }
 
 /// Every route of the API, with its guards: request ids, rates, body limits, idempotency.
@@ -152,7 +157,7 @@ pub(crate) fn router(deps: Deps, limiter: Arc<Limiter>) -> Router {
         registry,
         waiting,
     }));
-    let (router, document) = OpenApiRouter::new().nest("/api/v1", routes()).split_for_parts();
+    let (router, document) = api().split_for_parts();
     let document = Arc::new(document);
     router
         .merge(system::routes())

@@ -143,7 +143,7 @@ impl Builder<'_> {
         let areas: BTreeSet<&str> = data.tables.iter().map(|table| table.area.as_str()).collect();
         let owners = areas.iter().map(|area| format!("{area}-owners"));
         let named = PEOPLE.iter().flat_map(|(_, _, groups)| groups.iter().map(|group| (*group).to_owned()));
-        let existing: BTreeSet<String> = names(&api.list("groups", None)?);
+        let existing: BTreeSet<String> = names(&api.list("groups", &[], None)?);
         for group in owners.chain(named).collect::<BTreeSet<_>>().difference(&existing) {
             api.post("groups", &json!({"name": group}))?;
         }

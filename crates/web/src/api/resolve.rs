@@ -1,6 +1,6 @@
-//! Names that people use become ids: groups, people, clients, domains and datasets may be named by either.
+//! Names that people use become ids: groups, people, roles, clients, domains and datasets may be named by either.
 
-use base::{ClientId, DatasetId, DomainId, GroupId, PersonId};
+use base::{ClientId, DatasetId, DomainId, GroupId, PersonId, RoleId};
 use governance::{Dataset, Domain};
 
 use super::{State, problem::Problem};
@@ -22,6 +22,16 @@ pub(super) async fn groups(state: &State, texts: &[String]) -> Result<Vec<GroupI
 /// The person with this id or user name.
 pub(super) async fn person(state: &State, text: &str) -> Result<PersonId, Problem> {
     Ok(state.directory.resolve_person(text).await?)
+}
+
+/// The role with this id, ARN or name.
+pub(super) fn role(state: &State, text: &str) -> Result<RoleId, Problem> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let role = state.access.role_by_arn(text);
+    let role = role.or_else(|| state.access.roles().into_iter().find(|role| role.name == text));
+    role.map(|role| role.id).ok_or_else(|| Problem::not_found("role", text))
 }
 
 /// The client with this id or client id.

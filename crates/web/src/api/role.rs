@@ -19,7 +19,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Problem, State,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest, parse},
+    extract::{Body, Caller, End, Page, PageQuery, PageRequest},
     resolve,
 };
 
@@ -176,7 +176,7 @@ async fn mine(Shared(state): Shared<State>, caller: Caller) -> Json<Page<RoleRow
 /// Show one role
 #[utoipa::path(get, path = "/roles/{id}", tag = "role", params(("id" = String, Path)), responses((status = 200, body = RoleRow)))]
 async fn show(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<Json<RoleRow>, Problem> {
-    let role = parse::<RoleId>(&id)?;
+    let role = resolve::role(&state, &id)?;
     let permit = state.access.authorize(&caller.op, api::ShowRole, role).await?;
     permit.finish(Outcome::DONE);
     Ok(Json(view(&state, role)?.into()))
@@ -190,7 +190,7 @@ async fn change(
     Path(id): Path<String>,
     Body(body): Body<ChangedRole>,
 ) -> Result<Json<RoleRow>, Problem> {
-    let role = parse::<RoleId>(&id)?;
+    let role = resolve::role(&state, &id)?;
     let permit = state.access.authorize(&caller.op, api::ChangeRole, role).await?;
     state.access.change_role(permit, body.policies.as_deref().map(role_policies), body.max_session_secs).await?;
     Ok(Json(view(&state, role)?.into()))
@@ -204,7 +204,7 @@ async fn end(
     Path(id): Path<String>,
     Body(body): Body<End>,
 ) -> Result<StatusCode, Problem> {
-    let permit = state.access.authorize(&caller.op, api::EndRole, parse::<RoleId>(&id)?).await?;
+    let permit = state.access.authorize(&caller.op, api::EndRole, resolve::role(&state, &id)?).await?;
     state.access.end_role(permit, body.reason()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
