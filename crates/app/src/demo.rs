@@ -279,7 +279,7 @@ Try:
   aws s3 ls s3://oncology/sdtm/                     # anna's group may read this
   aws s3 ls s3://ophthalmology/sdtm/                # and nobody granted her this
   {program} why --person anna --resource arn:aws:s3:::oncology/sdtm/tu_onco.parquet
-  {program} demo --story                            # the whole way, step by step, in a run of its own
+  {program} demo --story --data-dir /tmp/story      # the whole way, step by step, in a run of its own
 
 Ctrl-C stops it. It starts again with the same people and data."#,
         anna.password, place.web, role.arn

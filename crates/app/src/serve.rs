@@ -51,7 +51,9 @@ impl Listener {
     /// # Errors
     /// When the address is taken, or the certificate or key cannot be used.
     pub(crate) async fn bind(address: SocketAddr, tls: Option<(&Path, &Path)>) -> Result<Self> {
-        let socket = TcpListener::bind(address).await.with_context(|| format!("could not listen on {address}"))?;
+        let socket = TcpListener::bind(address).await.with_context(|| {
+            format!("could not listen on {address}; is another Galen running? stop it, or choose another port")
+        })?;
         let tls = tls.map(|(cert, key)| acceptor(cert, key)).transpose()?;
         Ok(Self { socket, tls })
     }

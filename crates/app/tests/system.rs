@@ -17,7 +17,6 @@ fn strings(value: &Value) -> Vec<&str> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-// verifies: IAM-01
 #[test]
 fn the_ready_line_keeps_its_contract() {
     let demo = Demo::start();
@@ -117,7 +116,6 @@ fn exit_codes_say_done_refused_and_bad_usage() {
     assert!(refused.stdout.is_empty());
 }
 
-// verifies: IAM-02
 #[test]
 fn demonstration_data_never_becomes_production() {
     let demo = Demo::start();
