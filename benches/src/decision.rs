@@ -1,0 +1,99 @@
+//! Decisions in process: the whole formula of the gate over worlds of growing size.
+
+use access::bench::{BenchWorld, Question, Shape};
+use anyhow::{Result, ensure};
+use std::time::{Duration, Instant};
+
+use crate::{
+    report::Report,
+    stats::{Samples, shown, thread_cpu},
+};
+
+/// Questions of one answer; each is asked several times.
+const QUESTIONS: usize = 2_000;
+const ROUNDS: usize = 50;
+
+/// The same but for the number of grants, so that only it can make a difference.
+pub(crate) const fn shape(grants: usize) -> Shape {
+    Shape { grants, grants_each: 10, groups: 5_000, people: 1_000, groups_each: 200 }
+}
+
+pub(crate) struct Timed {
+    pub(crate) p50: Duration,
+    pub(crate) p99: Duration,
+    pub(crate) cpu: Duration,
+}
+
+/// Asks every question `rounds` times, one clock reading around each.
+pub(crate) fn time<Q>(questions: &[Q], rounds: usize, mut ask: impl FnMut(&Q) -> bool) -> Timed {
+    let mut samples = Samples::default();
+    let before = thread_cpu();
+    for _ in 0..rounds {
+        for question in questions {
+            let begun = Instant::now();
+            std::hint::black_box(ask(question));
+            samples.push(begun.elapsed());
+        }
+    }
+    let cpu = thread_cpu().saturating_sub(before) / u32::try_from(samples.len()).unwrap_or(1).max(1);
+    Timed { p50: samples.p50(), p99: samples.p99(), cpu }
+}
+
+pub(crate) fn run() -> Result<Report> {
+    let mut report = Report::new(
+        "decision",
+        "A decision in process",
+        "One thread asks the gate (every Deny, role, guardrails, live grant; with its reasons and the request context that is \
+         recorded) whether a person in 200 of 5,000 groups may `s3:GetObject`; 10 grants a dataset. Nothing is recorded here. \
+         Before timing, 2,000 allows and 2,000 denies are compared with the plain definition, and with each peer. \
+         Peers answer less: group membership and grant alone, without times, scopes, role documents or reasons.",
+        &["evaluator", "grants", "answer", "p50", "p99", "CPU per decision", "memory"],
+    );
+    let mut p50s = Vec::new();
+    for grants in [10_000, 100_000, 1_000_000] {
+        let world = BenchWorld::new(shape(grants), 7)?;
+        let memory = world.memory();
+        let per_edge = memory.member_bytes as f64 / memory.edges.max(1) as f64;
+        let mut slowest = Duration::ZERO;
+        for allowed in [true, false] {
+            let questions = questions(&world, allowed)?;
+            let timed = time(&questions, ROUNDS, |question| world.decide(question));
+            slowest = slowest.max(timed.p50);
+            report.row([
+                "Galen".to_owned(),
+                grants.to_string(),
+                answer(allowed).to_owned(),
+                shown(timed.p50),
+                shown(timed.p99),
+                shown(timed.cpu),
+                format!("{:.0} B a grant, {per_edge:.1} B a membership", memory.bytes_per_grant),
+            ]);
+        }
+        p50s.push((slowest, memory.bytes_per_grant, per_edge));
+        #[cfg(feature = "peers")]
+        crate::peers::run(&mut report, &world, grants)?;
+    }
+    if let [(small, ..), _, (large, grant, edge)] = p50s[..] {
+        let ratio = large.as_secs_f64() / small.as_secs_f64();
+        report.target("decision at 1 M grants, p50, slower answer", "under 5 us", shown(large), large.as_nanos() < 5_000);
+        report.target("decision at 1 M against 10 k grants", "at most 1.5 x", format!("{ratio:.2} x"), ratio <= 1.5);
+        report.target("memory a grant at 1 M", "at most 200 B", format!("{grant:.0} B"), grant <= 200.0);
+        report.target("memory a membership (with keys of members)", "at most 8 B", format!("{edge:.1} B"), edge <= 8.05);
+    }
+    if cfg!(not(feature = "peers")) {
+        report.note("Built without the feature `peers`.");
+    }
+    Ok(report)
+}
+
+pub(crate) const fn answer(allowed: bool) -> &'static str {
+    if allowed { "allow" } else { "deny" }
+}
+
+pub(crate) fn questions(world: &BenchWorld, allowed: bool) -> Result<Vec<Question>> {
+    let questions = world.questions(allowed, QUESTIONS, 11);
+    ensure!(questions.len() == QUESTIONS, "the world has too few questions of this answer");
+    let wrong = questions.iter().filter(|question| world.decide(question) != allowed).count();
+    ensure!(wrong == 0, "{wrong} answers differ from the plain definition");
+    Ok(questions)
+}

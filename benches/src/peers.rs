@@ -1,0 +1,178 @@
+//! Other policy engines over the same world, each in the encoding that suits it best.
+//!
+//! Cedar: one policy over entities (grants as a set of groups on the dataset). Rego: one rule over data keyed by person
+//! and dataset. Casbin: one policy line a grant, which it walks through; it has no better encoding, so it is asked less.
+
+use access::bench::{BenchWorld, Question};
+use anyhow::{Result, anyhow, ensure};
+use casbin::{CoreApi, DefaultModel, MemoryAdapter, MgmtApi};
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, Entity, EntityUid, PolicySet, Request, RestrictedExpression,
+};
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    decision::{answer, questions, time},
+    report::Report,
+    stats::{resident, shown},
+};
+
+/// Questions to an engine that walks through all policies: enough for a median, few enough to end.
+const WALKED: usize = 10;
+
+pub(crate) fn run(report: &mut Report, world: &BenchWorld, grants: usize) -> Result<()> {
+    let asked = [(true, questions(world, true)?), (false, questions(world, false)?)];
+    let before = resident(std::process::id());
+    let mut cedar = Cedar::new(world)?;
+    compare(report, "Cedar", grants, before, &asked, 5, |question| cedar.ask(question))?;
+    drop(cedar);
+    let before = resident(std::process::id());
+    let mut rego = Rego::new(world)?;
+    compare(report, "Rego (regorus)", grants, before, &asked, 2, |question| rego.ask(question))?;
+    drop(rego);
+    if grants > 100_000 {
+        report.note("Casbin is not asked at 1 M grants: it walks through every policy line.");
+        return Ok(());
+    }
+    let asked = asked.map(|(allowed, mut questions)| {
+        questions.truncate(WALKED);
+        (allowed, questions)
+    });
+    let before = resident(std::process::id());
+    let walker = Walker::new(world)?;
+    compare(report, "Casbin", grants, before, &asked, 1, |question| walker.ask(question))
+}
+
+fn compare(
+    report: &mut Report,
+    name: &str,
+    grants: usize,
+    before: u64,
+    asked: &[(bool, Vec<Question>)],
+    rounds: usize,
+    mut ask: impl FnMut(&Question) -> Result<bool>,
+) -> Result<()> {
+    let grown = resident(std::process::id()).saturating_sub(before);
+    for (allowed, questions) in asked {
+        for question in questions {
+            ensure!(ask(question)? == *allowed, "{name} answers otherwise");
+        }
+        let timed = time(questions, rounds, |question| ask(question).unwrap_or_default());
+        report.row([
+            name.to_owned(),
+            grants.to_string(),
+            answer(*allowed).to_owned(),
+            shown(timed.p50),
+            shown(timed.p99),
+            shown(timed.cpu),
+            format!("process grew by {} MiB", grown >> 20),
+        ]);
+    }
+    Ok(())
+}
+
+fn uid(kind: &str, n: usize) -> Result<EntityUid> {
+    Ok(EntityUid::from_type_name_and_id(kind.parse()?, n.to_string().parse()?))
+}
+
+struct Cedar {
+    authorizer: Authorizer,
+    policies: PolicySet,
+    entities: Entities,
+    read: EntityUid,
+}
+
+impl Cedar {
+    fn new(world: &BenchWorld) -> Result<Self> {
+        let mut all = Vec::new();
+        let highest = world.memberships().iter().flatten().max().copied().unwrap_or(0);
+        for group in 0..=highest {
+            all.push(Entity::new_no_attrs(uid("Group", group)?, HashSet::new()));
+        }
+        for (person, groups) in world.memberships().iter().enumerate() {
+            let parents = groups.iter().map(|group| uid("Group", *group)).collect::<Result<HashSet<_>>>()?;
+            all.push(Entity::new_no_attrs(uid("Person", person)?, parents));
+        }
+        for (dataset, groups) in world.grants().iter().enumerate() {
+            let readers = groups.iter().map(|group| Ok(RestrictedExpression::new_entity_uid(uid("Group", *group)?)));
+            let readers = RestrictedExpression::new_set(readers.collect::<Result<Vec<_>>>()?);
+            let attributes = HashMap::from([("readers".to_owned(), readers)]);
+            all.push(Entity::new(uid("Dataset", dataset)?, attributes, HashSet::new())?);
+        }
+        let policy = "permit(principal, action == Action::\"0\", resource) when { principal in resource.readers };";
+        Ok(Self {
+            authorizer: Authorizer::new(),
+            policies: policy.parse()?,
+            entities: Entities::from_entities(all, None)?,
+            read: uid("Action", 0)?,
+        })
+    }
+
+    fn ask(&mut self, question: &Question) -> Result<bool> {
+        let (person, dataset) = (uid("Person", question.person)?, uid("Dataset", question.dataset)?);
+        let request = Request::new(person, self.read.clone(), dataset, Context::empty(), None)?;
+        Ok(self.authorizer.is_authorized(&request, &self.policies, &self.entities).decision() == Decision::Allow)
+    }
+}
+
+struct Rego(regorus::Engine);
+
+impl Rego {
+    fn new(world: &BenchWorld) -> Result<Self> {
+        let mut engine = regorus::Engine::new();
+        let rule = "package galen\nimport rego.v1\ndefault allow := false\n\
+                    allow if { some group, _ in data.grants[input.dataset]; data.people[input.person][group] }\n";
+        engine.add_policy("galen.rego".to_owned(), rule.to_owned())?;
+        let sets = |all: &[Vec<usize>]| -> serde_json::Value {
+            let set = |groups: &Vec<usize>| groups.iter().map(|group| (group.to_string(), true.into())).collect();
+            all.iter().enumerate().map(|(n, groups)| (n.to_string(), serde_json::Value::Object(set(groups)))).collect()
+        };
+        let data = serde_json::json!({ "people": sets(world.memberships()), "grants": sets(world.grants()) });
+        engine.add_data(regorus::Value::from_json_str(&data.to_string())?)?;
+        Ok(Self(engine))
+    }
+
+    fn ask(&mut self, question: &Question) -> Result<bool> {
+        let mut input = regorus::Value::new_object();
+        let fields = input.as_object_mut()?;
+        fields.insert("person".into(), question.person.to_string().into());
+        fields.insert("dataset".into(), question.dataset.to_string().into());
+        self.0.set_input(input);
+        Ok(self.0.eval_rule("data.galen.allow".to_owned())? == regorus::Value::Bool(true))
+    }
+}
+
+struct Walker(casbin::Enforcer);
+
+impl Walker {
+    fn new(world: &BenchWorld) -> Result<Self> {
+        let model = "[request_definition]\nr = sub, obj\n[policy_definition]\np = sub, obj\n[role_definition]\ng = _, _\n\
+                     [policy_effect]\ne = some(where (p.eft == allow))\n[matchers]\nm = r.obj == p.obj && g(r.sub, p.sub)\n";
+        let runtime = tokio::runtime::Handle::current();
+        let (people, grants) = (world.memberships(), world.grants());
+        runtime.block_on(async {
+            let model = DefaultModel::from_str(model).await.map_err(|error| anyhow!("{error}"))?;
+            let mut enforcer =
+                casbin::Enforcer::new(model, MemoryAdapter::default()).await.map_err(|error| anyhow!("{error}"))?;
+            enforcer.enable_auto_build_role_links(false);
+            let pairs = |kind: &str, all: &[Vec<usize>], turned: bool| -> Vec<Vec<String>> {
+                let pair = |n: usize, group: usize| {
+                    let (group, other) = (format!("group-{group}"), format!("{kind}-{n}"));
+                    if turned { vec![group, other] } else { vec![other, group] }
+                };
+                all.iter().enumerate().flat_map(|(n, groups)| groups.iter().map(move |group| pair(n, *group))).collect()
+            };
+            let edges = pairs("person", people, false);
+            let lines = pairs("dataset", grants, true);
+            enforcer.add_grouping_policies(edges).await.map_err(|error| anyhow!("{error}"))?;
+            enforcer.add_policies(lines).await.map_err(|error| anyhow!("{error}"))?;
+            enforcer.build_role_links().map_err(|error| anyhow!("{error}"))?;
+            Ok(Self(enforcer))
+        })
+    }
+
+    fn ask(&self, question: &Question) -> Result<bool> {
+        let asked = (format!("person-{}", question.person), format!("dataset-{}", question.dataset));
+        self.0.enforce(asked).map_err(|error| anyhow!("{error}"))
+    }
+}
