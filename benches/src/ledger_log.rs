@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use base::{Actor, DecisionId};
-use ledger::{Entry, Phase, UserIdentity, Verifier};
+use ledger::{Entry, Phase, UserIdentity, verify::Verifier};
 use std::{
     fs::File,
     io::{Seek, SeekFrom, Write},
@@ -37,7 +37,8 @@ pub(crate) fn journal(dir: &Path) -> Result<Journal> {
 fn entry(n: u64) -> Result<Vec<u8>> {
     let id = DecisionId::from_uuid(uuid::Uuid::from_u128(u128::from(n) << 64 | 0x8000_0000_0000_0001));
     let time = base::Timestamp::from_second(1_795_000_000)?;
-    let mut entry = Entry::new(Phase::Note, id, time, "s3.amazonaws.com", "GetObject", UserIdentity::new(Actor::System));
+    let mut entry =
+        Entry::new(Phase::Note, id, time, "s3.amazonaws.com", "GetObject", UserIdentity::new(Actor::System));
     entry.additional_event_data = Some(serde_json::json!({ "pad": "" }));
     let short = entry.encode()?.len();
     entry.additional_event_data = Some(serde_json::json!({ "pad": "x".repeat(ENTRY_BYTES.saturating_sub(short)) }));
@@ -135,9 +136,7 @@ async fn paced(journal: &Arc<Journal>) -> Result<(Samples, Duration, Duration)> 
             tokio::time::sleep_until(due.into()).await;
         }
         let (journal, bytes) = (Arc::clone(journal), entry(u64::from(n))?);
-        tasks.spawn(async move {
-            journal.append(bytes).await.map(|_| due.elapsed())
-        });
+        tasks.spawn(async move { journal.append(bytes).await.map(|_| due.elapsed()) });
     }
     let mut samples = Samples::default();
     while let Some(done) = tasks.join_next().await {

@@ -7,16 +7,16 @@ mod decision;
 mod ledger_log;
 mod machine;
 mod objects;
+mod others;
 #[cfg(feature = "peers")]
 mod peers;
+mod ranges;
 mod report;
 mod revoke;
 mod s3;
 mod start;
 mod stats;
 mod system;
-mod others;
-mod ranges;
 mod why;
 
 use anyhow::{Result, bail};

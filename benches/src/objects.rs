@@ -138,14 +138,23 @@ async fn whole(report: &mut Report, server: &Server) -> Result<Own> {
         for clients in [1, CLIENTS] {
             let mut case = small(server, op, clients).await?;
             let at = usize::from(clients > 1);
-            if op == Op::Put && let Some(rate) = rates.get_mut(at) {
+            if op == Op::Put
+                && let Some(rate) = rates.get_mut(at)
+            {
                 *rate = case.rate();
             }
-            if clients > 1 && let Some(cpu) = cpu.get_mut(usize::from(op == Op::Get)) {
+            if clients > 1
+                && let Some(cpu) = cpu.get_mut(usize::from(op == Op::Get))
+            {
                 *cpu = case.cpu_each();
             }
             if case.throttled > 0 {
-                report.note(format!("{}: {} {} requests were throttled (503) and asked again.", server.name, case.throttled, op.name()));
+                report.note(format!(
+                    "{}: {} {} requests were throttled (503) and asked again.",
+                    server.name,
+                    case.throttled,
+                    op.name()
+                ));
             }
             report.row([
                 server.name.to_owned(),
@@ -168,14 +177,24 @@ async fn whole(report: &mut Report, server: &Server) -> Result<Own> {
 
 fn targets(report: &mut Report, own: &Own, file_put: f64) {
     let micros = |most: u64| Duration::from_micros(most);
-    report.target("GET 4 KiB, 16 clients: server CPU with policy and audit", "under 150 us", shown(own.get), own.get < micros(150));
+    report.target(
+        "GET 4 KiB, 16 clients: server CPU with policy and audit",
+        "under 150 us",
+        shown(own.get),
+        own.get < micros(150),
+    );
     report.target("PUT 4 KiB, 16 clients: server CPU", "under 300 us", shown(own.put), own.put < micros(300));
     let ratio = own.put_ratio;
     report.target("durable PUT 4 KiB, 16 clients against 1", "at least 3 x", format!("{ratio:.1} x"), ratio >= 3.0);
     let speed = own.get_large;
     report.target("GET 64 MiB, decrypted, raw client", "0.9 GB/s", format!("{:.2} GB/s", speed / 1e9), speed >= 0.9e9);
     let ratio = own.put_large / sha_rate();
-    report.target("PUT 64 MiB, signed payload, against SHA-256 alone", "at least 0.8 x", format!("{ratio:.2} x"), ratio >= 0.8);
+    report.target(
+        "PUT 64 MiB, signed payload, against SHA-256 alone",
+        "at least 0.8 x",
+        format!("{ratio:.2} x"),
+        ratio >= 0.8,
+    );
     report.note(format!("PUT 64 MiB is {:.2} x the plain file with fsync of this run.", own.put_large / file_put));
 }
 
@@ -194,10 +213,15 @@ async fn small(server: &Server, op: Op, clients: usize) -> Result<Case> {
     for _ in 0..clients {
         connections.push(Connection::open(&server.signer.host).await?);
     }
-    if op == Op::Get && let Some(connection) = connections.first_mut() {
+    if op == Op::Get
+        && let Some(connection) = connections.first_mut()
+    {
         for key in 0..KEYS {
             let path = format!("/{}/small/{key}", server.bucket);
-            connection.send(server.signer.request("PUT", &path, "", body.clone(), Payload::Signed)?).await?.done("PUT")?;
+            connection
+                .send(server.signer.request("PUT", &path, "", body.clone(), Payload::Signed)?)
+                .await?
+                .done("PUT")?;
         }
     }
     let begun = Instant::now() + WARM_UP;
@@ -209,10 +233,20 @@ async fn small(server: &Server, op: Op, clients: usize) -> Result<Case> {
             while begun.elapsed() < RUN {
                 n += 1;
                 let request = match op {
-                    Op::Get => {
-                        signer.request("GET", &format!("/{bucket}/small/{}", (n * 7 + lane) % KEYS), "", Bytes::new(), Payload::Signed)?
-                    }
-                    Op::Put => signer.request("PUT", &format!("/{bucket}/put/{lane}-{n}"), "", body.clone(), Payload::Signed)?,
+                    Op::Get => signer.request(
+                        "GET",
+                        &format!("/{bucket}/small/{}", (n * 7 + lane) % KEYS),
+                        "",
+                        Bytes::new(),
+                        Payload::Signed,
+                    )?,
+                    Op::Put => signer.request(
+                        "PUT",
+                        &format!("/{bucket}/put/{lane}-{n}"),
+                        "",
+                        body.clone(),
+                        Payload::Signed,
+                    )?,
                 };
                 let one = Instant::now();
                 let answer = connection.send(request).await?;
@@ -291,7 +325,9 @@ async fn sessions(report: &mut Report, system: &System, somebody: &Somebody) -> 
     while begun.elapsed() < RUN {
         let one = Instant::now();
         let answer = connection.send(request()?).await?;
-        if answer.status == http::StatusCode::SERVICE_UNAVAILABLE || answer.status == http::StatusCode::BAD_REQUEST && answer.text().contains("Throttling") {
+        if answer.status == http::StatusCode::SERVICE_UNAVAILABLE
+            || answer.status == http::StatusCode::BAD_REQUEST && answer.text().contains("Throttling")
+        {
             tokio::time::sleep(THROTTLED).await;
             continue;
         }

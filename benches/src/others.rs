@@ -65,7 +65,11 @@ pub(crate) async fn seaweed() -> Result<Other> {
     // gRPC ports are these plus 10,000: keep all of them low and apart.
     let base = 11_000 + port()? % 8_000;
     let mut command = Command::new(tool("weed").await?);
-    command.arg("server").arg(format!("-dir={}", folder.path().display())).args(["-ip=127.0.0.1", "-s3", "-volume.max=8"]);
+    command.arg("server").arg(format!("-dir={}", folder.path().display())).args([
+        "-ip=127.0.0.1",
+        "-s3",
+        "-volume.max=8",
+    ]);
     command.arg(format!("-master.port={base}")).arg(format!("-volume.port={}", base + 1));
     command.arg(format!("-filer.port={}", base + 2)).arg(format!("-s3.port={}", base + 3));
     command.arg(format!("-s3.config={}", config.display()));

@@ -3,7 +3,7 @@
 //! Cedar: one policy over entities (grants as a set of groups on the dataset). Rego: one rule over data keyed by person
 //! and dataset. Casbin: one policy line a grant, which it walks through; it has no better encoding, so it is asked less.
 
-use access::bench::{BenchWorld, Question};
+use access::bench::{BenchWorld, Plain};
 use anyhow::{Result, anyhow, ensure};
 use casbin::{CoreApi, DefaultModel, MemoryAdapter, MgmtApi};
 use cedar_policy::{
@@ -12,7 +12,7 @@ use cedar_policy::{
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    decision::{answer, questions, time},
+    decision::{answer, time},
     report::Report,
     stats::{resident, shown},
 };
@@ -21,26 +21,22 @@ use crate::{
 const WALKED: usize = 10;
 
 pub(crate) fn run(report: &mut Report, world: &BenchWorld, grants: usize) -> Result<()> {
-    let asked = [(true, questions(world, true)?), (false, questions(world, false)?)];
+    let plain = world.plain();
     let before = resident(std::process::id());
-    let mut cedar = Cedar::new(world)?;
-    compare(report, "Cedar", grants, before, &asked, 5, |question| cedar.ask(question))?;
+    let cedar = Cedar::new(plain)?;
+    compare(report, "Cedar", grants, before, plain, usize::MAX, |person, dataset| cedar.ask(person, dataset))?;
     drop(cedar);
     let before = resident(std::process::id());
-    let mut rego = Rego::new(world)?;
-    compare(report, "Rego (regorus)", grants, before, &asked, 2, |question| rego.ask(question))?;
+    let mut rego = Rego::new(plain)?;
+    compare(report, "Rego (regorus)", grants, before, plain, usize::MAX, |person, dataset| rego.ask(person, dataset))?;
     drop(rego);
     if grants > 100_000 {
         report.note("Casbin is not asked at 1 M grants: it walks through every policy line.");
         return Ok(());
     }
-    let asked = asked.map(|(allowed, mut questions)| {
-        questions.truncate(WALKED);
-        (allowed, questions)
-    });
     let before = resident(std::process::id());
-    let walker = Walker::new(world)?;
-    compare(report, "Casbin", grants, before, &asked, 1, |question| walker.ask(question))
+    let walker = Walker::new(plain)?;
+    compare(report, "Casbin", grants, before, plain, WALKED, |person, dataset| walker.ask(person, dataset))
 }
 
 fn compare(
@@ -48,20 +44,23 @@ fn compare(
     name: &str,
     grants: usize,
     before: u64,
-    asked: &[(bool, Vec<Question>)],
-    rounds: usize,
-    mut ask: impl FnMut(&Question) -> Result<bool>,
+    plain: &Plain,
+    most: usize,
+    mut ask: impl FnMut(usize, usize) -> Result<bool>,
 ) -> Result<()> {
     let grown = resident(std::process::id()).saturating_sub(before);
-    for (allowed, questions) in asked {
-        for question in questions {
-            ensure!(ask(question)? == *allowed, "{name} answers otherwise");
+    for (allowed, questions) in [(true, &plain.allowed), (false, &plain.refused)] {
+        let questions: Vec<_> = questions.iter().take(most).collect();
+        for (person, dataset) in &questions {
+            ensure!(ask(*person, *dataset)? == allowed, "{name} answers otherwise");
         }
-        let timed = time(questions, rounds, |question| ask(question).unwrap_or_default());
+        let timed = time(questions.len(), |n| {
+            questions.get(n).is_some_and(|(person, dataset)| ask(*person, *dataset).unwrap_or_default())
+        });
         report.row([
             name.to_owned(),
             grants.to_string(),
-            answer(*allowed).to_owned(),
+            answer(allowed).to_owned(),
             shown(timed.p50),
             shown(timed.p99),
             shown(timed.cpu),
@@ -83,17 +82,17 @@ struct Cedar {
 }
 
 impl Cedar {
-    fn new(world: &BenchWorld) -> Result<Self> {
+    fn new(plain: &Plain) -> Result<Self> {
         let mut all = Vec::new();
-        let highest = world.memberships().iter().flatten().max().copied().unwrap_or(0);
+        let highest = plain.memberships.iter().chain(&plain.grants).flatten().max().copied().unwrap_or(0);
         for group in 0..=highest {
             all.push(Entity::new_no_attrs(uid("Group", group)?, HashSet::new()));
         }
-        for (person, groups) in world.memberships().iter().enumerate() {
+        for (person, groups) in plain.memberships.iter().enumerate() {
             let parents = groups.iter().map(|group| uid("Group", *group)).collect::<Result<HashSet<_>>>()?;
             all.push(Entity::new_no_attrs(uid("Person", person)?, parents));
         }
-        for (dataset, groups) in world.grants().iter().enumerate() {
+        for (dataset, groups) in plain.grants.iter().enumerate() {
             let readers = groups.iter().map(|group| Ok(RestrictedExpression::new_entity_uid(uid("Group", *group)?)));
             let readers = RestrictedExpression::new_set(readers.collect::<Result<Vec<_>>>()?);
             let attributes = HashMap::from([("readers".to_owned(), readers)]);
@@ -108,8 +107,8 @@ impl Cedar {
         })
     }
 
-    fn ask(&mut self, question: &Question) -> Result<bool> {
-        let (person, dataset) = (uid("Person", question.person)?, uid("Dataset", question.dataset)?);
+    fn ask(&self, person: usize, dataset: usize) -> Result<bool> {
+        let (person, dataset) = (uid("Person", person)?, uid("Dataset", dataset)?);
         let request = Request::new(person, self.read.clone(), dataset, Context::empty(), None)?;
         Ok(self.authorizer.is_authorized(&request, &self.policies, &self.entities).decision() == Decision::Allow)
     }
@@ -118,7 +117,7 @@ impl Cedar {
 struct Rego(regorus::Engine);
 
 impl Rego {
-    fn new(world: &BenchWorld) -> Result<Self> {
+    fn new(plain: &Plain) -> Result<Self> {
         let mut engine = regorus::Engine::new();
         let rule = "package galen\nimport rego.v1\ndefault allow := false\n\
                     allow if { some group, _ in data.grants[input.dataset]; data.people[input.person][group] }\n";
@@ -127,16 +126,16 @@ impl Rego {
             let set = |groups: &Vec<usize>| groups.iter().map(|group| (group.to_string(), true.into())).collect();
             all.iter().enumerate().map(|(n, groups)| (n.to_string(), serde_json::Value::Object(set(groups)))).collect()
         };
-        let data = serde_json::json!({ "people": sets(world.memberships()), "grants": sets(world.grants()) });
+        let data = serde_json::json!({ "people": sets(&plain.memberships), "grants": sets(&plain.grants) });
         engine.add_data(regorus::Value::from_json_str(&data.to_string())?)?;
         Ok(Self(engine))
     }
 
-    fn ask(&mut self, question: &Question) -> Result<bool> {
+    fn ask(&mut self, person: usize, dataset: usize) -> Result<bool> {
         let mut input = regorus::Value::new_object();
         let fields = input.as_object_mut()?;
-        fields.insert("person".into(), question.person.to_string().into());
-        fields.insert("dataset".into(), question.dataset.to_string().into());
+        fields.insert("person".into(), person.to_string().into());
+        fields.insert("dataset".into(), dataset.to_string().into());
         self.0.set_input(input);
         Ok(self.0.eval_rule("data.galen.allow".to_owned())? == regorus::Value::Bool(true))
     }
@@ -145,11 +144,11 @@ impl Rego {
 struct Walker(casbin::Enforcer);
 
 impl Walker {
-    fn new(world: &BenchWorld) -> Result<Self> {
+    fn new(plain: &Plain) -> Result<Self> {
         let model = "[request_definition]\nr = sub, obj\n[policy_definition]\np = sub, obj\n[role_definition]\ng = _, _\n\
                      [policy_effect]\ne = some(where (p.eft == allow))\n[matchers]\nm = r.obj == p.obj && g(r.sub, p.sub)\n";
         let runtime = tokio::runtime::Handle::current();
-        let (people, grants) = (world.memberships(), world.grants());
+        let (people, grants) = (&plain.memberships, &plain.grants);
         runtime.block_on(async {
             let model = DefaultModel::from_str(model).await.map_err(|error| anyhow!("{error}"))?;
             let mut enforcer =
@@ -171,8 +170,8 @@ impl Walker {
         })
     }
 
-    fn ask(&self, question: &Question) -> Result<bool> {
-        let asked = (format!("person-{}", question.person), format!("dataset-{}", question.dataset));
+    fn ask(&self, person: usize, dataset: usize) -> Result<bool> {
+        let asked = (format!("person-{}", person), format!("dataset-{}", dataset));
         self.0.enforce(asked).map_err(|error| anyhow!("{error}"))
     }
 }

@@ -53,7 +53,11 @@ pub(crate) async fn run() -> Result<Report> {
     let dir = tempfile::tempdir_in(std::path::absolute(report::folder())?)?;
     let file = dir.path().join("ranges.parquet");
     let made = python(&json!({ "make": file })).await?;
-    report.note(format!("The file has {} row groups, {:.1} MB.", made["groups"], std::fs::metadata(&file)?.len() as f64 / 1e6));
+    report.note(format!(
+        "The file has {} row groups, {:.1} MB.",
+        made["groups"],
+        std::fs::metadata(&file)?.len() as f64 / 1e6
+    ));
     let system = System::start().await?;
     let somebody = system.writer("bench-ranges").await?;
     let own = measure(&mut report, "Galen", &somebody.signer, "bench-ranges", system.pid(), &file).await?;
@@ -62,14 +66,26 @@ pub(crate) async fn run() -> Result<Report> {
         Ok(other) => {
             let theirs = measure(&mut report, other.name, &other.signer, "bench", other.pid(), &file).await?;
             let ratio = own.as_secs_f64() / theirs.as_secs_f64();
-            report.target("200 ranges by DuckDB against SeaweedFS", "at most 1.5 x", format!("{ratio:.2} x"), ratio <= 1.5);
+            report.target(
+                "200 ranges by DuckDB against SeaweedFS",
+                "at most 1.5 x",
+                format!("{ratio:.2} x"),
+                ratio <= 1.5,
+            );
         }
         Err(error) => report.note(format!("SeaweedFS is missing: {error:#}.")),
     }
     Ok(report)
 }
 
-async fn measure(report: &mut Report, name: &str, signer: &Signer, bucket: &str, pid: u32, file: &Path) -> Result<Duration> {
+async fn measure(
+    report: &mut Report,
+    name: &str,
+    signer: &Signer,
+    bucket: &str,
+    pid: u32,
+    file: &Path,
+) -> Result<Duration> {
     let mut connection = Connection::open(&signer.host).await?;
     let path = format!("/{bucket}/ranges.parquet");
     let body = Bytes::from(std::fs::read(file)?);

@@ -125,7 +125,9 @@ async fn round(system: &System, admin: &str, somebody: &Somebody) -> Result<Vec<
         Ok(Request::get(url.as_str()).header("host", host.as_str()).body(Full::new(Bytes::new()))?)
     }));
     let mut ready = begin.clone();
-    tokio::time::timeout(PATIENCE, ready.wait_for(|count| *count == 3)).await.context("the clients did not all begin")??;
+    tokio::time::timeout(PATIENCE, ready.wait_for(|count| *count == 3))
+        .await
+        .context("the clients did not all begin")??;
 
     let mut web = Connection::open(&system.web()).await?;
     let order = json!({ "what": "person", "id": somebody.username, "reason": "bench" }).to_string();

@@ -34,20 +34,28 @@ fn hex(bytes: &[u8]) -> String {
 
 impl Signer {
     /// A signed request. `path` and `query` are already encoded; `query` is sorted.
-    pub(crate) fn request(&self, method: &str, path: &str, query: &str, body: Bytes, payload: Payload) -> Result<Request<Full<Bytes>>> {
+    pub(crate) fn request(
+        &self,
+        method: &str,
+        path: &str,
+        query: &str,
+        body: Bytes,
+        payload: Payload,
+    ) -> Result<Request<Full<Bytes>>> {
         let now = base::Timestamp::try_from(SystemTime::now())?.strftime("%Y%m%dT%H%M%SZ").to_string();
         let day = now.get(..8).unwrap_or_default();
         let digest = match payload {
-            Payload::Signed => hex(sha256(&body).as_bytes()),
+            Payload::Signed => hex(&sha256(&body).0),
             Payload::Unsigned => "UNSIGNED-PAYLOAD".to_owned(),
         };
-        let mut headers = vec![("host", self.host.clone()), ("x-amz-content-sha256", digest.clone()), ("x-amz-date", now.clone())];
+        let mut headers =
+            vec![("host", self.host.clone()), ("x-amz-content-sha256", digest.clone()), ("x-amz-date", now.clone())];
         headers.extend(self.token.iter().map(|token| ("x-amz-security-token", token.clone())));
         let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
         let canonical = format!("{method}\n{path}\n{query}\n{lines}\n{names}\n{digest}");
         let scope = format!("{day}/{}/s3/aws4_request", self.region);
-        let text = format!("AWS4-HMAC-SHA256\n{now}\n{scope}\n{}", hex(sha256(canonical.as_bytes()).as_bytes()));
+        let text = format!("AWS4-HMAC-SHA256\n{now}\n{scope}\n{}", hex(&sha256(canonical.as_bytes()).0));
         let key = self.key(day);
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={}",
@@ -77,7 +85,7 @@ impl Signer {
         pairs.push(("X-Amz-SignedHeaders", "host".to_owned()));
         let query = pairs.iter().map(|(key, value)| format!("{key}={}", encoded(value))).collect::<Vec<_>>().join("&");
         let canonical = format!("GET\n{path}\n{query}\nhost:{}\n\nhost\nUNSIGNED-PAYLOAD", self.host);
-        let text = format!("AWS4-HMAC-SHA256\n{now}\n{scope}\n{}", hex(sha256(canonical.as_bytes()).as_bytes()));
+        let text = format!("AWS4-HMAC-SHA256\n{now}\n{scope}\n{}", hex(&sha256(canonical.as_bytes()).0));
         Ok(format!("{path}?{query}&X-Amz-Signature={}", hex(&hmac_sha256(&self.key(day), text.as_bytes()))))
     }
 

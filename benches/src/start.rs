@@ -2,9 +2,7 @@
 
 use access::{Access, Deps, facts::*};
 use anyhow::Result;
-use base::{
-    Actor, Clock, DatasetId, Effects, GrantId, GroupId, NodeId, PersonId, Region, Timestamp,
-};
+use base::{Actor, Clock, DatasetId, Effects, GrantId, GroupId, NodeId, PersonId, Region, Timestamp};
 use crypto::{Crypto, SystemEntropy};
 use custody::{Custody, Seal, SoftwareToken, SoftwareTokenOptions};
 use std::{
@@ -44,7 +42,13 @@ pub(crate) async fn run() -> Result<Report> {
         &["what", "facts", "time", "CPU", "memory"],
     );
     let system = System::start().await?;
-    report.row(["first start, world built through the API".to_owned(), "~200".to_owned(), shown(system.started_in), String::new(), String::new()]);
+    report.row([
+        "first start, world built through the API".to_owned(),
+        "~200".to_owned(),
+        shown(system.started_in),
+        String::new(),
+        String::new(),
+    ]);
     let system = system.again().await?;
     tokio::time::sleep(Duration::from_secs(3)).await;
     let (idle, cpu) = (resident(system.pid()), process_cpu(system.pid()));
@@ -76,7 +80,8 @@ pub(crate) async fn run() -> Result<Report> {
 fn open(dir: &Path) -> Result<(Store, Custody, Effects, Region)> {
     let effects = Effects { clock: Arc::new(Wall), entropy: Arc::new(SystemEntropy) };
     let region: Region = "eu-north-1".parse()?;
-    let mut options = Options::sqlite(dir.join("db"), region.clone(), NodeId::from_uuid(Uuid::from_u128(7)), effects.clone());
+    let mut options =
+        Options::sqlite(dir.join("db"), region.clone(), NodeId::from_uuid(Uuid::from_u128(7)), effects.clone());
     options.folds = access::folds();
     let store = Store::open(options)?;
     let token = SoftwareToken::open_or_init(SoftwareTokenOptions {
@@ -144,7 +149,9 @@ async fn kernel(report: &mut Report, grants: usize) -> Result<Duration> {
 }
 
 fn grant(n: usize, now: Timestamp) -> Grant {
-    let id = |kind: u128, n: usize| Uuid::from_u128(kind << 100 | (n as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c) >> 30 | 1 << 63);
+    let id = |kind: u128, n: usize| {
+        Uuid::from_u128(kind << 100 | (n as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c) >> 30 | 1 << 63)
+    };
     Grant {
         id: GrantId::from_uuid(id(1, n)),
         group: GroupId::from_uuid(id(2, n * 7 % 5_000)),

@@ -69,5 +69,11 @@ pub(crate) fn shown(took: Duration) -> String {
     } else {
         (ns / 1e9, "s")
     };
-    if value < 9.995 { format!("{value:.2} {unit}") } else if value < 99.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+    if value < 9.995 {
+        format!("{value:.2} {unit}")
+    } else if value < 99.95 {
+        format!("{value:.1} {unit}")
+    } else {
+        format!("{value:.0} {unit}")
+    }
 }

@@ -147,7 +147,8 @@ impl System {
                 self.login(username).await?;
                 let Ok(somebody) = self.assume(username, role).await else { continue };
                 let mut connection = Connection::open(&self.aws()).await?;
-                let request = somebody.signer.request("PUT", &format!("/{bucket}"), "", Bytes::new(), Payload::Signed)?;
+                let request =
+                    somebody.signer.request("PUT", &format!("/{bucket}"), "", Bytes::new(), Payload::Signed)?;
                 if connection.send(request).await?.status.is_success() {
                     return Ok(somebody);
                 }
@@ -160,7 +161,8 @@ impl System {
     pub(crate) async fn assume(&self, username: &str, role: &str) -> Result<Somebody> {
         let token = self.told(username, &["token"]).await?;
         let mut connection = Connection::open(&self.aws()).await?;
-        let answer = connection.send(assume_request(&self.aws(), role, &token)?).await?.done("AssumeRoleWithWebIdentity")?;
+        let answer =
+            connection.send(assume_request(&self.aws(), role, &token)?).await?.done("AssumeRoleWithWebIdentity")?;
         let text = answer.text();
         let signer = Signer {
             access_key: between(&text, "AccessKeyId")?,
@@ -173,7 +175,11 @@ impl System {
     }
 }
 
-pub(crate) fn assume_request(host: &str, role: &str, token: &str) -> Result<http::Request<http_body_util::Full<Bytes>>> {
+pub(crate) fn assume_request(
+    host: &str,
+    role: &str,
+    token: &str,
+) -> Result<http::Request<http_body_util::Full<Bytes>>> {
     form(
         host,
         &[

@@ -3,9 +3,11 @@
 //! `test` is the whole test command of the README: it installs what the tests need, runs every check and ends with one
 //! summary line. `tidy` checks the structure of the house. Nothing here is shipped.
 
+mod bench;
 mod documents;
 mod requirements;
 mod run;
+mod soak;
 mod test;
 mod tidy;
 
@@ -26,6 +28,20 @@ enum Command {
         #[arg(long)]
         offline: bool,
     },
+    /// Measure, beside peers and the machine's own limits, and write `docs/benchmarks.md`.
+    Bench {
+        /// Which: decision, ledger, start, why, objects, revoke, ranges; all when none is named.
+        names: Vec<String>,
+        /// Do not build and ask other policy engines.
+        #[arg(long)]
+        without_peers: bool,
+    },
+    /// Kill what writes, again and again, and look for what was acknowledged.
+    Soak {
+        /// Kills of each test.
+        #[arg(long, default_value_t = 100)]
+        rounds: u32,
+    },
     /// Check the structure: arrows between crates, file headers, links, pages, requirement ids.
     Tidy,
 }
@@ -44,6 +60,8 @@ fn run() -> anyhow::Result<()> {
     std::env::set_current_dir(run::root())?;
     match Cli::parse().command {
         Command::Test { offline } => test::all(offline),
+        Command::Bench { names, without_peers } => bench::run(&names, without_peers),
+        Command::Soak { rounds } => soak::run(rounds),
         Command::Tidy => {
             let findings = tidy::findings()?;
             for finding in &findings {

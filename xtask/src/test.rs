@@ -83,7 +83,7 @@ pub(crate) fn all(offline: bool) -> Result<()> {
     Ok(())
 }
 
-fn cargo(subcommand: &str) -> Command {
+pub(crate) fn cargo(subcommand: &str) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.arg(subcommand);
     command
@@ -169,7 +169,7 @@ fn rust_tests(totals: &mut Totals, environment: &[(&str, String)]) -> Result<()>
 }
 
 /// Reads a line such as `test result: ok. 12 passed; 0 failed; 0 ignored; ...`.
-fn summary(line: &str) -> Option<Counts> {
+pub(crate) fn summary(line: &str) -> Option<Counts> {
     let rest = line.strip_prefix("test result: ")?;
     let number = |word: &str| {
         let before = rest.split(word).next()?.trim_end();

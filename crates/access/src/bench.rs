@@ -62,6 +62,29 @@ pub struct BenchWorld {
     account: AccountId,
     allowed: Vec<(OpContext, ResourceRef)>,
     refused: Vec<(OpContext, ResourceRef)>,
+    plain: Plain,
+}
+
+/// The same world and questions as numbers, for another evaluator: a person may read a dataset when one of their groups
+/// has a grant of it.
+#[derive(Default)]
+pub struct Plain {
+    /// The groups of each person.
+    pub memberships: Vec<Vec<usize>>,
+    /// The groups that each dataset is granted to.
+    pub grants: Vec<Vec<usize>>,
+    /// Person and dataset of each question that is allowed.
+    pub allowed: Vec<(usize, usize)>,
+    /// Person and dataset of each question that is refused.
+    pub refused: Vec<(usize, usize)>,
+}
+
+impl Plain {
+    /// The answer by definition, without index and gate.
+    pub fn answer(&self, person: usize, dataset: usize) -> bool {
+        let own = self.memberships.get(person).map_or(&[][..], |own| own);
+        self.grants.get(dataset).is_some_and(|groups| groups.iter().any(|group| own.contains(group)))
+    }
 }
 
 /// The same numbers at each run.
@@ -103,10 +126,12 @@ pub fn bench_world(grants: usize, groups_per_person: usize) -> Option<BenchWorld
         world.location_put(location(account, n, everyone), &documents);
     }
     let mut by_group: Vec<Vec<usize>> = vec![Vec::new(); groups];
+    let mut plain = Plain { grants: vec![Vec::new(); datasets], ..Plain::default() };
     let mut rows = Vec::with_capacity(grants);
     for n in 0..grants {
         let (group, dataset) = (random.below(groups), n % datasets);
         by_group.get_mut(group)?.push(dataset);
+        plain.grants.get_mut(dataset)?.push(group);
         rows.push(grant(n, group, dataset, now));
     }
     world.grants_put(&rows);
@@ -123,8 +148,9 @@ pub fn bench_world(grants: usize, groups_per_person: usize) -> Option<BenchWorld
             .extend(own.iter().map(|group| add(PEOPLE + person * groups + group, GroupId::from_uuid(id(1, *group)))));
         of.push(own);
     }
+    plain.memberships.clone_from(&of);
     memberships.iter().for_each(|membership| world.member_add(membership));
-    let mut built = BenchWorld { world, region, account, allowed: Vec::new(), refused: Vec::new() };
+    let mut built = BenchWorld { world, region, account, allowed: Vec::new(), refused: Vec::new(), plain };
     built.prepare(&effects, &role, &of, &by_group, datasets, &mut random)?;
     Some(built)
 }
@@ -205,9 +231,14 @@ impl BenchWorld {
             for dataset in near.into_iter().chain([any]) {
                 let key = format!("area-{dataset}/part/file-{n}.parquet");
                 let resource: ResourceRef = Object::new(format!("bucket-{}", dataset % 100), key).into();
-                let list = if self.ask(op, &resource) { &mut self.allowed } else { &mut self.refused };
+                let (list, numbers) = if self.ask(op, &resource) {
+                    (&mut self.allowed, &mut self.plain.allowed)
+                } else {
+                    (&mut self.refused, &mut self.plain.refused)
+                };
                 if list.len() < QUESTIONS {
                     list.push((op.clone(), resource));
+                    numbers.push((person, dataset));
                 }
             }
         }
@@ -238,6 +269,11 @@ impl BenchWorld {
     pub fn deny(&self, n: usize) -> bool {
         let question = n.checked_rem(self.refused.len()).and_then(|n| self.refused.get(n));
         question.is_some_and(|(op, resource)| self.ask(op, resource))
+    }
+
+    /// The same world as numbers; its questions have the order of [`BenchWorld::allow`] and [`BenchWorld::deny`].
+    pub const fn plain(&self) -> &Plain {
+        &self.plain
     }
 
     /// How many questions of each kind there are.

@@ -23,6 +23,7 @@ use std::{
 };
 
 const CHILD: &str = "GALEN_TEST_CRASH_DIR";
+/// Kills in one run, unless `GALEN_TEST_FILES_ROUNDS` says how many.
 const ROUNDS: usize = 5;
 
 struct Real;
@@ -76,9 +77,10 @@ async fn killed_at_random_points_nothing_acknowledged_is_lost() {
         child(Path::new(&dir)).await;
         return;
     }
+    let rounds = std::env::var("GALEN_TEST_FILES_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let mut stored: Vec<Blob> = Vec::new();
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let lines = 20 + effects().bytes::<1>()[0] as usize * 2;
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "killed_at_random_points_nothing_acknowledged_is_lost", "--nocapture"])

@@ -15,6 +15,7 @@ use std::{
 };
 
 const CHILD: &str = "GALEN_TEST_OBJECTS_CRASH";
+/// Kills in one run, unless `GALEN_TEST_OBJECTS_ROUNDS` says how many.
 const ROUNDS: u64 = 5;
 
 fn len(n: usize) -> usize {
@@ -66,9 +67,10 @@ async fn killed_at_random_points_nothing_acknowledged_is_lost() {
         child(dir.into(), seed.parse().unwrap()).await;
         return;
     }
+    let rounds = std::env::var("GALEN_TEST_OBJECTS_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let mut stored: Vec<String> = Vec::new();
-    for round in 1..=ROUNDS {
+    for round in 1..=rounds {
         let lines = 20 + (RandomState::new().build_hasher().finish() % 200) as usize;
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "crash::killed_at_random_points_nothing_acknowledged_is_lost", "--nocapture"])

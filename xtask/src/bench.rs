@@ -1,0 +1,52 @@
+//! `cargo xtask bench`: builds Galen and the benches in release, runs them and writes `docs/benchmarks.md`.
+//!
+//! The benches are a crate of their own outside the workspace (`benches/`), because they bring other policy engines and
+//! nobody else shall build those. It must not assert a time.
+
+use anyhow::{Context, Result, ensure};
+use std::{path::PathBuf, process::Command};
+
+use crate::{
+    run::{self},
+    test::cargo,
+};
+
+/// Benches that measure the built program from outside.
+const NEED_THE_PROGRAM: &[&str] = &["start", "why", "objects", "revoke", "ranges"];
+
+/// Runs the named benches, or all of them.
+pub(crate) fn run(names: &[String], without_peers: bool) -> Result<()> {
+    let target = target_dir()?;
+    if names.is_empty() || names.iter().any(|name| NEED_THE_PROGRAM.contains(&name.as_str())) {
+        let args = ["--release", "--ignore-rust-version", "--locked", "--package", "galen"];
+        ensure!(run::status(cargo("build").args(args))?, "Galen does not build");
+    }
+    let mut build = cargo("build");
+    build.args(["--release", "--ignore-rust-version", "--manifest-path", "benches/Cargo.toml"]);
+    if !without_peers {
+        build.args(["--features", "peers"]);
+    }
+    ensure!(run::status(build.env("CARGO_TARGET_DIR", &target))?, "the benches do not build");
+    let mut bench = Command::new(target.join("release/bench"));
+    bench.args(names);
+    bench.env("GALEN_BENCH_PROGRAM", target.join("release/galen")).env("GALEN_BENCH_DIR", target.join("galen-bench"));
+    bench.env("GALEN_BENCH_PROFILE", profile());
+    ensure!(run::status(&mut bench)?, "the benches failed");
+    Ok(())
+}
+
+fn target_dir() -> Result<PathBuf> {
+    let named = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| run::root().join("target"), PathBuf::from);
+    std::path::absolute(named).context("the target folder has no absolute path")
+}
+
+/// The profile, with what the environment overrides of it: figures of two profiles are not compared.
+fn profile() -> String {
+    let mut overridden: Vec<String> = std::env::vars()
+        .filter_map(|(name, value)| {
+            Some(format!("{}={value}", name.strip_prefix("CARGO_PROFILE_RELEASE_")?.to_lowercase()))
+        })
+        .collect();
+    overridden.sort();
+    if overridden.is_empty() { "release".to_owned() } else { format!("release with {}", overridden.join(", ")) }
+}
