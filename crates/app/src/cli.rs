@@ -625,6 +625,16 @@ pub(crate) enum Dataset {
     End(End),
 }
 
+/// `galen grant list`.
+#[derive(Args)]
+pub(crate) struct GrantList {
+    #[command(flatten)]
+    pub(crate) list: List,
+    /// Only those of this dataset (id or name).
+    #[arg(long)]
+    pub(crate) dataset: Option<String>,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum Grant {
     /// Grant a dataset to a group.
@@ -654,13 +664,7 @@ pub(crate) enum Grant {
         reason: Option<String>,
     },
     /// List grants.
-    List {
-        #[command(flatten)]
-        list: List,
-        /// Only those of this dataset (id or name).
-        #[arg(long)]
-        dataset: Option<String>,
-    },
+    List(GrantList),
     /// Show one grant.
     Show(ById),
     /// End a grant.
@@ -757,3 +761,6 @@ pub(crate) enum Config {
 pub(crate) fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
+
+#[cfg(test)]
+mod tests;

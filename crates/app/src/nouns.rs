@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     cli::{
-        ById, Carries, Client, Dataset, Domain, End, Endpoint, Grant, Group, List, Membership, Person, Role, Session,
-        Target,
+        ById, Carries, Client, Dataset, Domain, End, Endpoint, Grant, GrantList, Group, List, Membership, Person, Role,
+        Session, Target,
     },
     local,
     manage::Manage,
@@ -181,7 +181,7 @@ impl Nouns<'_> {
                 });
                 self.create(endpoint, "grants", &body)
             }
-            Grant::List { list, dataset } => {
+            Grant::List(GrantList { list, dataset }) => {
                 let query: Vec<(&str, &str)> = dataset.iter().map(|name| ("dataset", name.as_str())).collect();
                 self.at(&list.endpoint)?.list("grants", &query, list.limit)
             }
