@@ -187,7 +187,7 @@ impl Access {
         decided: Decided,
         entry: Result<Option<Arc<ledger::Entry>>, NotRecorded>,
     ) -> Result<Permit<A>, Denied> {
-        let Decided { decision, verdict, lease, .. } = decided;
+        let Decided { decision, verdict, lease, window, .. } = decided;
         let (entry, deny) = match entry {
             Ok(entry) => (entry, verdict.deny),
             Err(NotRecorded) => (None, Some(verdict.deny.unwrap_or(DenyReason::NotRecorded))),
@@ -205,6 +205,10 @@ impl Access {
             action: action.name(),
             class: A::CLASS,
             at: op.at,
+            covered: match window {
+                Window::Covered { intent } => Some(intent),
+                Window::None | Window::Opens { .. } => None,
+            },
             change: recorder.as_ref().map(|recorder| Arc::clone(&recorder.used)),
         };
         Ok(Permit {

@@ -347,6 +347,8 @@ pub(crate) struct Ticket {
     pub(crate) action: &'static str,
     pub(crate) class: Class,
     pub(crate) at: Timestamp,
+    /// The window intent that covers this read, when an earlier one does.
+    pub(crate) covered: Option<DecisionId>,
     /// Set when the change was recorded in a transaction.
     pub(crate) change: Option<Arc<AtomicBool>>,
 }
@@ -495,6 +497,7 @@ impl<A: Action> Permit<A> {
                 action: action.name(),
                 class: A::CLASS,
                 at: now,
+                covered: None,
                 change: None,
             },
             action,

@@ -35,10 +35,12 @@ impl Outcomes for Inner {
         let (source, name) = entry::names(ticket.action);
         let op = ticket.context();
         let id = DecisionId::from_uuid(self.effects.uuid());
-        let mut written = Entry::new(Phase::Outcome, id, self.effects.now(), source, name, entry::identity(&op));
+        // An outcome closes an intent or reports a read under one; a change that came to nothing had none.
+        let phase = if ticket.class == Class::Change { Phase::Note } else { Phase::Outcome };
+        let mut written = Entry::new(phase, id, self.effects.now(), source, name, entry::identity(&op));
         written.event_type = entry::event_type(ticket.edge);
         written.request_id = Some(ticket.request);
-        written.of = Some(ticket.decision);
+        written.of = Some(ticket.covered.unwrap_or(ticket.decision));
         written.outcome = Some(ledger::Outcome {
             status: status(outcome),
             code: outcome.map(|outcome| outcome.status).filter(|code| *code != 0),

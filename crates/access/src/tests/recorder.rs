@@ -29,6 +29,9 @@ async fn entries(world: &World) -> Vec<Entry> {
             true
         })
         .unwrap();
+    let named = |of| all.iter().any(|entry| entry.phase == Phase::Intent && Some(entry.event_id) == of);
+    let outcomes = || all.iter().filter(|entry| entry.phase == Phase::Outcome);
+    assert!(outcomes().all(|entry| named(entry.of)), "an outcome without an intent does not verify");
     all
 }
 

@@ -124,6 +124,16 @@ async fn a_change_and_its_entry_are_one_commit() {
     let failed: Result<(), Error> = world.access.change(permit, |_| Err(Error::GrantSpan)).await;
     assert!(failed.is_err());
     assert!(world.access.decision(decision).await.is_err(), "a change that failed left no change entry");
+    world.journal.append(b"{}".to_vec()).await.unwrap();
+    let mut traces = Vec::new();
+    let see = |_, bytes: &[u8]| {
+        traces.extend(ledger::Entry::decode(bytes).ok().filter(|entry| entry.of == Some(decision)));
+        true
+    };
+    world.access.log().each(0, see).unwrap();
+    let trace = traces.first().unwrap();
+    assert_eq!(trace.phase, ledger::Phase::Note, "it had no intent, so its trace is no outcome");
+    assert_eq!(trace.outcome.unwrap().status, ledger::Status::Failed);
 }
 
 // verifies: AUD-04
