@@ -88,16 +88,23 @@ fn terminate(child: &mut Child) {
 /// The command line of one user.
 pub(crate) struct Galen {
     home: TempDir,
+    settings: Vec<(String, String)>,
 }
 
 impl Galen {
     pub(crate) fn new() -> Self {
-        Self { home: tempfile::tempdir().unwrap() }
+        Self::with_settings(&[])
+    }
+
+    /// With settings that stand in the environment instead of the configuration file.
+    pub(crate) fn with_settings(settings: &[(String, String)]) -> Self {
+        Self { home: tempfile::tempdir().unwrap(), settings: settings.to_vec() }
     }
 
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(words).env("HOME", self.home.path()).env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME");
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -119,13 +126,16 @@ impl Galen {
     }
 
     pub(crate) fn login(&self, demo: &Demo, person: &Value) {
+        self.login_at(demo.web(), person["username"].as_str().unwrap(), person["password"].as_str().unwrap());
+    }
+
+    pub(crate) fn login_at(&self, web: &str, user: &str, password: &str) {
         let file = self.home.path().join("password");
-        std::fs::write(&file, person["password"].as_str().unwrap()).unwrap();
-        let user = person["username"].as_str().unwrap();
+        std::fs::write(&file, password).unwrap();
         self.ok(&[
             "login",
             "--endpoint",
-            demo.web(),
+            web,
             "--user",
             user,
             "--password-file",
@@ -148,7 +158,7 @@ impl Galen {
 
 /// A running `galen serve`.
 pub(crate) struct Server {
-    child: Child,
+    pub(crate) child: Child,
 }
 
 impl Server {
