@@ -56,6 +56,20 @@ const KILLS: &[Kill] = &[
         rounds: "GALEN_TEST_OBJECTS_ROUNDS",
         postgres: false,
     },
+    Kill {
+        what: "server under load on SQLite",
+        package: "galen",
+        test: "sqlite_survives_kills_under_load",
+        rounds: "GALEN_TEST_CRASH_ROUNDS",
+        postgres: false,
+    },
+    Kill {
+        what: "server under load on PostgreSQL",
+        package: "galen",
+        test: "postgres_survives_kills_under_load",
+        rounds: "GALEN_TEST_CRASH_ROUNDS",
+        postgres: true,
+    },
 ];
 
 /// Runs every kill test for `rounds` rounds and prints what each found.
