@@ -133,6 +133,23 @@ fn demonstration_data_never_becomes_production() {
 }
 
 #[test]
+fn init_that_is_refused_makes_nothing_and_overwrites_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let galen = Galen::new();
+    let init = |email: &str| {
+        let (config, data) = (path("galen.toml"), path("data"));
+        galen.run(&["init", "--config", &config, "--data-dir", &data, "--admin", "root", "--admin-email", email])
+    };
+    assert_eq!(init("no-address").status.code(), Some(1));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    std::fs::write(path("root-password"), "of another installation").unwrap();
+    let refused = init("root@example.com");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("would be overwritten"), "{refused:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
 fn an_installation_made_by_init_is_usable() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -164,6 +181,9 @@ fn an_installation_made_by_init_is_usable() {
         "--no-browser",
     ]);
     galen.ok(&["group", "create", "readers"]);
+    galen.ok(&["role", "create", "reader", "--group", "readers"]);
+    let role: Value = serde_json::from_str(&galen.ok(&["--output", "json", "role", "show", "reader"])).unwrap();
+    assert_eq!(role["name"], "reader", "a role has a name that can stand for its id");
     let listed: Value = serde_json::from_str(&galen.ok(&["--output", "json", "group", "list"])).unwrap();
     assert!(listed.as_array().unwrap().iter().any(|group| group["name"] == "readers"));
     server.stop();
