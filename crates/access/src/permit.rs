@@ -263,6 +263,11 @@ pub enum DenyReason {
     SelfApproval,
     /// Nobody puts themself into a group.
     SelfMembership,
+    /// The session's role is for tools and data: management needs a session of a management role.
+    NotManagement {
+        /// The role.
+        role: RoleId,
+    },
     /// An auditor never writes.
     AuditorWrites,
     /// The sign-in is too old for a signature.

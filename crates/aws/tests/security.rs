@@ -41,6 +41,21 @@ async fn reading_a_version_needs_its_own_action() {
     world.s3(&keys, &copy).await.expect(403, "AccessDenied");
 }
 
+// A copy carries the tags of its source along: without the right to read them they would come out at the destination.
+#[tokio::test]
+async fn a_copy_with_tags_needs_the_right_to_read_them() {
+    let world = World::new().await;
+    world.s3(&world.ann, &call("PUT", "/trial/tagged").header("x-amz-tagging", "study=hidden").body("x")).await.ok();
+    let keys = narrowed(
+        &world,
+        r#"{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject","s3:PutObjectTagging"],"Resource":"*"}"#,
+    )
+    .await;
+    let copy = call("PUT", "/trial/copy").header("x-amz-copy-source", "/trial/tagged");
+    world.s3(&keys, &copy).await.expect(403, "AccessDenied");
+    world.s3(&keys, &copy.clone().header("x-amz-tagging-directive", "REPLACE")).await.ok();
+}
+
 // RustFS: UploadPartCopy read any object (missed twice).
 #[tokio::test]
 async fn a_copied_part_needs_the_right_to_read_its_source() {

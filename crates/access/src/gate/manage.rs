@@ -18,9 +18,15 @@ pub(crate) const SIGNATURE_AUTH_AGE_SECS_MAX: u64 = 900;
 const SIGNATURES: &[&str] = &[<api::ApproveErasure as crate::Action>::NAME];
 /// Approvals, which their requester may not give.
 const APPROVALS: &[&str] = &[<api::ApproveErasure as crate::Action>::NAME];
-/// What only an owner or a steward of the dataset does, whatever a policy allows.
-const OWNERS_ACTS: &[&str] =
-    &[<api::CreateGrant as crate::Action>::NAME, <api::PutDatasetPolicy as crate::Action>::NAME];
+/// What only an owner or a steward of the dataset does, whatever a policy allows. A change of the dataset is among them:
+/// who could make themself its owner could grant it to themself.
+const OWNERS_ACTS: &[&str] = &[
+    <api::CreateGrant as crate::Action>::NAME,
+    <api::PutDatasetPolicy as crate::Action>::NAME,
+    <api::ChangeDataset as crate::Action>::NAME,
+];
+/// What every management action's name begins with.
+const MANAGEMENT_PREFIX: &str = "galen:";
 
 pub(super) fn decide(
     world: &World,
@@ -100,6 +106,10 @@ fn built_in(
     state: Option<&LocationState>,
     ownership: Ownership,
 ) -> Option<DenyReason> {
+    // The token of a tool's session travels in presigned URLs; a wide data policy must not make it an administrator's.
+    if ask.action.starts_with(MANAGEMENT_PREFIX) && !subject.role.role.management {
+        return Some(DenyReason::NotManagement { role: subject.session.role });
+    }
     if subject.role.role.duty == Some(Duty::Auditor) && matches!(ask.class, Class::Write | Class::Change) {
         return Some(DenyReason::AuditorWrites);
     }

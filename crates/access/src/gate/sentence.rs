@@ -38,6 +38,9 @@ pub(crate) fn sentence(reason: &DenyReason) -> String {
         DenyReason::Retention => "permanent deletion is left to retention".to_owned(),
         DenyReason::PublicAccess => "public access is always blocked".to_owned(),
         DenyReason::SelfApproval => "whoever asked for it cannot approve it".to_owned(),
+        DenyReason::NotManagement { role } => {
+            format!("role {role} is for tools: sign in with `galen login` for a session of a management role")
+        }
         DenyReason::SelfMembership => "nobody puts themself into a group".to_owned(),
         DenyReason::AuditorWrites => "an auditor never writes".to_owned(),
         DenyReason::AuthTooOld { age_secs, max_secs } => {

@@ -48,6 +48,7 @@ pub(crate) fn code(reason: &DenyReason) -> &'static str {
         DenyReason::PublicAccess => "public_access",
         DenyReason::SelfApproval => "self_approval",
         DenyReason::SelfMembership => "self_membership",
+        DenyReason::NotManagement { .. } => "not_management",
         DenyReason::AuditorWrites => "auditor_writes",
         DenyReason::AuthTooOld { .. } => "auth_too_old",
         DenyReason::UnknownAction => "unknown_action",

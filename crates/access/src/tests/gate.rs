@@ -69,3 +69,30 @@ async fn a_nested_dataset_is_not_listed_through_the_one_around_it() {
     assert!(visible.contains("trial/a") && !visible.contains("trial/vault/a"));
     assert_eq!(visible.skip("trial/vault/a"), Some(Jump::Past("trial/vault/".to_owned())));
 }
+
+// verifies: IAM-02
+#[tokio::test]
+async fn a_tools_session_manages_nothing_whatever_its_policy_allows() {
+    let world = reader().await;
+    let all = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    world.role("developer", &[all], "readers", Some("jupyter"), Carry::All).await;
+    let op = world.op(world.session("ann", "developer", Some("jupyter")));
+    let denied = world.access.authorize(&op, api::CreateGroup, Installation).await.unwrap_err();
+    assert_eq!(denied.reason, DenyReason::NotManagement { role: world.role_id("developer") });
+    let edge = MembershipEdge { member: Member::Person(world.person("olga")), group: world.group("readers") };
+    let denied = world.access.authorize(&op, api::AddMember, edge).await.unwrap_err();
+    assert_eq!(denied.reason, DenyReason::NotManagement { role: world.role_id("developer") });
+}
+
+// verifies: IAM-02
+#[tokio::test]
+async fn an_administrator_does_not_become_owner_by_changing_the_dataset() {
+    let world = reader().await;
+    world.born("adam").await;
+    world.join("adam", "admins").await;
+    world.role_with("admin-desk", &[documents::ADMINISTRATOR], "admins", None, |role| role.management = true).await;
+    let op = world.op(world.session("adam", "admin-desk", None));
+    let dataset = world.dataset("trial");
+    let denied = world.access.authorize(&op, api::ChangeDataset, dataset).await.unwrap_err();
+    assert_eq!(denied.reason, DenyReason::NotOwner { dataset });
+}

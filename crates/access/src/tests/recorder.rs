@@ -132,7 +132,7 @@ async fn after_an_erasure_the_record_stands_and_says_so() {
 #[tokio::test]
 async fn a_change_names_old_and_new() {
     let world = granted().await;
-    world.role("admin-desk", &[documents::ADMINISTRATOR], "admins", None, Carry::All).await;
+    world.role_with("admin-desk", &[documents::ADMINISTRATOR], "admins", None, |role| role.management = true).await;
     world.join("ada", "admins").await;
     world.born("ada").await;
     let op = world.op(world.session("ada", "admin-desk", None));

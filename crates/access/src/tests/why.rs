@@ -107,7 +107,7 @@ async fn explaining_answers_now_and_then() {
 #[tokio::test]
 async fn a_change_and_its_entry_are_one_commit() {
     let world = reader().await;
-    world.role("steward-desk", &[documents::DATA_OWNER], "owners", None, Carry::All).await;
+    world.role_with("steward-desk", &[documents::DATA_OWNER], "owners", None, |role| role.management = true).await;
     let op = world.op(world.session("olga", "steward-desk", None));
     let permit = world.access.authorize(&op, api::CreateGrant, world.dataset("trial")).await.unwrap();
     let decision = permit.decision();

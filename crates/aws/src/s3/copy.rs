@@ -65,13 +65,20 @@ pub(super) async fn object(
     to.op.keys.request_tags.clone_from(&pairs);
     let read = edge.object(&from).await?;
     let source_tags = read.tags.clone();
-    // Tags that travel along are read from the source and written to the destination.
+    // Tags that travel along are read from the source and written to the destination: both need their own right.
+    let reads_tags = !new_tags && !source_tags.is_empty();
     let carried = if new_tags { pairs } else { source_tags };
     let done = if from.version.is_some() {
-        let permit = edge.permit(&from.op, s3::GetObjectVersion, read).await?;
+        let mut permit = edge.permit(&from.op, s3::GetObjectVersion, read.clone()).await?;
+        if reads_tags {
+            permit = edge.also(permit, &from.op, s3::GetObjectVersionTagging, read).await?;
+        }
         write(edge, permit, &to, copy, !carried.is_empty()).await?
     } else {
-        let permit = edge.permit(&from.op, s3::GetObject, read).await?;
+        let mut permit = edge.permit(&from.op, s3::GetObject, read.clone()).await?;
+        if reads_tags {
+            permit = edge.also(permit, &from.op, s3::GetObjectTagging, read).await?;
+        }
         write(edge, permit, &to, copy, !carried.is_empty()).await?
     };
     let copied = match done {

@@ -117,6 +117,7 @@ impl Governance {
                 domain::find(txn, dataset.domain)?;
                 name_is_free(txn, DATASET, &dataset.name, dataset.id.uuid())?;
                 put(txn, DATASET_CREATED, &dataset, None)?;
+                meets_only_own(txn, &location)?;
                 facts::put_location(txn, &location, occupied, None)?;
                 Ok(dataset.clone())
             })
@@ -236,6 +237,26 @@ impl Governance {
 /// Whether objects or uploads lie under a place now.
 fn occupied(txn: &ReadTxn<'_>, place: &Place) -> Result<Occupied, access::Error> {
     Ok(crate::objects::occupied(txn, place)?)
+}
+
+/// Refuses a new location inside or around another dataset's place, unless it stays under that dataset's owner and stewards:
+/// what is written there later would otherwise go to somebody whom the other owner never chose.
+fn meets_only_own(txn: &ReadTxn<'_>, new: &DatasetLocation) -> Result<(), Error> {
+    for place in &new.places {
+        let meets = |other: &Place| {
+            other.bucket == place.bucket
+                && (other.prefix.starts_with(&place.prefix) || place.prefix.starts_with(&other.prefix))
+        };
+        for other in facts::locations_in(txn, &place.bucket)? {
+            let known = |group: &GroupId| *group == other.owner || other.stewards.contains(group);
+            let own = new.owner == other.owner && new.stewards.iter().all(known);
+            if !own && other.places.iter().any(meets) {
+                let Place { bucket, prefix } = place.clone();
+                return Err(access::Error::PlaceTaken { bucket, prefix, dataset: other.dataset }.into());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Characters of a refused prefix that a message repeats.

@@ -11,7 +11,7 @@ use access::{
 };
 use futures::StreamExt;
 use governance::{
-    ChangeDataset, Error, NewGrant,
+    ChangeDataset, Error, NewDataset, NewGrant,
     objects::{Get, List},
 };
 use world::{Who, World, dataset, drain, put};
@@ -141,6 +141,29 @@ async fn no_registration_takes_objects_over() {
     let mut wanted = [data.id, nested.id];
     wanted.sort();
     assert_eq!([first, rest].concat().into_iter().map(|(it, _)| it.id).collect::<Vec<_>>(), wanted);
+}
+
+#[tokio::test]
+async fn no_registration_takes_another_owners_place() {
+    let world = World::new().await;
+    world.trial("trial/").await;
+    let create = async |prefix: &str, owner: Who, steward: Who| {
+        let domain = world.domain.clone();
+        let target = DomainTarget { domain: domain.id, owner: domain.owner, stewards: Vec::new() };
+        let permit = world.access.authorize(&world.system(), api::CreateDataset, target).await.unwrap();
+        let new = NewDataset {
+            owner: owner.group(),
+            stewards: vec![steward.group()],
+            ..dataset(&world, prefix, &format!("{} {owner:?} {steward:?}", prefix.len()))
+        };
+        world.governance.create_dataset(permit, new).await
+    };
+    for prefix in ["trial/new/", ""] {
+        assert!(create(prefix, Who::Administrator, Who::Steward).await.is_err(), "another owner at `{prefix}`");
+        assert!(create(prefix, Who::Owner, Who::Administrator).await.is_err(), "another steward at `{prefix}`");
+    }
+    create("other/", Who::Administrator, Who::Administrator).await.unwrap();
+    create("trial/new/", Who::Owner, Who::Steward).await.unwrap();
 }
 
 // verifies: AUD-06

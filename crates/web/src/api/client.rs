@@ -116,7 +116,7 @@ async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<ClientRow>, Problem> {
-    let id = resolve::client(&state, &id).await?;
+    let id = resolve::client(&state, &caller.op, &id).await?;
     let permit = state.access.authorize(&caller.op, api::ShowClient, id).await?;
     Ok(Json(state.directory.show_client(permit).await?.into()))
 }
@@ -129,7 +129,7 @@ async fn end(
     Path(id): Path<String>,
     Body(body): Body<End>,
 ) -> Result<StatusCode, Problem> {
-    let id = resolve::client(&state, &id).await?;
+    let id = resolve::client(&state, &caller.op, &id).await?;
     let permit = state.access.authorize(&caller.op, api::EndClient, id).await?;
     state.directory.end_client(permit, Some(body.reason()?)).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -145,14 +145,14 @@ async fn create(
     caller: Caller,
     Body(body): Body<CreateDataset>,
 ) -> Result<(StatusCode, Json<DatasetRow>), Problem> {
-    let domain = resolve::domain(&state, &body.domain).await?;
+    let domain = resolve::domain(&state, &caller.op, &body.domain).await?;
     let new = NewDataset {
         name: body.name,
         description: body.description,
         producer: body.producer,
         place: Place { bucket: body.bucket, prefix: body.prefix },
-        owner: resolve::group(&state, &body.owner).await?,
-        stewards: resolve::groups(&state, &body.stewards).await?,
+        owner: resolve::group(&state, &caller.op, &body.owner).await?,
+        stewards: resolve::groups(&state, &caller.op, &body.stewards).await?,
         classification: parse(body.classification.as_deref().unwrap_or("internal"))?,
         gxp: body.gxp,
         personal: body.personal,
@@ -184,7 +184,7 @@ async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<DatasetRow>, Problem> {
-    let id = resolve::dataset(&state, &id).await?.id;
+    let id = resolve::dataset(&state, &caller.op, &id).await?.id;
     let permit = state.access.authorize(&caller.op, api::ShowDataset, id).await?;
     let (dataset, location) = state.governance.dataset(id).await?;
     permit.finish(Outcome::DONE);
@@ -199,7 +199,7 @@ async fn change(
     Path(id): Path<String>,
     Body(body): Body<ChangedDataset>,
 ) -> Result<Json<DatasetRow>, Problem> {
-    let id = resolve::dataset(&state, &id).await?.id;
+    let id = resolve::dataset(&state, &caller.op, &id).await?.id;
     let mut change = ChangeDataset {
         name: body.name,
         description: body.description,
@@ -210,10 +210,10 @@ async fn change(
         change.classification = Some(parse(classification)?);
     }
     if let Some(owner) = &body.owner {
-        change.owner = Some(resolve::group(&state, owner).await?);
+        change.owner = Some(resolve::group(&state, &caller.op, owner).await?);
     }
     if let Some(stewards) = &body.stewards {
-        change.stewards = Some(resolve::groups(&state, stewards).await?);
+        change.stewards = Some(resolve::groups(&state, &caller.op, stewards).await?);
     }
     let permit = state.access.authorize(&caller.op, api::ChangeDataset, id).await?;
     state.governance.change_dataset(permit, change).await?;
@@ -229,7 +229,7 @@ async fn end(
     Path(id): Path<String>,
     Body(body): Body<End>,
 ) -> Result<StatusCode, Problem> {
-    let id = resolve::dataset(&state, &id).await?.id;
+    let id = resolve::dataset(&state, &caller.op, &id).await?.id;
     let permit = state.access.authorize(&caller.op, api::EndDataset, id).await?;
     state.governance.end_dataset(permit, body.reason()?).await?;
     Ok(StatusCode::NO_CONTENT)

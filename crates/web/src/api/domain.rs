@@ -80,8 +80,8 @@ async fn create(
     caller: Caller,
     Body(body): Body<CreateDomain>,
 ) -> Result<(StatusCode, Json<DomainRow>), Problem> {
-    let owner = resolve::group(&state, &body.owner).await?;
-    let stewards = resolve::groups(&state, &body.stewards).await?;
+    let owner = resolve::group(&state, &caller.op, &body.owner).await?;
+    let stewards = resolve::groups(&state, &caller.op, &body.stewards).await?;
     let permit = state.access.authorize(&caller.op, api::CreateDomain, Installation).await?;
     let domain = state.governance.create_domain(permit, NewDomain { name: body.name, owner, stewards }).await?;
     Ok((StatusCode::CREATED, Json(domain.into())))
@@ -107,7 +107,7 @@ async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<DomainRow>, Problem> {
-    let domain = resolve::domain(&state, &id).await?;
+    let domain = resolve::domain(&state, &caller.op, &id).await?;
     let permit = state.access.authorize(&caller.op, api::ShowDomain, target(&domain)).await?;
     permit.finish(Outcome::DONE);
     Ok(Json(domain.into()))
@@ -121,13 +121,13 @@ async fn change(
     Path(id): Path<String>,
     Body(body): Body<ChangedDomain>,
 ) -> Result<Json<DomainRow>, Problem> {
-    let domain = resolve::domain(&state, &id).await?;
+    let domain = resolve::domain(&state, &caller.op, &id).await?;
     let owner = match &body.owner {
-        Some(owner) => Some(resolve::group(&state, owner).await?),
+        Some(owner) => Some(resolve::group(&state, &caller.op, owner).await?),
         None => None,
     };
     let stewards = match &body.stewards {
-        Some(stewards) => Some(resolve::groups(&state, stewards).await?),
+        Some(stewards) => Some(resolve::groups(&state, &caller.op, stewards).await?),
         None => None,
     };
     let permit = state.access.authorize(&caller.op, api::ChangeDomain, target(&domain)).await?;
@@ -143,7 +143,7 @@ async fn end(
     Path(id): Path<String>,
     Body(body): Body<End>,
 ) -> Result<StatusCode, Problem> {
-    let domain = resolve::domain(&state, &id).await?;
+    let domain = resolve::domain(&state, &caller.op, &id).await?;
     let permit = state.access.authorize(&caller.op, api::EndDomain, target(&domain)).await?;
     state.governance.end_domain(permit, body.reason()?).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -116,9 +116,9 @@ async fn create(
     caller: Caller,
     Body(body): Body<CreateGrant>,
 ) -> Result<(StatusCode, Json<GrantRow>), Problem> {
-    let dataset = resolve::dataset(&state, &body.dataset).await?.id;
+    let dataset = resolve::dataset(&state, &caller.op, &body.dataset).await?.id;
     let new = NewGrant {
-        group: resolve::group(&state, &body.group).await?,
+        group: resolve::group(&state, &caller.op, &body.group).await?,
         level: parse(body.level.as_deref().unwrap_or("read"))?,
         scope: Scope { prefixes: body.prefixes, ..Scope::default() },
         purpose: body.purpose,
@@ -139,7 +139,7 @@ async fn list(
     Query(of): Query<Of>,
 ) -> Result<Json<Page<GrantRow>>, Problem> {
     let dataset = match &of.dataset {
-        Some(dataset) => Some(resolve::dataset(&state, dataset).await?.id),
+        Some(dataset) => Some(resolve::dataset(&state, &caller.op, dataset).await?.id),
         None => None,
     };
     let permit = state.access.authorize(&caller.op, api::ListGrants, Installation).await?;

@@ -83,7 +83,7 @@ async fn list(
 /// Show one group
 #[utoipa::path(get, path = "/groups/{id}", tag = "group", params(("id" = String, Path)), responses((status = 200, body = GroupRow)))]
 async fn show(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<Json<GroupRow>, Problem> {
-    let id = resolve::group(&state, &id).await?;
+    let id = resolve::group(&state, &caller.op, &id).await?;
     Ok(Json(shown(&state, &caller, id).await?))
 }
 
@@ -95,7 +95,7 @@ async fn change(
     Path(id): Path<String>,
     Body(body): Body<Named>,
 ) -> Result<Json<GroupRow>, Problem> {
-    let id = resolve::group(&state, &id).await?;
+    let id = resolve::group(&state, &caller.op, &id).await?;
     let name = parse(&body.name)?;
     let permit = state.access.authorize(&caller.op, api::ChangeGroup, id).await?;
     state.directory.rename_group(permit, name, None).await?;
@@ -110,7 +110,7 @@ async fn end(
     Path(id): Path<String>,
     Body(body): Body<End>,
 ) -> Result<StatusCode, Problem> {
-    let id = resolve::group(&state, &id).await?;
+    let id = resolve::group(&state, &caller.op, &id).await?;
     let permit = state.access.authorize(&caller.op, api::EndGroup, id).await?;
     state.directory.end_group(permit, Some(body.reason()?)).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -166,8 +166,8 @@ async fn add_member(
     caller: Caller,
     Body(body): Body<AddMember>,
 ) -> Result<(StatusCode, Json<MembershipRow>), Problem> {
-    let group = resolve::group(&state, &body.group).await?;
-    let member = Member::Person(resolve::person(&state, &body.person).await?);
+    let group = resolve::group(&state, &caller.op, &body.group).await?;
+    let member = Member::Person(resolve::person(&state, &caller.op, &body.person).await?);
     let permit = state.access.authorize(&caller.op, api::AddMember, MembershipEdge { member, group }).await?;
     let since = permit.at();
     let id = state.directory.add_member(permit, body.reason).await?;

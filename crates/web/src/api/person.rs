@@ -129,7 +129,7 @@ async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<PersonRow>, Problem> {
-    let id = resolve::person(&state, &id).await?;
+    let id = resolve::person(&state, &caller.op, &id).await?;
     Ok(Json(shown(&state, &caller, id).await?))
 }
 
@@ -141,7 +141,7 @@ async fn change(
     Path(id): Path<String>,
     Body(body): Body<ChangedPerson>,
 ) -> Result<Json<PersonRow>, Problem> {
-    let id = resolve::person(&state, &id).await?;
+    let id = resolve::person(&state, &caller.op, &id).await?;
     if body.name.is_some() || body.email.is_some() {
         let change = PersonChange {
             username: None,
@@ -166,7 +166,7 @@ async fn end(
     Path(id): Path<String>,
     Body(body): Body<End>,
 ) -> Result<StatusCode, Problem> {
-    let id = resolve::person(&state, &id).await?;
+    let id = resolve::person(&state, &caller.op, &id).await?;
     let permit = state.access.authorize(&caller.op, api::DeactivatePerson, id).await?;
     state.directory.set_active(permit, false, Some(body.reason()?)).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -187,7 +187,7 @@ async fn erase(
     Path(id): Path<String>,
     Body(body): Body<End>,
 ) -> Result<Json<Erased>, Problem> {
-    let person = resolve::person(&state, &id).await?;
+    let person = resolve::person(&state, &caller.op, &id).await?;
     let reason = body.reason()?;
     let Some(asked) = state.directory.erasure_request(person).await? else {
         let permit = state.access.authorize(&caller.op, api::RequestErasure, person).await?;

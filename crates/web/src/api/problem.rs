@@ -77,6 +77,11 @@ impl Problem {
         }
     }
 
+    /// Whether it is of this kind.
+    pub(crate) fn is(&self, kind: ErrorKind) -> bool {
+        self.status == status(kind).as_u16()
+    }
+
     /// A malformed request.
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(ErrorKind::Invalid, detail)

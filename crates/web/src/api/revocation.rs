@@ -81,7 +81,7 @@ async fn create(
         What::Grant => revoke_grant(&state, &caller, &body.id, reason).await?,
         What::Membership => revoke_membership(&state, &caller, &body.id, reason).await?,
         What::Person => {
-            let person = resolve::person(&state, &body.id).await?;
+            let person = resolve::person(&state, &caller.op, &body.id).await?;
             let permit = state.access.authorize(&caller.op, api::RevokePerson, person).await?;
             revoke::person(&state.access, permit, reason).await?.try_into()?
         }

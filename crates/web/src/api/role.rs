@@ -145,9 +145,9 @@ async fn create(
         carry,
         session_secs_max: body.max_session_secs.unwrap_or(SESSION_SECS_DEFAULT),
         policies,
-        groups: resolve::groups(&state, &body.groups).await?,
+        groups: resolve::groups(&state, &caller.op, &body.groups).await?,
         client: match &body.client {
-            Some(client) => Some(resolve::client(&state, client).await?),
+            Some(client) => Some(resolve::client(&state, &caller.op, client).await?),
             None => None,
         },
         management: Management::No,

@@ -52,7 +52,7 @@ async fn why(Shared(state): Shared<State>, caller: Caller, Query(asked): Query<A
     let story = match (asked.decision, asked.person, asked.resource) {
         (Some(decision), None, None) => of_decision(&state, &caller, &decision).await?,
         (None, Some(person), Some(resource)) => {
-            let person = resolve::person(&state, &person).await?;
+            let person = resolve::person(&state, &caller.op, &person).await?;
             let question = ask::Question {
                 member: Member::Person(person),
                 action: asked.action.unwrap_or_else(|| ACTION_DEFAULT.to_owned()),

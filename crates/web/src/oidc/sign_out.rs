@@ -27,12 +27,17 @@ fn signed_out() -> Response {
     pages::done("Signed out", "You are signed out here.", next)
 }
 
-/// With an ID token of ours and a registered address, signs out and goes there; else asks the person.
+/// With an ID token of this very sign-in and a registered address, signs out and goes there; else asks the person, so that
+/// no other page can sign somebody out.
 pub(super) async fn end_session(Extract(state): Extract<State>, caller: Caller, RawQuery(query): RawQuery) -> Response {
     let form = Form::parse(query.unwrap_or_default().as_bytes()).unwrap_or_default();
+    let sign_in = match caller.signed_in(&state).await {
+        Ok(sign_in) => sign_in,
+        Err(error) => return pages::failed(&error),
+    };
     if let (Some(hint), Some(uri)) = (form.value("id_token_hint"), form.value("post_logout_redirect_uri")) {
         match state.provider.after_sign_out(hint, uri).await {
-            Ok(Some(to)) => {
+            Ok(Some((to, hinted))) if sign_in.as_ref().is_none_or(|it| it.id.to_string() == hinted) => {
                 let to = match (Url::parse(&to), form.value("state")) {
                     (Ok(mut url), Some(text)) => {
                         url.query_pairs_mut().append_pair("state", text);
@@ -42,15 +47,11 @@ pub(super) async fn end_session(Extract(state): Extract<State>, caller: Caller, 
                 };
                 return end(&state, &caller, pages::redirect(&to)).await;
             }
-            Ok(None) => {}
+            Ok(_) => {}
             Err(error) => return pages::failed(&error),
         }
     }
-    let sign_in = match caller.signed_in(&state).await {
-        Ok(Some(sign_in)) => sign_in,
-        Ok(None) => return signed_out(),
-        Err(error) => return pages::failed(&error),
-    };
+    let Some(sign_in) = sign_in else { return signed_out() };
     match state.provider.directory().personal_of(sign_in.person).await {
         Ok(personal) => {
             let csrf = caller.csrf(&state);

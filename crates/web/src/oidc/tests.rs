@@ -459,6 +459,20 @@ async fn signing_out_for_a_client_goes_only_where_it_registered() {
 }
 
 #[tokio::test]
+async fn a_hint_of_another_sign_in_signs_nobody_out() {
+    let world = World::new().await;
+    let others = world.sign_in(PASSWORD).await;
+    let tokens = world.exchange(&others.param("code").unwrap(), VERIFIER).await.json();
+    let hint = tokens["id_token"].as_str().unwrap();
+    let victim = world.sign_in(PASSWORD).await;
+    let query = encode(&[("id_token_hint", hint), ("post_logout_redirect_uri", "http://127.0.0.1:9/bye")]);
+    let asked = world.get(&format!("/oidc/end-session?{query}"), &victim.cookies()).await;
+    assert_eq!(asked.status, StatusCode::OK, "it asks");
+    let again = world.get(&format!("/oidc/authorize?{}", self::query(&[("prompt", "none")])), &victim.cookies()).await;
+    assert!(again.param("code").is_some(), "still signed in");
+}
+
+#[tokio::test]
 async fn a_flood_from_one_address_is_told_to_wait() {
     let world = World::new().await;
     let mut last = StatusCode::OK;
