@@ -8,6 +8,8 @@ pub mod oidc;
 
 pub use limits::Rates;
 
+mod body;
+
 use axum::{Router, body::Body};
 use directory::Provider;
 use http::{Request, Response};
@@ -45,7 +47,7 @@ impl Web {
     where
         B: http_body::Body<Data = bytes::Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
-        let answered = self.router.clone().oneshot(request.map(Body::new));
+        let answered = self.router.clone().oneshot(request.map(body::in_time));
         async move {
             match answered.await {
                 Ok(response) => response,

@@ -11,7 +11,8 @@ use crate::resource::Member;
 use crate::{ResourceRef, api};
 use base::DatasetId;
 
-/// Seconds since the sign-in beyond which nothing is signed: a signature is an act of the person now (21 CFR 11.200).
+/// Seconds since the sign-in beyond which nothing is signed and no own password is set: both are an act of the person now
+/// (21 CFR 11.200).
 pub(crate) const SIGNATURE_AUTH_AGE_SECS_MAX: u64 = 900;
 
 /// Actions that count as an electronic signature.
@@ -127,7 +128,9 @@ fn built_in(
     if OWNERS_ACTS.contains(&ask.action) && state.is_none() {
         return Some(DenyReason::NoDataset);
     }
-    if SIGNATURES.contains(&ask.action) {
+    // Who holds a token for a while must not be able to keep the account by a password of their own.
+    let own_password = ask.action == <api::SetPassword as crate::Action>::NAME && own == Some(subject.member);
+    if SIGNATURES.contains(&ask.action) || own_password {
         let age_secs = auth_age_secs(scene, subject);
         if age_secs > SIGNATURE_AUTH_AGE_SECS_MAX {
             return Some(DenyReason::AuthTooOld { age_secs, max_secs: SIGNATURE_AUTH_AGE_SECS_MAX });

@@ -96,3 +96,17 @@ async fn an_administrator_does_not_become_owner_by_changing_the_dataset() {
     let denied = world.access.authorize(&op, api::ChangeDataset, dataset).await.unwrap_err();
     assert_eq!(denied.reason, DenyReason::NotOwner { dataset });
 }
+
+#[tokio::test]
+async fn an_own_password_needs_a_fresh_sign_in() {
+    let world = reader().await;
+    world.join("ann", "members").await;
+    world.role_with("member-desk", &[documents::MEMBER], "members", None, |role| role.management = true).await;
+    let fresh = world.session("ann", "member-desk", None);
+    let ann = world.person("ann");
+    world.access.authorize(&world.op(fresh.clone()), api::SetPassword, ann).await.unwrap().finish(Outcome::DONE);
+    let mut stale = fresh;
+    stale.auth.auth_time = stale.auth.auth_time.checked_sub(std::time::Duration::from_secs(3600)).unwrap();
+    let denied = world.access.authorize(&world.op(stale), api::SetPassword, ann).await.unwrap_err();
+    assert!(matches!(denied.reason, DenyReason::AuthTooOld { .. }), "{denied:?}");
+}

@@ -1,6 +1,6 @@
 //! `Idempotency-Key` on POST: the same key with the same request is answered once and replayed for a day; with another request it
-//! is refused. The answer of a failure of ours (5xx) is not kept, so that it can be tried again. Routes whose answers hold
-//! secrets take no part, because a kept answer is stored.
+//! is refused. The answer of a failure of ours (5xx) is not kept, so that it can be tried again. Routes whose requests or
+//! answers hold secrets or personal attributes take no part, because a digest and the answer are stored in the clear.
 
 use axum::{
     body::{Body, Bytes},
@@ -17,8 +17,9 @@ use std::time::Duration;
 use super::{BODY_BYTES_MAX, Problem, State, extract};
 
 const CLASS: &str = "idempotency";
-/// Routes whose answers hold a secret that is shown once.
-const SECRET_ANSWERS: &[&str] = &["/api/v1/session", "/api/v1/clients"];
+/// Routes whose answers hold a secret that is shown once, or personal attributes, which are stored sealed or not at all.
+/// (A digest of a request with a password would also be a quicker way to guess it than its own hash.)
+const SECRET_ANSWERS: &[&str] = &["/api/v1/session", "/api/v1/clients", "/api/v1/persons"];
 /// How long an answer is replayed: longer than any client retries.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a key stays taken by a request that never ended (a crash); then the key is free again.
@@ -43,10 +44,10 @@ struct Answer {
 pub(super) async fn replay(Shared(state): Shared<State>, request: Request, next: Next) -> Response {
     let key = request.headers().get("idempotency-key").cloned();
     match key {
-        Some(_) if SECRET_ANSWERS.contains(&request.uri().path()) => {
-            Problem::invalid("this resource takes no Idempotency-Key, because its answer holds a secret")
-                .into_response()
-        }
+        Some(_) if SECRET_ANSWERS.contains(&request.uri().path()) => Problem::invalid(
+            "this resource takes no Idempotency-Key, because it is about secrets or personal attributes",
+        )
+        .into_response(),
         Some(key) if request.method() == Method::POST => {
             keyed(&state, &key, request, next).await.unwrap_or_else(IntoResponse::into_response)
         }
