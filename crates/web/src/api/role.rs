@@ -83,7 +83,7 @@ struct CreateRole {
     name: String,
     /// Ids or names of the groups that may assume it.
     groups: Vec<String>,
-    /// Id or audience of the client that its people sign in with; absent: any.
+    /// Id or audience of the client that its people sign in with: by default `galen-aws`; `any` for every registered one.
     #[serde(default)]
     client: Option<String>,
     /// `entitling` (the default) or `all`.
@@ -110,6 +110,9 @@ struct ChangedRole {
     #[serde(default)]
     max_session_secs: Option<u32>,
 }
+
+/// The client of the command line's credentials; a role does not trust every registered client unless it is said so.
+const CLIENT_DEFAULT: &str = "galen-aws";
 
 /// A session lasts an hour unless the role says otherwise (AWS IAM's default).
 const SESSION_SECS_DEFAULT: u32 = 3_600;
@@ -146,9 +149,9 @@ async fn create(
         session_secs_max: body.max_session_secs.unwrap_or(SESSION_SECS_DEFAULT),
         policies,
         groups: resolve::groups(&state, &caller.op, &body.groups).await?,
-        client: match &body.client {
-            Some(client) => Some(resolve::client(&state, &caller.op, client).await?),
-            None => None,
+        client: match body.client.as_deref().unwrap_or(CLIENT_DEFAULT) {
+            "any" => None,
+            client => Some(resolve::client(&state, &caller.op, client).await?),
         },
         management: Management::No,
     };
