@@ -26,6 +26,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fs,
     hash::{BuildHasher, RandomState},
+    net::TcpStream,
     path::{Path, PathBuf},
     sync::{
         atomic::{AtomicBool, Ordering},
@@ -198,6 +199,7 @@ struct Rig {
     operator: Galen,
     config: String,
     port: u16,
+    aws: u16,
     s3: Option<S3>,
     witness: Option<PathBuf>,
 }
@@ -210,7 +212,7 @@ impl Rig {
         settings.push(("GALEN__AWS__LISTEN".to_owned(), format!("127.0.0.1:{aws}")));
         let config = folder.path().join("galen.toml").to_str().unwrap().to_owned();
         let operator = Galen::with_settings(&settings);
-        let rig = Self { folder, operator, config, port, s3: None, witness: None };
+        let rig = Self { folder, operator, config, port, aws, s3: None, witness: None };
         rig.operator.ok(&[
             "init",
             "--config",
@@ -233,8 +235,14 @@ impl Rig {
     fn web(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
+    /// A server whose two edges both answer: they are bound one after the other.
     fn start(&self) -> Server {
-        self.operator.serve(&self.config, self.port)
+        let mut server = self.operator.serve(&self.config, self.port);
+        while TcpStream::connect(("127.0.0.1", self.aws)).is_err() {
+            assert!(server.child.try_wait().unwrap().is_none(), "the server ended before it was ready");
+            std::thread::yield_now();
+        }
+        server
     }
 
     /// People, groups, a role, a dataset and a grant, made as people make them; then credentials.
