@@ -57,8 +57,9 @@ pub(crate) fn all(offline: bool) -> Result<()> {
 
     let mut environment = Vec::new();
     if !offline {
-        let installed = deny(&mut totals)?;
-        totals.check("cargo-deny", installed);
+        system_packages()?;
+        let sound = deny()?;
+        totals.check("cargo-deny", sound);
         environment.push(("GALEN_TEST_POSTGRES_URL", postgres()?));
         environment.push(("GALEN_TEST_IAM_SIMULATE", node_evaluator()?));
     }
@@ -94,7 +95,7 @@ pub(crate) fn cargo(subcommand: &str) -> Command {
 }
 
 /// Licences, bans, wrappers and sources. The advisory database is a git repository elsewhere and is not asked.
-fn deny(_totals: &mut Totals) -> Result<bool> {
+fn deny() -> Result<bool> {
     let root = run::work_dir().join("cargo-deny");
     let program = root.join("bin/cargo-deny");
     if !program.exists() {
@@ -127,6 +128,34 @@ fn postgres() -> Result<String> {
         postgres_dir().display()
     );
     Ok(url)
+}
+
+/// Programs of the operating system that the tests need: what shows that one is there, and its Debian package.
+const SYSTEM_PACKAGES: &[(&[&str], &str)] = &[
+    (&["python3", "-c", "import ensurepip, venv"], "python3-venv"),
+    (&["npm", "--version"], "npm"),
+    (&["runuser", "--version"], "util-linux"),
+];
+
+/// Installs missing programs where apt can; elsewhere says which are missing.
+fn system_packages() -> Result<()> {
+    let there = |probe: &[&str]| {
+        let (program, words) = probe.split_first().unwrap_or((&"false", &[]));
+        let output = Command::new(program).args(words).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    let missing = || SYSTEM_PACKAGES.iter().filter(|(probe, _)| !there(probe)).map(|(_, package)| *package);
+    let packages: Vec<&str> = missing().collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let install = ["install", "--yes", "--no-install-recommends"];
+    if there(&["apt-get", "--version"]) && run::status(Command::new("apt-get").arg("update"))? {
+        let _installed = run::status(Command::new("apt-get").args(install).args(&packages))?;
+    }
+    let still: Vec<&str> = missing().collect();
+    anyhow::ensure!(still.is_empty(), "the tests need {}; install them, or run with --offline", still.join(", "));
+    Ok(())
 }
 
 /// The other policy evaluator, an npm package that runs as a child process of the differential test.

@@ -7,6 +7,8 @@
     reason = "a test that meets what it does not expect fails there"
 )]
 
+#[path = "system/api.rs"]
+mod api;
 #[path = "system/support.rs"]
 mod support;
 

@@ -144,6 +144,15 @@ impl Galen {
         ]);
     }
 
+    /// The token of the management session that the last sign-in opened.
+    pub(crate) fn session_token(&self) -> String {
+        let folder = self.home.path().join(".config/galen");
+        let files = std::fs::read_dir(folder).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        let kept = files.filter_map(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+        let mut tokens = kept.filter_map(|kept| Some(kept.get("session_token")?.as_str()?.to_owned()));
+        tokens.next().unwrap()
+    }
+
     /// `galen serve`, once its web edge answers.
     pub(crate) fn serve(&self, config: &str, port: u16) -> Server {
         let child = self.command(&["serve", "--config", config]).stderr(Stdio::null()).spawn().unwrap();

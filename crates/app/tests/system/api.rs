@@ -1,0 +1,185 @@
+//! The management API over real HTTP against the whole program: who is let in, pages, idempotency, problems, the verbs of the
+//! command line.
+
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use ureq::Agent;
+
+use super::support::{Demo, Galen};
+
+struct Api {
+    agent: Agent,
+    web: String,
+    token: String,
+}
+
+impl Api {
+    fn of(galen: &Galen, demo: &Demo) -> Self {
+        let agent = Agent::config_builder().http_status_as_error(false).build().new_agent();
+        Self { agent, web: demo.web().to_owned(), token: galen.session_token() }
+    }
+    fn url(&self, path: &str) -> String {
+        format!("{}/api/v1/{path}", self.web)
+    }
+    fn get(&self, path: &str) -> (u16, Value) {
+        let call = self.agent.get(self.url(path)).header("authorization", format!("Bearer {}", self.token));
+        read(call.call().unwrap())
+    }
+    fn post(&self, path: &str, key: Option<&str>, body: &Value) -> (u16, Value) {
+        let mut call = self.agent.post(self.url(path)).header("authorization", format!("Bearer {}", self.token));
+        if let Some(key) = key {
+            call = call.header("idempotency-key", key);
+        }
+        read(call.send_json(body).unwrap())
+    }
+}
+
+fn read(mut response: ureq::http::Response<ureq::Body>) -> (u16, Value) {
+    let status = response.status().as_u16();
+    assert!(response.headers().contains_key("x-request-id"), "every answer names its request");
+    let text = response.body_mut().read_to_string().unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+}
+
+fn admin(demo: &Demo) -> Galen {
+    let galen = Galen::new();
+    galen.login(demo, &demo.ready["admin"]);
+    galen
+}
+
+// verifies: IAM-02
+#[test]
+fn no_route_answers_a_stranger() {
+    let demo = Demo::start();
+    let agent = Agent::config_builder().http_status_as_error(false).build().new_agent();
+    let (_, document) = read(agent.get(format!("{}/api/v1/openapi.json", demo.web())).call().unwrap());
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
+    let open = ["/api/v1/session", "/api/v1/receipt-key"];
+    let mut asked = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            let url = format!("{}{}", demo.web(), path.replace("{id}", "01a20000-0000-7000-8000-000000000000"));
+            let request = ureq::http::Request::builder().method(method.to_uppercase().as_str()).uri(url);
+            let request = request.header("content-type", "application/json").body("{}").unwrap();
+            let (status, problem) = read(agent.run(request).unwrap());
+            if !open.contains(&path.as_str()) {
+                assert_eq!(status, 401, "{method} {path} answered {status}: {problem}");
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 30, "the document lists only {asked} routes");
+    demo.stop();
+}
+
+#[test]
+fn a_post_with_a_key_is_done_once() {
+    let demo = Demo::start();
+    let galen = admin(&demo);
+    let api = Api::of(&galen, &demo);
+    let body = json!({"name": "once"});
+    let (status, first) = api.post("groups", Some("k-1"), &body);
+    assert_eq!(status, 201, "{first}");
+    assert_eq!(api.post("groups", Some("k-1"), &body), (201, first.clone()));
+    let (status, other) = api.post("groups", Some("k-1"), &json!({"name": "other"}));
+    assert_eq!(status, 409, "{other}");
+    let (status, again) = api.post("groups", None, &body);
+    assert_eq!(status, 409, "without the key it is a second group of that name: {again}");
+    let (status, refused) = api.post("clients", Some("k-2"), &json!({"name": "tool"}));
+    assert_eq!(status, 400, "{refused}");
+    demo.stop();
+}
+
+#[test]
+fn pages_show_every_row_once() {
+    let demo = Demo::start();
+    let galen = admin(&demo);
+    let api = Api::of(&galen, &demo);
+    for list in ["groups", "persons", "roles", "memberships", "datasets", "grants"] {
+        let (_, all) = api.get(&format!("{list}?page_size=200"));
+        let ids = |page: &Value| -> Vec<String> {
+            page["items"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+        };
+        let (mut seen, mut token) = (Vec::new(), String::new());
+        loop {
+            let after = if token.is_empty() { String::new() } else { format!("&page_token={token}") };
+            let (status, page) = api.get(&format!("{list}?page_size=3{after}"));
+            assert_eq!(status, 200, "{list}: {page}");
+            seen.extend(ids(&page));
+            match page["next_page_token"].as_str() {
+                Some(next) => next.clone_into(&mut token),
+                None => break,
+            }
+        }
+        assert_eq!(seen.len(), seen.iter().collect::<BTreeSet<_>>().len(), "{list}: a row came twice");
+        assert_eq!(seen, ids(&all), "{list}");
+    }
+    let (status, problem) = api.get("groups?page_size=0");
+    assert_eq!(status, 400, "{problem}");
+    demo.stop();
+}
+
+// verifies: AUD-11
+#[test]
+fn a_refusal_names_its_decision() {
+    let demo = Demo::start();
+    let anna = Galen::new();
+    anna.login(&demo, demo.person("anna"));
+    let (status, problem) = Api::of(&anna, &demo).post("groups", None, &json!({"name": "mine"}));
+    assert_eq!(status, 403, "{problem}");
+    let decision = problem["decision"].as_str().unwrap();
+    let auditor = Galen::new();
+    auditor.login(&demo, demo.person("emil"));
+    let told = auditor.ok(&["--output", "json", "why", "--decision", decision]);
+    let story: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(story["verdict"]["effect"], "refused", "{story}");
+    assert_eq!(story["replay"]["agrees"], true, "{story}");
+    demo.stop();
+}
+
+// verifies: IAM-02
+#[test]
+fn an_administrator_is_not_thereby_a_data_owner() {
+    let demo = Demo::start();
+    let galen = admin(&demo);
+    let dataset = demo.dataset("ophthalmology-sdtm")["id"].as_str().unwrap();
+    let words = ["grant", "create", "--dataset", dataset, "--group", "oncology-readers", "--purpose", "curiosity"];
+    let refused = galen.run(&words);
+    assert_eq!(refused.status.code(), Some(1), "an administrator must not grant data");
+    demo.stop();
+}
+
+#[test]
+fn every_noun_is_made_shown_changed_listed_and_ended() {
+    let demo = Demo::start();
+    let galen = admin(&demo);
+    let json = |words: &[&str]| -> Value {
+        let told = galen.ok(&[&["--output", "json"], words].concat());
+        serde_json::from_str(&told).unwrap_or(Value::Null)
+    };
+    let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
+
+    let group = id(&json(&["group", "create", "pilot-team"]));
+    assert_eq!(json(&["group", "change", &group, "--name", "pilot"])["name"], "pilot");
+    let person = id(&json(&["person", "create", "--username", "zoe", "--name", "Zoe", "--email", "zoe@example.com"]));
+    assert_eq!(json(&["person", "change", &person, "--name", "Zoe Ek"])["name"], "Zoe Ek");
+    let membership = id(&json(&["membership", "create", "--group", "pilot", "--person", "zoe"]));
+    assert_eq!(json(&["membership", "show", &membership])["person"], person);
+    let role = id(&json(&["role", "create", "pilot-reader", "--group", "pilot"]));
+    assert_eq!(json(&["role", "change", &role, "--max-session-secs", "7200"])["max_session_secs"], 7200);
+    let client =
+        id(&json(&["client", "create", "notebook", "--redirect-uri", "http://127.0.0.1/cb", "--confidential"]));
+    assert_eq!(json(&["client", "show", &client])["client_id"], "notebook");
+    let domain = id(&json(&["domain", "create", "pilot-domain", "--owner", "pilot"]));
+    assert_eq!(json(&["domain", "change", &domain, "--name", "pilots"])["name"], "pilots");
+
+    for (noun, id) in [("role", &role), ("client", &client), ("domain", &domain), ("membership", &membership)] {
+        json(&[noun, "end", id, "--reason", "the pilot is over"]);
+        let left = json(&[noun, "list"]);
+        assert!(!left.as_array().unwrap().iter().any(|row| row["id"] == id.as_str()), "{noun} is still listed");
+    }
+    json(&["person", "end", &person, "--reason", "left"]);
+    assert_eq!(json(&["person", "show", &person])["status"], "deactivated");
+    json(&["group", "end", &group, "--reason", "the pilot is over"]);
+    demo.stop();
+}
