@@ -253,13 +253,16 @@ impl Directory {
     ) -> Result<Vec<Client>, Error> {
         let after = after.map(|id| id.to_string());
         let read = self.0.store.read(move |txn| {
-            let rows = txn.view_scan(facts::VIEW_OIDC_CLIENT, after.as_deref(), limit)?;
             let now = txn.now();
-            rows.iter().filter(|row| row.valid.contains(now)).map(client_of).collect()
+            let lives = |row: &ViewedRow| row.valid.contains(now) && client_of(row).is_ok_and(|client| !client.ended);
+            txn.view_scan_where(facts::VIEW_OIDC_CLIENT, after.as_deref(), limit, lives)?
+                .iter()
+                .map(client_of)
+                .collect()
         });
         let listed: Result<Vec<Client>, Error> = read.await;
         permit.finish(crate::outcome(listed.is_ok()));
-        listed.map(|clients| clients.into_iter().filter(|client| !client.ended).collect())
+        listed
     }
 
     /// Finds a client by its id inside Galen or on the wire.

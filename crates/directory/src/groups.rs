@@ -148,9 +148,10 @@ impl Directory {
     ) -> Result<Vec<Group>, Error> {
         let after = after.map(|id| id.to_string());
         let read = self.0.store.read(move |txn| {
-            let rows = txn.view_scan(facts::VIEW_GROUP, after.as_deref(), limit)?;
             let now = txn.now();
-            rows.iter().filter(|row| row.valid.contains(now)).map(group_of).collect()
+            let rows =
+                txn.view_scan_where(facts::VIEW_GROUP, after.as_deref(), limit, |row| row.valid.contains(now))?;
+            rows.iter().map(group_of).collect()
         });
         let listed: Result<Vec<Group>, Error> = read.await;
         permit.finish(crate::outcome(listed.is_ok()));

@@ -124,9 +124,9 @@ impl Directory {
         limit: usize,
     ) -> Result<Vec<MembershipRow>, Error> {
         let read = self.0.store.read(move |txn| {
-            let rows = txn.view_scan(view::MEMBERSHIP, after.as_deref(), limit)?;
             let now = txn.now();
-            rows.iter().filter(|row| row.valid.contains(now)).map(row_of).collect()
+            let rows = txn.view_scan_where(view::MEMBERSHIP, after.as_deref(), limit, |row| row.valid.contains(now))?;
+            rows.iter().map(row_of).collect()
         });
         let listed: Result<Vec<MembershipRow>, Error> = read.await;
         permit.finish(crate::outcome(listed.is_ok()));

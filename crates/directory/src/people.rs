@@ -127,9 +127,10 @@ impl Directory {
         let after = after.map(|id| id.to_string());
         let directory = self.clone();
         let read = self.0.store.read(move |txn| {
-            let rows = txn.view_scan(facts::VIEW_PERSON, after.as_deref(), limit)?;
             let now = txn.now();
-            rows.iter().filter(|row| row.valid.contains(now)).map(|row| directory.person_of_row(txn, row)).collect()
+            let rows =
+                txn.view_scan_where(facts::VIEW_PERSON, after.as_deref(), limit, |row| row.valid.contains(now))?;
+            rows.iter().map(|row| directory.person_of_row(txn, row)).collect()
         });
         let listed: Result<Vec<Person>, Error> = read.await;
         permit.finish(crate::outcome(listed.is_ok()));

@@ -156,10 +156,9 @@ impl Governance {
         let Installation = *permit.resource();
         let rows = self.0.store.read(move |txn| {
             let now = txn.now();
-            let rows = txn.view_scan(DATASET, after.map(|id| id.to_string()).as_deref(), limit)?;
-            Ok::<Vec<Dataset>, Error>(
-                rows.iter().filter(|row| row.valid.contains(now)).filter_map(dataset_of).collect(),
-            )
+            let after = after.map(|id| id.to_string());
+            let rows = txn.view_scan_where(DATASET, after.as_deref(), limit, |row| row.valid.contains(now))?;
+            Ok::<Vec<Dataset>, Error>(rows.iter().filter_map(dataset_of).collect())
         });
         let rows = rows.await?;
         permit.finish(Outcome::DONE);

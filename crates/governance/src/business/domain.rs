@@ -103,8 +103,8 @@ impl Governance {
         let rows = self.0.store.read(move |txn| {
             let after = after.map(|id| id.to_string());
             let now = txn.now();
-            let rows = txn.view_scan(DOMAIN, after.as_deref(), limit)?;
-            Ok::<_, Error>(rows.iter().filter(|row| row.valid.contains(now)).filter_map(domain_of).collect())
+            let rows = txn.view_scan_where(DOMAIN, after.as_deref(), limit, |row| row.valid.contains(now))?;
+            Ok::<_, Error>(rows.iter().filter_map(domain_of).collect())
         });
         let rows = rows.await?;
         permit.finish(Outcome::DONE);

@@ -129,6 +129,30 @@ impl ReadTxn<'_> {
         self.all(sql, &args, viewed)
     }
 
+    /// As [`ReadTxn::view_scan`], but only the rows that `keep` takes, and on through the view until there are `limit` of
+    /// them: a page of what lives is full even where much has ended.
+    ///
+    /// # Errors
+    /// As [`ReadTxn::view_scan`].
+    pub fn view_scan_where(
+        &self,
+        view: &str,
+        after: Option<&str>,
+        limit: usize,
+        mut keep: impl FnMut(&ViewedRow) -> bool,
+    ) -> Result<Vec<ViewedRow>, Error> {
+        let mut kept = Vec::new();
+        let mut after = after.map(str::to_owned);
+        while kept.len() < limit {
+            let rows = self.view_scan(view, after.as_deref(), limit)?;
+            let Some(last) = rows.last() else { break };
+            after = Some(last.aggregate.clone());
+            kept.extend(rows.into_iter().filter(&mut keep));
+        }
+        kept.truncate(limit);
+        Ok(kept)
+    }
+
     /// Streams every row of a view that is known now, in aggregate order, without building values: how memory is
     /// filled at the start. `each` cannot call the transaction.
     pub fn view_load_all(
