@@ -345,6 +345,8 @@ async fn sessions(report: &mut Report, system: &System, somebody: &Somebody) -> 
         shown(cpu),
         "session record and ledger entry durable".to_owned(),
     ]);
+    report
+        .note("The durable commit beside AssumeRoleWithWebIdentity appends 4 KiB to a file that grows, and syncs it.");
     let (verify, commit) = floor()?;
     let floor = verify + commit;
     let ratio = samples.p50().as_secs_f64() / floor.as_secs_f64();

@@ -186,7 +186,12 @@ async fn poll(
     let (mut last_begun, mut told) = (None, false);
     loop {
         let begun = Instant::now();
-        let answer = connection.send(request()?).await?;
+        let answer = match connection.send(request()?).await {
+            Ok(answer) => answer,
+            // An answer that was being sent is cut like every other stream.
+            Err(_) if told => return Ok(Refused { at: Instant::now(), last_begun }),
+            Err(error) => return Err(error),
+        };
         if answer.status == StatusCode::SERVICE_UNAVAILABLE {
             continue;
         }

@@ -213,14 +213,15 @@ impl Maintenance {
     }
 
     async fn rounds(&self, mut stop: watch::Receiver<bool>) {
-        let mut indexed = Duration::ZERO;
+        let (mut indexed, mut behind) = (Duration::ZERO, false);
         let wake = self.access.0.store.pending_wake();
         loop {
             self.round().await;
             let now = self.access.0.effects.monotonic();
-            if now.saturating_sub(indexed) >= INDEX_EVERY {
+            // Behind a burst the next page does not wait: what is not indexed is looked for entry by entry.
+            if behind || now.saturating_sub(indexed) >= INDEX_EVERY {
                 indexed = now;
-                self.index().await;
+                behind = self.index().await;
             }
             tokio::select! {
                 () = wake.notified() => {}
@@ -238,9 +239,14 @@ impl Maintenance {
         self.index().await;
     }
 
-    async fn index(&self) {
-        if let Err(error) = self.access.index_round().await {
-            tracing::warn!(error = %base_chain(&error), "decisions cannot be indexed now");
+    /// Indexes one page of decisions; whether more wait.
+    async fn index(&self) -> bool {
+        match self.access.index_round().await {
+            Ok(done) => done.entries < done.of,
+            Err(error) => {
+                tracing::warn!(error = %base_chain(&error), "decisions cannot be indexed now");
+                false
+            }
         }
     }
 
