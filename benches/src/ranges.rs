@@ -115,5 +115,8 @@ async fn python(given: &Value) -> Result<Value> {
     }
     let out = child.wait_with_output().await?;
     ensure!(out.status.success(), "the client failed: {}", String::from_utf8_lossy(&out.stderr));
-    Ok(serde_json::from_slice(&out.stdout)?)
+    // DuckDB may draw its progress on the lines before.
+    let text = String::from_utf8_lossy(&out.stdout);
+    let last = text.trim_end().rsplit(['\n', '\r']).next().unwrap_or_default();
+    Ok(serde_json::from_str(last)?)
 }

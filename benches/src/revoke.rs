@@ -39,7 +39,8 @@ pub(crate) async fn run() -> Result<Report> {
         "One node. A person holds an open GET of 1 GiB, a keep-alive client that reads 4 KiB in a loop, a presigned URL used in a \
          loop, and a refresh token. Another person posts the revocation of the first. Each row counts from sending the order \
          to the first refused answer (or the closed stream); the refresh token is tried once the order is acknowledged. \
-         Rounds are whole: a new sign-in and a new session each.",
+         The reader of the open GET is slow and first drains what the sockets have buffered. Rounds are whole: a new sign-in and a \
+         new session each.",
         &["what", "rounds", "p50", "p99", "succeeded though begun after the acknowledgement"],
     );
     let system = System::start().await?;

@@ -15,7 +15,7 @@ use crate::{
 const NEED_THE_PROGRAM: &[&str] = &["start", "why", "objects", "revoke", "ranges"];
 
 /// Runs the named benches, or all of them.
-pub(crate) fn run(names: &[String], without_peers: bool) -> Result<()> {
+pub(crate) fn run(names: &[String], peers: bool) -> Result<()> {
     let target = target_dir()?;
     if names.is_empty() || names.iter().any(|name| NEED_THE_PROGRAM.contains(&name.as_str())) {
         let args = ["--release", "--ignore-rust-version", "--locked", "--package", "galen"];
@@ -23,7 +23,7 @@ pub(crate) fn run(names: &[String], without_peers: bool) -> Result<()> {
     }
     let mut build = cargo("build");
     build.args(["--release", "--ignore-rust-version", "--manifest-path", "benches/Cargo.toml"]);
-    if !without_peers {
+    if peers {
         build.args(["--features", "peers"]);
     }
     ensure!(run::status(build.env("CARGO_TARGET_DIR", &target))?, "the benches do not build");

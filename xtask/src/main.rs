@@ -32,9 +32,9 @@ enum Command {
     Bench {
         /// Which: decision, ledger, start, why, objects, revoke, ranges; all when none is named.
         names: Vec<String>,
-        /// Do not build and ask other policy engines.
+        /// Ask other policy engines too (Cedar, Rego, Casbin): builds some two hundred more crates.
         #[arg(long)]
-        without_peers: bool,
+        peers: bool,
     },
     /// Kill what writes, again and again, and look for what was acknowledged.
     Soak {
@@ -60,7 +60,7 @@ fn run() -> anyhow::Result<()> {
     std::env::set_current_dir(run::root())?;
     match Cli::parse().command {
         Command::Test { offline } => test::all(offline),
-        Command::Bench { names, without_peers } => bench::run(&names, without_peers),
+        Command::Bench { names, peers } => bench::run(&names, peers),
         Command::Soak { rounds } => soak::run(rounds),
         Command::Tidy => {
             let findings = tidy::findings()?;
