@@ -1,15 +1,16 @@
 //! What every request passes, before and after its handler: an id, a rate, the headers that browsers heed.
 
 use axum::{
+    body::Body,
     extract::{Request, State as Shared},
     http::{HeaderValue, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use base::{Ids, RequestId};
+use base::{ErrorKind, Ids, RequestId};
 use protocols::peer::Peer;
 
-use super::{State, extract::Request_};
+use super::{BODY_BYTES_MAX, Problem, State, extract::Request_};
 
 /// Gives the request its id, counts it, and dresses the answer.
 pub(super) async fn each(Shared(state): Shared<State>, mut request: Request, next: Next) -> Response {
@@ -20,7 +21,10 @@ pub(super) async fn each(Shared(state): Shared<State>, mut request: Request, nex
         None => Ok(()),
     };
     let mut response = match counted {
-        Ok(()) => next.run(request).await,
+        Ok(()) => match whole(request).await {
+            Ok(request) => next.run(request).await,
+            Err(problem) => problem.into_response(),
+        },
         Err(problem) => problem.into_response(),
     };
     let headers = response.headers_mut();
@@ -34,4 +38,15 @@ pub(super) async fn each(Shared(state): Shared<State>, mut request: Request, nex
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
     );
     response
+}
+
+/// The request with its body read. A refusal that left a body unread would end the connection under a client that sends its next
+/// request on it; bodies of this API are small, and what is larger may end it.
+async fn whole(request: Request) -> Result<Request, Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| {
+        let detail = format!("a body has at most {BODY_BYTES_MAX} bytes and arrives within half a minute");
+        Problem::new(ErrorKind::TooLarge, detail)
+    })?;
+    Ok(Request::from_parts(parts, Body::from(bytes)))
 }
