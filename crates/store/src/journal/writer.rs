@@ -107,21 +107,27 @@ impl Writer<'_> {
     /// left without an entry, and no two have one name.
     fn change_file(&mut self) -> Result<(), Error> {
         let name = layout::wal(self.next);
-        let spare = self.shared.log().spare.take();
         let disk = &self.shared.disk;
-        let file = match spare {
+        let mut log = self.shared.log();
+        let file = match log.spare.take() {
             Some(file) => {
+                // Under the lock: until the name is free, the publisher must not begin the next spare file, which would
+                // be this one by another handle.
                 disk.rename(SPARE, &name).map_err(failed("rename", &name))?;
+                drop(log);
                 file
             }
-            None => match disk.create_wal(&name, self.shared.options.wal_bytes) {
-                Ok(file) => file,
-                Err(source) => {
-                    // A file without entries would stand in the way of the next attempt.
-                    let _ = disk.remove(&name);
-                    return Err(Error::Io { operation: "create", name, source: Arc::new(source) });
+            None => {
+                drop(log);
+                match disk.create_wal(&name, self.shared.options.wal_bytes) {
+                    Ok(file) => file,
+                    Err(source) => {
+                        // A file without entries would stand in the way of the next attempt.
+                        let _ = disk.remove(&name);
+                        return Err(Error::Io { operation: "create", name, source: Arc::new(source) });
+                    }
                 }
-            },
+            }
         };
         let mut log = self.shared.log();
         log.wals.push_back(self.next);

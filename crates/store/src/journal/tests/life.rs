@@ -246,7 +246,7 @@ fn a_log_in_use_verifies_from_outside() {
     let key = journal.key();
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
-        for writer in 0..2_u64 {
+        let spawn = |writer: u64| {
             let (journal, done) = (&journal, &done);
             scope.spawn(move || {
                 let mut number = writer * 1_000_000;
@@ -254,9 +254,11 @@ fn a_log_in_use_verifies_from_outside() {
                     journal.append_blocking((number..number + 5).map(entry).collect()).unwrap();
                     number += 5;
                 }
-            });
-        }
-        while journal.size() < SIZE {
+            })
+        };
+        let writers = [spawn(0), spawn(1)];
+        // A writer that failed ends the wait; the scope then hands its panic on.
+        while journal.size() < SIZE && !writers.iter().any(|writer| writer.is_finished()) {
             let verifier = Verifier::new(vec![key.clone()]).bytes_only();
             let outside = verifier.verify(&DiskFiles::new(folder.path())).unwrap();
             let inside = journal.verify(|verifier| Ok(verifier.bytes_only())).unwrap();
