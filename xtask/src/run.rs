@@ -7,9 +7,11 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// The folder of the workspace.
+/// The folder of the workspace: the one that `cargo run` says now, so that a target folder shared by two clones does not mix them up.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+    let package =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package.parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
 /// Where tests keep what they install: inside the target folder, so that `cargo clean` removes it.
