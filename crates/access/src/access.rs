@@ -18,7 +18,9 @@ use crate::gate::{self, Ask, Scene, Verdict};
 use crate::index::{Index, World};
 use crate::permit::{EvaluationFault, Reason, Ticket};
 use crate::recorder::{ChangeRecorder, Log, NotRecorded, Recorder, Window};
-use crate::{Action, Denied, DenyReason, Ended, Lease, LeaseScope, OpContext, Outcome, Permit, ResourceRef, Sessions};
+use crate::{
+    Action, Denied, DenyReason, Ended, Lease, LeaseScope, OpContext, Outcome, Permit, ResourceRef, Sessions, version,
+};
 
 pub use look::Located;
 pub use start::{Deps, Maintenance, folds};
@@ -108,7 +110,11 @@ impl Access {
         E: From<store::Error> + From<crate::Error> + Send + 'static,
     {
         let recorder = permit.recorder().cloned();
+        let expected = permit.expected.clone().map(|versions| (permit.resource().clone().into(), versions));
         let done = self.0.store.write(permit.actor(), move |txn| {
+            if let Some((resource, versions)) = &expected {
+                version::check(txn, resource, versions)?;
+            }
             let value = closure(txn)?;
             if let Some(recorder) = &recorder {
                 recorder.record(txn)?;
@@ -221,6 +227,7 @@ impl Access {
             lease,
             visible: verdict.visible,
             recorder,
+            expected: None,
             outcomes: Some(self.0.recorder.outcomes()),
         })
     }

@@ -89,6 +89,9 @@ pub enum Error {
         /// What.
         what: &'static str,
     },
+    /// The thing is no longer the one that was read.
+    #[error("it has changed since it was read: read it again, and repeat the change with its new ETag")]
+    Changed,
     /// The member is in the group already.
     #[error("the member is in the group already")]
     AlreadyMember,
@@ -179,6 +182,7 @@ impl Error {
             | Self::PlaceTaken { .. }
             | Self::PlaceOccupied { .. }
             | Self::ForeignBucket { .. } => ErrorKind::Conflict,
+            Self::Changed => ErrorKind::PreconditionFailed,
             Self::BadRecord { .. } => ErrorKind::Corrupt,
             Self::Policy { .. }
             | Self::GrantSpan

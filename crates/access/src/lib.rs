@@ -16,6 +16,7 @@ pub mod permit;
 mod recorder;
 pub mod resource;
 pub mod roles;
+mod version;
 mod visible;
 pub mod why;
 
@@ -38,6 +39,7 @@ pub use resource::{
     AnyBucket, Bucket, DomainTarget, Erasure, GrantTarget, Installation, Member, MembershipEdge, Object, ResourceRef,
     SessionTarget,
 };
+pub use version::Version;
 pub use visible::{Jump, Visible};
 
 // Sessions, epochs, leases, tokens, revocation.

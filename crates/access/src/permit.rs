@@ -388,6 +388,8 @@ pub struct Permit<A: Action> {
     pub(crate) lease: Option<Lease>,
     pub(crate) visible: crate::Visible,
     pub(crate) recorder: Option<ChangeRecorder>,
+    /// The versions of the resource of which the change may be made; `None`: whichever it has.
+    pub(crate) expected: Option<Vec<crate::Version>>,
     pub(crate) outcomes: Option<Arc<dyn Outcomes>>,
 }
 
@@ -513,6 +515,7 @@ impl<A: Action> Permit<A> {
             lease,
             visible: crate::Visible::default(),
             recorder: None,
+            expected: None,
             outcomes: None,
         }
     }

@@ -230,17 +230,6 @@ impl Directory {
         .await
     }
 
-    /// Shows one client.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
-    pub async fn show_client(&self, permit: Permit<api::ShowClient>) -> Result<Client, Error> {
-        let id = *permit.resource();
-        let found = self.0.store.read(move |txn| client_in(txn, id)).await;
-        permit.finish(crate::outcome(found.is_ok()));
-        found
-    }
-
     /// Lists live clients after an id, at most `limit`.
     ///
     /// # Errors

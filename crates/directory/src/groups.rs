@@ -125,17 +125,6 @@ impl Directory {
         .await
     }
 
-    /// Shows one group.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
-    pub async fn show_group(&self, permit: Permit<api::ShowGroup>) -> Result<Group, Error> {
-        let id = *permit.resource();
-        let found = self.group(id).await;
-        permit.finish(crate::outcome(found.is_ok()));
-        found?.ok_or_else(|| facts::no_group(id))
-    }
-
     /// Lists groups after an id, at most `limit`, in the order of their making, ended ones included.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! Every handler has the same rhythm: read, authorise, act, answer. The OpenAPI 3.1 document is made from this code and served
 //! at `/api/v1/openapi.json`.
 
+mod etag;
 mod extract;
 mod guard;
 mod idempotency;
@@ -109,10 +110,10 @@ impl Deref for State {
 
 /// The description of the API, completed by its routes.
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Galen management API",
-    description = "People, groups, roles, datasets, grants, why and revoke."
-))]
+#[openapi(
+    info(title = "Galen management API", description = "People, groups, roles, datasets, grants, why and revoke."),
+    components(schemas(Problem))
+)]
 struct Document;
 
 /// Everything below `/api/v1`, with its description: a nested router would lose its own.
@@ -134,11 +135,6 @@ fn routes() -> OpenApiRouter<State> {
         .merge(why::routes())
 }
 
-/// The OpenAPI 3.1 document.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    api().to_openapi()
-}
-
 /// Every route of the API, with its guards: request ids, rates, body limits, idempotency.
 pub(crate) fn router(deps: Deps, limiter: Arc<Limiter>) -> Router {
     let Deps { access, directory, governance, tokens, store, effects, proxies, about, names, registry, waiting } = deps;
@@ -157,12 +153,14 @@ pub(crate) fn router(deps: Deps, limiter: Arc<Limiter>) -> Router {
         registry,
         waiting,
     }));
-    let (router, document) = api().split_for_parts();
+    let (router, mut document) = api().split_for_parts();
+    etag::describe(&mut document);
     let document = Arc::new(document);
     router
         .merge(system::routes())
         .route("/api/v1/openapi.json", get(move || std::future::ready(Json(Arc::clone(&document)))))
         .layer(middleware::from_fn_with_state(state.clone(), idempotency::replay))
+        .layer(middleware::from_fn(etag::not_modified))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .fallback(|| async { Problem::new(ErrorKind::NotFound, "there is no such resource in this API") })
         .method_not_allowed_fallback(|| async {

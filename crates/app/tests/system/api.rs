@@ -25,6 +25,20 @@ impl Api {
         let call = self.agent.get(self.url(path)).header("authorization", format!("Bearer {}", self.token));
         read(call.call().unwrap())
     }
+    /// The row, and its ETag.
+    fn tagged(&self, path: &str) -> (Value, String) {
+        let call = self.agent.get(self.url(path)).header("authorization", format!("Bearer {}", self.token));
+        let response = call.call().unwrap();
+        let tag = response.headers().get("etag").unwrap_or_else(|| panic!("{path} has no ETag")).clone();
+        (read(response).1, tag.to_str().unwrap().to_owned())
+    }
+    /// A request with one conditional header.
+    fn given(&self, method: &str, path: &str, (name, tag): (&str, &str), body: &Value) -> (u16, Value) {
+        let request = ureq::http::Request::builder().method(method).uri(self.url(path)).header(name, tag);
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        let body = if method == "GET" { String::new() } else { body.to_string() };
+        read(self.agent.run(request.header("content-type", "application/json").body(body).unwrap()).unwrap())
+    }
     fn post(&self, path: &str, key: Option<&str>, body: &Value) -> (u16, Value) {
         let mut call = self.agent.post(self.url(path)).header("authorization", format!("Bearer {}", self.token));
         if let Some(key) = key {
@@ -146,6 +160,61 @@ fn an_administrator_is_not_thereby_a_data_owner() {
     let words = ["grant", "create", "--dataset", dataset, "--group", "oncology-readers", "--purpose", "curiosity"];
     let refused = galen.run(&words);
     assert_eq!(refused.status.code(), Some(1), "an administrator must not grant data");
+    demo.stop();
+}
+
+/// Reads, changes, and repeats the change and the end with the ETag that was read first.
+fn changed_once(api: &Api, noun: &str, id: &str, change: &Value) {
+    let path = format!("{noun}/{id}");
+    let (before, tag) = api.tagged(&path);
+    assert_eq!(api.given("GET", &path, ("if-none-match", &tag), &Value::Null).0, 304, "{path}");
+    let (status, problem) = api.given("PATCH", &path, ("if-match", "\"0\""), change);
+    assert_eq!(status, 412, "{path}: {problem}");
+    assert_eq!(api.tagged(&path), (before, tag.clone()), "{path}: a refused change changes nothing");
+    let (status, changed) = api.given("PATCH", &path, ("if-match", &tag), change);
+    assert_eq!(status, 200, "{path}: {changed}");
+    for (method, path, body) in
+        [("PATCH", path.clone(), change.clone()), ("POST", format!("{path}/end"), json!({"reason": "late"}))]
+    {
+        let (status, problem) = api.given(method, &path, ("if-match", &tag), &body);
+        assert_eq!(status, 412, "{method} {path}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains("read it again"), "{problem}");
+    }
+    assert_eq!(api.tagged(&path).0, changed, "{path}");
+    assert_eq!(api.given("GET", &path, ("if-none-match", &tag), &Value::Null).0, 200, "{path}");
+}
+
+#[test]
+fn a_change_of_what_has_changed_since_it_was_read_is_refused() {
+    let demo = Demo::start();
+    let galen = admin(&demo);
+    let api = Api::of(&galen, &demo);
+    let made = |noun: &str, body: &Value| -> String {
+        let (status, row) = api.post(noun, None, body);
+        assert_eq!(status, 201, "{noun}: {row}");
+        row["id"].as_str().unwrap().to_owned()
+    };
+    let group = made("groups", &json!({"name": "tagged"}));
+    changed_once(&api, "groups", &group, &json!({"name": "tagged-too"}));
+    let person = made("persons", &json!({"username": "tag", "name": "Tag", "email": "tag@example.com"}));
+    changed_once(&api, "persons", &person, &json!({"name": "Tage"}));
+    let role = made("roles", &json!({"name": "tagged", "groups": [group]}));
+    changed_once(&api, "roles", &role, &json!({"max_session_secs": 7200}));
+    let domain = made("domains", &json!({"name": "tagged", "owner": group}));
+    changed_once(&api, "domains", &domain, &json!({"name": "tagged-too"}));
+    let membership = made("memberships", &json!({"group": group, "person": person}));
+    let (_, tag) = api.tagged(&format!("memberships/{membership}"));
+    let end = format!("memberships/{membership}/end");
+    assert_eq!(api.given("POST", &end, ("if-match", "\"0\""), &json!({"reason": "stale"})).0, 412);
+    assert_eq!(api.given("POST", &end, ("if-match", &tag), &json!({"reason": "over"})).0, 200);
+    let (status, problem) = api.given("POST", "groups", ("if-match", &tag), &json!({"name": "new"}));
+    assert_eq!(status, 400, "what is new has no version: {problem}");
+
+    let owner = Galen::new();
+    owner.login(&demo, demo.person("olivia"));
+    let owner = Api::of(&owner, &demo);
+    let dataset = demo.dataset("oncology-sdtm")["id"].as_str().unwrap();
+    changed_once(&owner, "datasets", dataset, &json!({"description": "changed once", "reason": "a test"}));
     demo.stop();
 }
 

@@ -50,6 +50,12 @@ impl ReadTxn<'_> {
         self.all(sql, &[Arg::Blob(subject.as_bytes())], fact_of)
     }
 
+    /// The newest fact about `subject`, in the order of [`ReadTxn::facts_of`].
+    pub fn newest_fact_of(&self, subject: Uuid) -> Result<Option<FactId>, Error> {
+        let sql = "SELECT f.id FROM facts f WHERE f.subject = $1 ORDER BY f.hlc DESC, f.origin DESC, f.id DESC LIMIT 1";
+        self.one(sql, &[Arg::Blob(subject.as_bytes())], |row| Ok(FactId::from_uuid(uuid_of(row.blob(0)?)?)))
+    }
+
     /// The fact with this id.
     pub fn fact(&self, id: FactId) -> Result<Option<Fact>, Error> {
         let sql = concat!("SELECT ", FACT_COLUMNS!(), " FROM facts f WHERE f.id = $1");

@@ -1,11 +1,8 @@
 //! `/clients`: OpenID Connect clients, which are also what roles trust.
 
 use access::{Installation, action::api};
-use axum::{
-    Json,
-    extract::{Path, State as Shared},
-    http::StatusCode,
-};
+use axum::{Json, extract::Path, http::StatusCode};
+use base::ClientId;
 use directory::{Client, ClientKind, GroupClaim, NewClient};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,6 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Problem, State,
+    etag::Shown,
     extract::{Body, Caller, End, Page, PageQuery, PageRequest},
     resolve,
 };
@@ -70,13 +68,14 @@ struct CreateClient {
     audiences: Vec<String>,
 }
 
+async fn row(caller: &Caller, id: ClientId) -> Result<Shown<ClientRow>, Problem> {
+    let version = caller.version(id).await?;
+    Ok(Shown::of(version, caller.state.directory.resolve_client(&id.to_string()).await?.into()))
+}
+
 /// Register a client
 #[utoipa::path(post, path = "/clients", tag = "client", request_body = CreateClient, responses((status = 201, body = ClientRow)))]
-async fn create(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Body(body): Body<CreateClient>,
-) -> Result<(StatusCode, Json<ClientRow>), Problem> {
+async fn create(caller: Caller, Body(body): Body<CreateClient>) -> Result<Shown<ClientRow>, Problem> {
     let new = NewClient {
         client_id: body.name.clone(),
         name: body.name,
@@ -89,48 +88,35 @@ async fn create(
         aws: true,
         device: false,
     };
-    let permit = state.access.authorize(&caller.op, api::CreateClient, Installation).await?;
-    let (id, secret) = state.directory.register_client(permit, new).await?;
-    let made = state.directory.resolve_client(&id.to_string()).await?;
-    let row = ClientRow { secret: secret.map(|secret| secret.expose().clone()), ..made.into() };
-    Ok((StatusCode::CREATED, Json(row)))
+    let permit = caller.may(api::CreateClient, Installation).await?;
+    let (id, secret) = caller.state.directory.register_client(permit, new).await?;
+    let mut made = row(&caller, id).await?;
+    made.row_mut().secret = secret.map(|secret| secret.expose().clone());
+    Ok(made.made())
 }
 
 /// List clients
 #[utoipa::path(get, path = "/clients", tag = "client", params(PageQuery), responses((status = 200, body = Page<ClientRow>)))]
-async fn list(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    page: PageRequest,
-) -> Result<Json<Page<ClientRow>>, Problem> {
-    let permit = state.access.authorize(&caller.op, api::ListClients, Installation).await?;
-    let clients = state.directory.list_clients(permit, page.after_id()?, page.limit + 1).await?;
+async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<ClientRow>>, Problem> {
+    let permit = caller.may(api::ListClients, Installation).await?;
+    let clients = caller.state.directory.list_clients(permit, page.after_id()?, page.limit + 1).await?;
     let rows = clients.into_iter().map(ClientRow::from).collect();
     Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
 }
 
 /// Show one client
 #[utoipa::path(get, path = "/clients/{id}", tag = "client", params(("id" = String, Path)), responses((status = 200, body = ClientRow)))]
-async fn show(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<ClientRow>, Problem> {
-    let id = resolve::client(&state, &caller.op, &id).await?;
-    let permit = state.access.authorize(&caller.op, api::ShowClient, id).await?;
-    Ok(Json(state.directory.show_client(permit).await?.into()))
+async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<ClientRow>, Problem> {
+    let id = resolve::client(&caller, &id).await?;
+    caller.see(api::ShowClient, id).await?;
+    row(&caller, id).await
 }
 
 /// End a client: no tokens for it, and no role trusts it any more
 #[utoipa::path(post, path = "/clients/{id}/end", tag = "client", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
-async fn end(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Path(id): Path<String>,
-    Body(body): Body<End>,
-) -> Result<StatusCode, Problem> {
-    let id = resolve::client(&state, &caller.op, &id).await?;
-    let permit = state.access.authorize(&caller.op, api::EndClient, id).await?;
-    state.directory.end_client(permit, Some(body.reason()?)).await?;
+async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
+    let id = resolve::client(&caller, &id).await?;
+    let permit = caller.may_change(api::EndClient, id).await?;
+    caller.state.directory.end_client(permit, Some(body.reason()?)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

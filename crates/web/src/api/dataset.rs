@@ -1,15 +1,12 @@
 //! `/datasets`: governed collections of data.
 
 use access::{
-    AuditClass, Installation, Outcome,
+    AuditClass, Installation,
     action::api,
     facts::{DatasetLocation, Place},
 };
-use axum::{
-    Json,
-    extract::{Path, State as Shared},
-    http::StatusCode,
-};
+use axum::{Json, extract::Path, http::StatusCode};
+use base::DatasetId;
 use governance::{ChangeDataset, Dataset, NewDataset};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,6 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Problem, State,
     domain::target,
+    etag::Shown,
     extract::{Body, Caller, End, Page, PageQuery, PageRequest, parse},
     resolve,
 };
@@ -138,99 +136,76 @@ struct ChangedDataset {
     reason: Option<String>,
 }
 
+async fn shown(caller: &Caller, id: DatasetId) -> Result<Shown<DatasetRow>, Problem> {
+    let version = caller.version(id).await?;
+    let (dataset, location) = caller.state.governance.dataset(id).await?;
+    Ok(Shown::of(version, row(dataset, &location)))
+}
+
 /// Register a dataset
 #[utoipa::path(post, path = "/datasets", tag = "dataset", request_body = CreateDataset, responses((status = 201, body = DatasetRow)))]
-async fn create(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Body(body): Body<CreateDataset>,
-) -> Result<(StatusCode, Json<DatasetRow>), Problem> {
-    let domain = resolve::domain(&state, &caller.op, &body.domain).await?;
+async fn create(caller: Caller, Body(body): Body<CreateDataset>) -> Result<Shown<DatasetRow>, Problem> {
+    let domain = resolve::domain(&caller, &body.domain).await?;
     let new = NewDataset {
         name: body.name,
         description: body.description,
         producer: body.producer,
         place: Place { bucket: body.bucket, prefix: body.prefix },
-        owner: resolve::group(&state, &caller.op, &body.owner).await?,
-        stewards: resolve::groups(&state, &caller.op, &body.stewards).await?,
+        owner: resolve::group(&caller, &body.owner).await?,
+        stewards: resolve::groups(&caller, &body.stewards).await?,
         classification: parse(body.classification.as_deref().unwrap_or("internal"))?,
         gxp: body.gxp,
         personal: body.personal,
         audit: AuditClass::Strict,
     };
-    let permit = state.access.authorize(&caller.op, api::CreateDataset, target(&domain)).await?;
-    let made = state.governance.create_dataset(permit, new).await?;
-    let (dataset, location) = state.governance.dataset(made.id).await?;
-    Ok((StatusCode::CREATED, Json(row(dataset, &location))))
+    let permit = caller.may(api::CreateDataset, target(&domain)).await?;
+    let made = caller.state.governance.create_dataset(permit, new).await?;
+    shown(&caller, made.id).await.map(Shown::made)
 }
 
 /// List datasets
 #[utoipa::path(get, path = "/datasets", tag = "dataset", params(PageQuery), responses((status = 200, body = Page<DatasetRow>)))]
-async fn list(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    page: PageRequest,
-) -> Result<Json<Page<DatasetRow>>, Problem> {
-    let permit = state.access.authorize(&caller.op, api::ListDatasets, Installation).await?;
-    let datasets = state.governance.datasets(permit, page.after_id()?, page.limit + 1).await?;
+async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<DatasetRow>>, Problem> {
+    let permit = caller.may(api::ListDatasets, Installation).await?;
+    let datasets = caller.state.governance.datasets(permit, page.after_id()?, page.limit + 1).await?;
     let rows = datasets.into_iter().map(|(dataset, location)| row(dataset, &location)).collect();
     Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
 }
 
 /// Show one dataset
 #[utoipa::path(get, path = "/datasets/{id}", tag = "dataset", params(("id" = String, Path)), responses((status = 200, body = DatasetRow)))]
-async fn show(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<DatasetRow>, Problem> {
-    let id = resolve::dataset(&state, &caller.op, &id).await?.id;
-    let permit = state.access.authorize(&caller.op, api::ShowDataset, id).await?;
-    let (dataset, location) = state.governance.dataset(id).await?;
-    permit.finish(Outcome::DONE);
-    Ok(Json(row(dataset, &location)))
+async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<DatasetRow>, Problem> {
+    let id = resolve::dataset(&caller, &id).await?.id;
+    caller.see(api::ShowDataset, id).await?;
+    shown(&caller, id).await
 }
 
 /// Change a dataset
 #[utoipa::path(patch, path = "/datasets/{id}", tag = "dataset", params(("id" = String, Path)), request_body = ChangedDataset, responses((status = 200, body = DatasetRow)))]
 async fn change(
-    Shared(state): Shared<State>,
     caller: Caller,
     Path(id): Path<String>,
     Body(body): Body<ChangedDataset>,
-) -> Result<Json<DatasetRow>, Problem> {
-    let id = resolve::dataset(&state, &caller.op, &id).await?.id;
-    let mut change = ChangeDataset {
+) -> Result<Shown<DatasetRow>, Problem> {
+    let id = resolve::dataset(&caller, &id).await?.id;
+    let change = ChangeDataset {
         name: body.name,
         description: body.description,
+        classification: body.classification.as_deref().map(parse).transpose()?,
+        owner: resolve::group_if(&caller, body.owner.as_ref()).await?,
+        stewards: resolve::groups_if(&caller, body.stewards.as_ref()).await?,
         reason: body.reason,
-        ..ChangeDataset::default()
     };
-    if let Some(classification) = &body.classification {
-        change.classification = Some(parse(classification)?);
-    }
-    if let Some(owner) = &body.owner {
-        change.owner = Some(resolve::group(&state, &caller.op, owner).await?);
-    }
-    if let Some(stewards) = &body.stewards {
-        change.stewards = Some(resolve::groups(&state, &caller.op, stewards).await?);
-    }
-    let permit = state.access.authorize(&caller.op, api::ChangeDataset, id).await?;
-    state.governance.change_dataset(permit, change).await?;
-    let (dataset, location) = state.governance.dataset(id).await?;
-    Ok(Json(row(dataset, &location)))
+    let permit = caller.may_change(api::ChangeDataset, id).await?;
+    caller.state.governance.change_dataset(permit, change).await?;
+    shown(&caller, id).await
 }
 
 /// End a dataset
 #[utoipa::path(post, path = "/datasets/{id}/end", tag = "dataset", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
-async fn end(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Path(id): Path<String>,
-    Body(body): Body<End>,
-) -> Result<StatusCode, Problem> {
-    let id = resolve::dataset(&state, &caller.op, &id).await?.id;
-    let permit = state.access.authorize(&caller.op, api::EndDataset, id).await?;
-    state.governance.end_dataset(permit, body.reason()?).await?;
+async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
+    let id = resolve::dataset(&caller, &id).await?.id;
+    let permit = caller.may_change(api::EndDataset, id).await?;
+    caller.state.governance.end_dataset(permit, body.reason()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,11 +1,8 @@
 //! `/domains`: business areas that own datasets.
 
-use access::{DomainTarget, Installation, Outcome, action::api};
-use axum::{
-    Json,
-    extract::{Path, State as Shared},
-    http::StatusCode,
-};
+use access::{DomainTarget, Installation, action::api};
+use axum::{Json, extract::Path, http::StatusCode};
+use base::DomainId;
 use governance::{ChangeDomain, Domain, NewDomain};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,6 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Problem, State,
+    etag::Shown,
     extract::{Body, Caller, End, Page, PageQuery, PageRequest},
     resolve,
 };
@@ -75,78 +73,59 @@ struct ChangedDomain {
 
 /// Make a domain
 #[utoipa::path(post, path = "/domains", tag = "domain", request_body = CreateDomain, responses((status = 201, body = DomainRow)))]
-async fn create(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Body(body): Body<CreateDomain>,
-) -> Result<(StatusCode, Json<DomainRow>), Problem> {
-    let owner = resolve::group(&state, &caller.op, &body.owner).await?;
-    let stewards = resolve::groups(&state, &caller.op, &body.stewards).await?;
-    let permit = state.access.authorize(&caller.op, api::CreateDomain, Installation).await?;
-    let domain = state.governance.create_domain(permit, NewDomain { name: body.name, owner, stewards }).await?;
-    Ok((StatusCode::CREATED, Json(domain.into())))
+async fn create(caller: Caller, Body(body): Body<CreateDomain>) -> Result<Shown<DomainRow>, Problem> {
+    let owner = resolve::group(&caller, &body.owner).await?;
+    let stewards = resolve::groups(&caller, &body.stewards).await?;
+    let permit = caller.may(api::CreateDomain, Installation).await?;
+    let made = caller.state.governance.create_domain(permit, NewDomain { name: body.name, owner, stewards }).await?;
+    row(&caller, made.id).await.map(Shown::made)
 }
 
 /// List domains
 #[utoipa::path(get, path = "/domains", tag = "domain", params(PageQuery), responses((status = 200, body = Page<DomainRow>)))]
-async fn list(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    page: PageRequest,
-) -> Result<Json<Page<DomainRow>>, Problem> {
-    let permit = state.access.authorize(&caller.op, api::ListDomains, Installation).await?;
-    let domains = state.governance.domains(permit, page.after_id()?, page.limit + 1).await?;
+async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<DomainRow>>, Problem> {
+    let permit = caller.may(api::ListDomains, Installation).await?;
+    let domains = caller.state.governance.domains(permit, page.after_id()?, page.limit + 1).await?;
     let rows = domains.into_iter().map(DomainRow::from).collect();
     Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
 }
 
 /// Show one domain
 #[utoipa::path(get, path = "/domains/{id}", tag = "domain", params(("id" = String, Path)), responses((status = 200, body = DomainRow)))]
-async fn show(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<DomainRow>, Problem> {
-    let domain = resolve::domain(&state, &caller.op, &id).await?;
-    let permit = state.access.authorize(&caller.op, api::ShowDomain, target(&domain)).await?;
-    permit.finish(Outcome::DONE);
-    Ok(Json(domain.into()))
+async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<DomainRow>, Problem> {
+    let domain = resolve::domain(&caller, &id).await?;
+    caller.see(api::ShowDomain, target(&domain)).await?;
+    row(&caller, domain.id).await
 }
 
 /// Change a domain
 #[utoipa::path(patch, path = "/domains/{id}", tag = "domain", params(("id" = String, Path)), request_body = ChangedDomain, responses((status = 200, body = DomainRow)))]
 async fn change(
-    Shared(state): Shared<State>,
     caller: Caller,
     Path(id): Path<String>,
     Body(body): Body<ChangedDomain>,
-) -> Result<Json<DomainRow>, Problem> {
-    let domain = resolve::domain(&state, &caller.op, &id).await?;
-    let owner = match &body.owner {
-        Some(owner) => Some(resolve::group(&state, &caller.op, owner).await?),
-        None => None,
-    };
-    let stewards = match &body.stewards {
-        Some(stewards) => Some(resolve::groups(&state, &caller.op, stewards).await?),
-        None => None,
-    };
-    let permit = state.access.authorize(&caller.op, api::ChangeDomain, target(&domain)).await?;
-    let changed = state.governance.change_domain(permit, ChangeDomain { name: body.name, owner, stewards }).await?;
-    Ok(Json(changed.into()))
+) -> Result<Shown<DomainRow>, Problem> {
+    let domain = resolve::domain(&caller, &id).await?;
+    let owner = resolve::group_if(&caller, body.owner.as_ref()).await?;
+    let stewards = resolve::groups_if(&caller, body.stewards.as_ref()).await?;
+    let permit = caller.may_change(api::ChangeDomain, target(&domain)).await?;
+    caller.state.governance.change_domain(permit, ChangeDomain { name: body.name, owner, stewards }).await?;
+    row(&caller, domain.id).await
 }
 
 /// End a domain
 #[utoipa::path(post, path = "/domains/{id}/end", tag = "domain", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
-async fn end(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Path(id): Path<String>,
-    Body(body): Body<End>,
-) -> Result<StatusCode, Problem> {
-    let domain = resolve::domain(&state, &caller.op, &id).await?;
-    let permit = state.access.authorize(&caller.op, api::EndDomain, target(&domain)).await?;
-    state.governance.end_domain(permit, body.reason()?).await?;
+async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
+    let domain = resolve::domain(&caller, &id).await?;
+    let permit = caller.may_change(api::EndDomain, target(&domain)).await?;
+    caller.state.governance.end_domain(permit, body.reason()?).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn row(caller: &Caller, id: DomainId) -> Result<Shown<DomainRow>, Problem> {
+    let governance = &caller.state.governance;
+    let version = caller.version(target(&governance.domain(id).await?)).await?;
+    Ok(Shown::of(version, governance.domain(id).await?.into()))
 }
 
 /// A domain as the gate's resource.

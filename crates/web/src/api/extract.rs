@@ -1,6 +1,6 @@
 //! What handlers receive: the caller with an open session, a bounded JSON body, a page request. Every refusal is a problem.
 
-use access::{Edge, OpContext, Session};
+use access::{Action, Class, Edge, OpContext, Outcome, Permit, ResourceRef, Session, Version};
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Query, Request},
@@ -12,16 +12,46 @@ use serde::{Deserialize, de::DeserializeOwned};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{State, problem::Problem};
+use super::{State, etag, problem::Problem};
 
 /// The id of a request, made before anything else and sent back in `x-request-id`.
 #[derive(Clone, Copy)]
 pub(crate) struct Request_(pub(crate) RequestId);
 
-/// Who calls: a live management session, and the context that goes first in every operation.
+/// Who calls: a live management session, the context that goes first in every operation, and what they may do.
 pub(crate) struct Caller {
+    pub(crate) state: State,
     pub(crate) op: OpContext,
     pub(crate) session: Arc<Session>,
+    /// The versions that `If-Match` names.
+    expected: Option<Vec<Version>>,
+}
+
+impl Caller {
+    /// Asks the gate for something that `If-Match` says nothing of.
+    pub(crate) async fn may<A: Action>(&self, action: A, resource: A::Resource) -> Result<Permit<A>, Problem> {
+        if A::CLASS == Class::Change && self.expected.is_some() {
+            return Err(Problem::invalid("this request is about no one version of a thing: send no If-Match"));
+        }
+        Ok(self.state.access.authorize(&self.op, action, resource).await?)
+    }
+
+    /// Asks the gate for a change of one thing, in the version that `If-Match` names.
+    pub(crate) async fn may_change<A: Action>(&self, action: A, resource: A::Resource) -> Result<Permit<A>, Problem> {
+        let permit = self.state.access.authorize(&self.op, action, resource).await?;
+        Ok(permit.expecting(self.expected.clone()))
+    }
+
+    /// Asks the gate whether this may be seen, and records that it was.
+    pub(crate) async fn see<A: Action>(&self, action: A, resource: A::Resource) -> Result<(), Problem> {
+        self.may(action, resource).await?.finish(Outcome::DONE);
+        Ok(())
+    }
+
+    /// The version of a thing, to be read before the thing.
+    pub(crate) async fn version(&self, resource: impl Into<ResourceRef>) -> Result<Version, Problem> {
+        Ok(self.state.access.version(resource).await?)
+    }
 }
 
 /// The context of a request about whose caller nothing is proven.
@@ -46,7 +76,7 @@ impl FromRequestParts<State> for Caller {
         let session = open(state, &parts.headers).await?;
         state.rates.principal(session.id)?;
         let op = anonymous(state, parts).with_session(Arc::clone(&session));
-        Ok(Self { op, session })
+        Ok(Self { state: state.clone(), op, session, expected: etag::expected(&parts.headers)? })
     }
 }
 

@@ -1,14 +1,13 @@
 //! `/grants`: a dataset opened to a group, by its owner or a steward.
 
 use access::{
-    GrantTarget, Installation, Outcome,
+    GrantTarget, Installation,
     action::api,
     facts::{Approver, Scope},
 };
 use axum::{
     Json,
-    extract::{Path, Query, State as Shared},
-    http::StatusCode,
+    extract::{Path, Query},
 };
 use base::GrantId;
 use governance::{GrantView, NewGrant};
@@ -18,6 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Problem, State,
+    etag::Shown,
     extract::{Body, Caller, End, Page, PageQuery, PageRequest, parse},
     resolve,
     revocation::{ReceiptRow, revoke_grant},
@@ -109,66 +109,58 @@ struct Of {
 /// Days of a grant when none are named: a quarter, so that somebody looks again.
 const DAYS_DEFAULT: u32 = 90;
 
+/// A grant as the gate's resource.
+pub(super) async fn target(caller: &Caller, id: GrantId) -> Result<GrantTarget, Problem> {
+    let grant = caller.state.governance.grant(id).await?.grant;
+    Ok(GrantTarget { grant: id, dataset: grant.dataset })
+}
+
+async fn row(caller: &Caller, id: GrantId) -> Result<Shown<GrantRow>, Problem> {
+    let version = caller.version(target(caller, id).await?).await?;
+    Ok(Shown::of(version, caller.state.governance.grant(id).await?.into()))
+}
+
 /// Grant a dataset to a group
 #[utoipa::path(post, path = "/grants", tag = "grant", request_body = CreateGrant, responses((status = 201, body = GrantRow)))]
-async fn create(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Body(body): Body<CreateGrant>,
-) -> Result<(StatusCode, Json<GrantRow>), Problem> {
-    let dataset = resolve::dataset(&state, &caller.op, &body.dataset).await?.id;
+async fn create(caller: Caller, Body(body): Body<CreateGrant>) -> Result<Shown<GrantRow>, Problem> {
+    let dataset = resolve::dataset(&caller, &body.dataset).await?.id;
     let new = NewGrant {
-        group: resolve::group(&state, &caller.op, &body.group).await?,
+        group: resolve::group(&caller, &body.group).await?,
         level: parse(body.level.as_deref().unwrap_or("read"))?,
         scope: Scope { prefixes: body.prefixes, ..Scope::default() },
         purpose: body.purpose,
         days: body.days.unwrap_or(DAYS_DEFAULT),
         reason: body.reason,
     };
-    let permit = state.access.authorize(&caller.op, api::CreateGrant, dataset).await?;
-    let grant = state.governance.create_grant(permit, new).await?;
-    Ok((StatusCode::CREATED, Json(GrantView { grant, live: true }.into())))
+    let permit = caller.may(api::CreateGrant, dataset).await?;
+    let grant = caller.state.governance.create_grant(permit, new).await?;
+    row(&caller, grant.id).await.map(Shown::made)
 }
 
 /// List grants
 #[utoipa::path(get, path = "/grants", tag = "grant", params(PageQuery, Of), responses((status = 200, body = Page<GrantRow>)))]
-async fn list(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    page: PageRequest,
-    Query(of): Query<Of>,
-) -> Result<Json<Page<GrantRow>>, Problem> {
+async fn list(caller: Caller, page: PageRequest, Query(of): Query<Of>) -> Result<Json<Page<GrantRow>>, Problem> {
     let dataset = match &of.dataset {
-        Some(dataset) => Some(resolve::dataset(&state, &caller.op, dataset).await?.id),
+        Some(dataset) => Some(resolve::dataset(&caller, dataset).await?.id),
         None => None,
     };
-    let permit = state.access.authorize(&caller.op, api::ListGrants, Installation).await?;
-    let grants = state.governance.grants(permit, page.after_id()?, page.limit + 1, dataset).await?;
+    let permit = caller.may(api::ListGrants, Installation).await?;
+    let grants = caller.state.governance.grants(permit, page.after_id()?, page.limit + 1, dataset).await?;
     let rows = grants.into_iter().map(GrantRow::from).collect();
     Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
 }
 
 /// Show one grant
 #[utoipa::path(get, path = "/grants/{id}", tag = "grant", params(("id" = String, Path)), responses((status = 200, body = GrantRow)))]
-async fn show(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Path(text): Path<String>,
-) -> Result<Json<GrantRow>, Problem> {
-    let view = state.governance.grant(parse::<GrantId>(&text)?).await?;
-    let target = GrantTarget { grant: view.grant.id, dataset: view.grant.dataset };
-    let permit = state.access.authorize(&caller.op, api::ShowGrant, target).await?;
-    permit.finish(Outcome::DONE);
-    Ok(Json(view.into()))
+async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<GrantRow>, Problem> {
+    let id = parse::<GrantId>(&id)?;
+    let target = target(&caller, id).await?;
+    caller.see(api::ShowGrant, target).await?;
+    row(&caller, id).await
 }
 
 /// End a grant: open streams close at once; the answer is the signed receipt
 #[utoipa::path(post, path = "/grants/{id}/end", tag = "grant", params(("id" = String, Path)), request_body = End, responses((status = 200, body = ReceiptRow)))]
-async fn end(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Path(id): Path<String>,
-    Body(body): Body<End>,
-) -> Result<Json<ReceiptRow>, Problem> {
-    revoke_grant(&state, &caller, &id, body.reason()?).await.map(Json)
+async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<Json<ReceiptRow>, Problem> {
+    revoke_grant(&caller, &id, body.reason()?).await.map(Json)
 }

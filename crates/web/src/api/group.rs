@@ -1,11 +1,7 @@
 //! `/groups` and `/memberships`: groups, and who is in them.
 
-use access::{Installation, Member, MembershipEdge, Outcome, action::api};
-use axum::{
-    Json,
-    extract::{Path, State as Shared},
-    http::StatusCode,
-};
+use access::{Installation, Member, MembershipEdge, action::api};
+use axum::{Json, extract::Path, http::StatusCode};
 use base::{GroupId, MembershipId};
 use directory::{Group, MembershipRow as Row};
 use serde::{Deserialize, Serialize};
@@ -14,6 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Problem, State,
+    etag::Shown,
     extract::{Body, Caller, End, Page, PageQuery, PageRequest, parse},
     resolve,
     revocation::{ReceiptRow, revoke_membership},
@@ -56,69 +53,54 @@ struct Named {
 
 /// Make a group
 #[utoipa::path(post, path = "/groups", tag = "group", request_body = Named, responses((status = 201, body = GroupRow)))]
-async fn create(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Body(body): Body<Named>,
-) -> Result<(StatusCode, Json<GroupRow>), Problem> {
+async fn create(caller: Caller, Body(body): Body<Named>) -> Result<Shown<GroupRow>, Problem> {
     let name = parse(&body.name)?;
-    let permit = state.access.authorize(&caller.op, api::CreateGroup, Installation).await?;
-    let id = state.directory.create_group(permit, name, None).await?;
-    Ok((StatusCode::CREATED, Json(shown(&state, &caller, id).await?)))
+    let permit = caller.may(api::CreateGroup, Installation).await?;
+    let id = caller.state.directory.create_group(permit, name, None).await?;
+    row(&caller, id).await.map(Shown::made)
 }
 
 /// List groups
 #[utoipa::path(get, path = "/groups", tag = "group", params(PageQuery), responses((status = 200, body = Page<GroupRow>)))]
-async fn list(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    page: PageRequest,
-) -> Result<Json<Page<GroupRow>>, Problem> {
-    let permit = state.access.authorize(&caller.op, api::ListGroups, Installation).await?;
-    let groups = state.directory.list_groups(permit, page.after_id()?, page.limit + 1).await?;
+async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<GroupRow>>, Problem> {
+    let permit = caller.may(api::ListGroups, Installation).await?;
+    let groups = caller.state.directory.list_groups(permit, page.after_id()?, page.limit + 1).await?;
     let rows = groups.into_iter().map(GroupRow::from).collect();
     Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
 }
 
 /// Show one group
 #[utoipa::path(get, path = "/groups/{id}", tag = "group", params(("id" = String, Path)), responses((status = 200, body = GroupRow)))]
-async fn show(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<Json<GroupRow>, Problem> {
-    let id = resolve::group(&state, &caller.op, &id).await?;
-    Ok(Json(shown(&state, &caller, id).await?))
+async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<GroupRow>, Problem> {
+    let id = resolve::group(&caller, &id).await?;
+    caller.see(api::ShowGroup, id).await?;
+    row(&caller, id).await
 }
 
 /// Rename a group
 #[utoipa::path(patch, path = "/groups/{id}", tag = "group", params(("id" = String, Path)), request_body = Named, responses((status = 200, body = GroupRow)))]
-async fn change(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Path(id): Path<String>,
-    Body(body): Body<Named>,
-) -> Result<Json<GroupRow>, Problem> {
-    let id = resolve::group(&state, &caller.op, &id).await?;
+async fn change(caller: Caller, Path(id): Path<String>, Body(body): Body<Named>) -> Result<Shown<GroupRow>, Problem> {
+    let id = resolve::group(&caller, &id).await?;
     let name = parse(&body.name)?;
-    let permit = state.access.authorize(&caller.op, api::ChangeGroup, id).await?;
-    state.directory.rename_group(permit, name, None).await?;
-    Ok(Json(shown(&state, &caller, id).await?))
+    let permit = caller.may_change(api::ChangeGroup, id).await?;
+    caller.state.directory.rename_group(permit, name, None).await?;
+    row(&caller, id).await
 }
 
 /// End a group: every membership in it ends
 #[utoipa::path(post, path = "/groups/{id}/end", tag = "group", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
-async fn end(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Path(id): Path<String>,
-    Body(body): Body<End>,
-) -> Result<StatusCode, Problem> {
-    let id = resolve::group(&state, &caller.op, &id).await?;
-    let permit = state.access.authorize(&caller.op, api::EndGroup, id).await?;
-    state.directory.end_group(permit, Some(body.reason()?)).await?;
+async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
+    let id = resolve::group(&caller, &id).await?;
+    let permit = caller.may_change(api::EndGroup, id).await?;
+    caller.state.directory.end_group(permit, Some(body.reason()?)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn shown(state: &State, caller: &Caller, id: GroupId) -> Result<GroupRow, Problem> {
-    let permit = state.access.authorize(&caller.op, api::ShowGroup, id).await?;
-    Ok(state.directory.show_group(permit).await?.into())
+async fn row(caller: &Caller, id: GroupId) -> Result<Shown<GroupRow>, Problem> {
+    let version = caller.version(id).await?;
+    let group = caller.state.directory.group(id).await?;
+    let group = group.ok_or_else(|| Problem::not_found("group", &id.to_string()))?;
+    Ok(Shown::of(version, group.into()))
 }
 
 /// A membership.
@@ -159,30 +141,28 @@ struct AddMember {
     reason: Option<String>,
 }
 
+async fn membership(caller: &Caller, id: &str) -> Result<Shown<MembershipRow>, Problem> {
+    let found = caller.state.directory.membership(parse::<MembershipId>(id)?).await?;
+    let row = found.ok_or_else(|| Problem::not_found("live membership", id))?;
+    let version = caller.version(MembershipEdge { member: row.member, group: row.group }).await?;
+    Ok(Shown::of(version, row.into()))
+}
+
 /// Put a person into a group
 #[utoipa::path(post, path = "/memberships", tag = "membership", request_body = AddMember, responses((status = 201, body = MembershipRow)))]
-async fn add_member(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Body(body): Body<AddMember>,
-) -> Result<(StatusCode, Json<MembershipRow>), Problem> {
-    let group = resolve::group(&state, &caller.op, &body.group).await?;
-    let member = Member::Person(resolve::person(&state, &caller.op, &body.person).await?);
-    let permit = state.access.authorize(&caller.op, api::AddMember, MembershipEdge { member, group }).await?;
-    let since = permit.at();
-    let id = state.directory.add_member(permit, body.reason).await?;
-    Ok((StatusCode::CREATED, Json(Row { id, member, group, since }.into())))
+async fn add_member(caller: Caller, Body(body): Body<AddMember>) -> Result<Shown<MembershipRow>, Problem> {
+    let group = resolve::group(&caller, &body.group).await?;
+    let member = Member::Person(resolve::person(&caller, &body.person).await?);
+    let permit = caller.may(api::AddMember, MembershipEdge { member, group }).await?;
+    let id = caller.state.directory.add_member(permit, body.reason).await?;
+    membership(&caller, &id.to_string()).await.map(Shown::made)
 }
 
 /// List memberships
 #[utoipa::path(get, path = "/memberships", tag = "membership", params(PageQuery), responses((status = 200, body = Page<MembershipRow>)))]
-async fn list_memberships(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    page: PageRequest,
-) -> Result<Json<Page<MembershipRow>>, Problem> {
-    let permit = state.access.authorize(&caller.op, api::ListGroups, Installation).await?;
-    let found = state.directory.list_memberships(permit, page.after.clone(), page.limit + 1).await?;
+async fn list_memberships(caller: Caller, page: PageRequest) -> Result<Json<Page<MembershipRow>>, Problem> {
+    let permit = caller.may(api::ListGroups, Installation).await?;
+    let found = caller.state.directory.list_memberships(permit, page.after.clone(), page.limit + 1).await?;
     let key = |row: &MembershipRow| {
         let member = row.person.as_deref().or(row.service.as_deref()).unwrap_or_default();
         format!("{member}/{}", row.group)
@@ -192,25 +172,18 @@ async fn list_memberships(
 
 /// Show one membership
 #[utoipa::path(get, path = "/memberships/{id}", tag = "membership", params(("id" = String, Path)), responses((status = 200, body = MembershipRow)))]
-async fn show_membership(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<MembershipRow>, Problem> {
-    let found = state.directory.membership(parse::<MembershipId>(&id)?).await?;
-    let row = found.ok_or_else(|| Problem::not_found("live membership", &id))?;
-    let permit = state.access.authorize(&caller.op, api::ShowGroup, row.group).await?;
-    permit.finish(Outcome::DONE);
-    Ok(Json(row.into()))
+async fn show_membership(caller: Caller, Path(id): Path<String>) -> Result<Shown<MembershipRow>, Problem> {
+    let shown = membership(&caller, &id).await?;
+    caller.see(api::ShowGroup, parse(&shown.row().group)?).await?;
+    Ok(shown)
 }
 
 /// Take a person out of a group: open streams close at once; the answer is the signed receipt
 #[utoipa::path(post, path = "/memberships/{id}/end", tag = "membership", params(("id" = String, Path)), request_body = End, responses((status = 200, body = ReceiptRow)))]
 async fn end_membership(
-    Shared(state): Shared<State>,
     caller: Caller,
     Path(id): Path<String>,
     Body(body): Body<End>,
 ) -> Result<Json<ReceiptRow>, Problem> {
-    revoke_membership(&state, &caller, &id, body.reason()?).await.map(Json)
+    revoke_membership(&caller, &id, body.reason()?).await.map(Json)
 }

@@ -5,7 +5,7 @@
 use axum::{
     body::{Body, Bytes},
     extract::{Request, State as Shared},
-    http::{HeaderMap, HeaderValue, Method, StatusCode},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -37,6 +37,8 @@ struct Kept {
 #[derive(Serialize, Deserialize)]
 struct Answer {
     status: u16,
+    #[serde(default)]
+    etag: Option<String>,
     body: String,
 }
 
@@ -61,7 +63,8 @@ async fn keyed(state: &State, key: &HeaderValue, request: Request, next: Next) -
         .await
         .map_err(|_| Problem::new(ErrorKind::TooLarge, format!("a body has at most {BODY_BYTES_MAX} bytes")))?;
     let name = record_key(state, key, &parts.headers).await?;
-    let digest = sha256(&[parts.uri.path().as_bytes(), b"\0", &bytes].concat());
+    let expected = parts.headers.get(header::IF_MATCH).map(HeaderValue::as_bytes).unwrap_or_default();
+    let digest = sha256(&[parts.uri.path().as_bytes(), b"\0", expected, b"\0", &bytes].concat());
     if let Some(answer) = claim(state, &name, digest).await? {
         return Ok(answer);
     }
@@ -100,10 +103,12 @@ async fn claim(state: &State, name: &[u8], digest: Sha256Digest) -> Result<Optio
         }
         Some(answer) => {
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-            Ok(Some(
-                (status, [("content-type", "application/json"), ("idempotency-replayed", "true")], answer.body)
-                    .into_response(),
-            ))
+            let headers = [("content-type", "application/json"), ("idempotency-replayed", "true")];
+            let mut response = (status, headers, answer.body).into_response();
+            if let Some(etag) = answer.etag.and_then(|etag| HeaderValue::try_from(etag).ok()) {
+                response.headers_mut().insert(header::ETAG, etag);
+            }
+            Ok(Some(response))
         }
     }
 }
@@ -112,7 +117,8 @@ async fn keep(state: &State, name: Vec<u8>, digest: Sha256Digest, response: Resp
     let (parts, body) = response.into_parts();
     let bytes: Bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     let text = String::from_utf8(bytes.to_vec()).ok().filter(|_| !parts.status.is_server_error());
-    let answer = text.map(|body| Answer { status: parts.status.as_u16(), body });
+    let etag = parts.headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+    let answer = text.map(|body| Answer { status: parts.status.as_u16(), etag, body });
     let kept =
         answer.map(|answer| serde_json::to_vec(&Kept { request: digest, answer: Some(answer) }).unwrap_or_default());
     let written = state.store.write(Actor::System, move |txn| match &kept {

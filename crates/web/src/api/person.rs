@@ -1,11 +1,7 @@
 //! `/persons`: people, their attributes, and the erasure of them by two approvals.
 
 use access::{Erasure, Installation, action::api};
-use axum::{
-    Json,
-    extract::{Path, State as Shared},
-    http::StatusCode,
-};
+use axum::{Json, extract::Path, http::StatusCode};
 use base::{PersonId, Secret};
 use directory::{NewPerson, Person, PersonChange};
 use serde::{Deserialize, Serialize};
@@ -14,6 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Problem, State,
+    etag::Shown,
     extract::{Body, Caller, End, Page, PageQuery, PageRequest, parse},
     resolve,
 };
@@ -92,11 +89,7 @@ struct ChangedPerson {
 
 /// Enrol a person
 #[utoipa::path(post, path = "/persons", tag = "person", request_body = CreatePerson, responses((status = 201, body = PersonRow)))]
-async fn create(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Body(body): Body<CreatePerson>,
-) -> Result<(StatusCode, Json<PersonRow>), Problem> {
+async fn create(caller: Caller, Body(body): Body<CreatePerson>) -> Result<Shown<PersonRow>, Problem> {
     let new = NewPerson {
         username: parse(&body.username)?,
         display_name: parse(&body.name)?,
@@ -104,71 +97,61 @@ async fn create(
         handle: None,
         password: body.password.map(Secret::new),
     };
-    let permit = state.access.authorize(&caller.op, api::CreatePerson, Installation).await?;
-    let id = state.directory.create_person(permit, new).await?;
-    Ok((StatusCode::CREATED, Json(shown(&state, &caller, id).await?)))
+    let permit = caller.may(api::CreatePerson, Installation).await?;
+    let id = caller.state.directory.create_person(permit, new).await?;
+    row(&caller, id).await.map(Shown::made)
 }
 
 /// List people
 #[utoipa::path(get, path = "/persons", tag = "person", params(PageQuery), responses((status = 200, body = Page<PersonRow>)))]
-async fn list(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    page: PageRequest,
-) -> Result<Json<Page<PersonRow>>, Problem> {
-    let permit = state.access.authorize(&caller.op, api::ListPeople, Installation).await?;
-    let people = state.directory.list_people(permit, page.after_id()?, page.limit + 1).await?;
+async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<PersonRow>>, Problem> {
+    let permit = caller.may(api::ListPeople, Installation).await?;
+    let people = caller.state.directory.list_people(permit, page.after_id()?, page.limit + 1).await?;
     let rows = people.into_iter().map(PersonRow::from).collect();
     Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
 }
 
 /// Show one person
 #[utoipa::path(get, path = "/persons/{id}", tag = "person", params(("id" = String, Path)), responses((status = 200, body = PersonRow)))]
-async fn show(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<PersonRow>, Problem> {
-    let id = resolve::person(&state, &caller.op, &id).await?;
-    Ok(Json(shown(&state, &caller, id).await?))
+async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<PersonRow>, Problem> {
+    let id = resolve::person(&caller, &id).await?;
+    row(&caller, id).await
 }
 
 /// Change a person
 #[utoipa::path(patch, path = "/persons/{id}", tag = "person", params(("id" = String, Path)), request_body = ChangedPerson, responses((status = 200, body = PersonRow)))]
 async fn change(
-    Shared(state): Shared<State>,
     caller: Caller,
     Path(id): Path<String>,
     Body(body): Body<ChangedPerson>,
-) -> Result<Json<PersonRow>, Problem> {
-    let id = resolve::person(&state, &caller.op, &id).await?;
-    if body.name.is_some() || body.email.is_some() {
+) -> Result<Shown<PersonRow>, Problem> {
+    let id = resolve::person(&caller, &id).await?;
+    let attributes = body.name.is_some() || body.email.is_some();
+    if attributes && body.password.is_some() {
+        return Err(Problem::invalid("a password is set in a request of its own, so that each change is made whole"));
+    }
+    if attributes {
         let change = PersonChange {
             username: None,
             display_name: body.name.as_deref().map(parse).transpose()?,
             email: body.email.as_deref().map(parse).transpose()?,
         };
-        let permit = state.access.authorize(&caller.op, api::ChangePerson, id).await?;
-        state.directory.change_person(permit, change, None).await?;
+        let permit = caller.may_change(api::ChangePerson, id).await?;
+        caller.state.directory.change_person(permit, change, None).await?;
     }
     if let Some(password) = body.password {
-        let permit = state.access.authorize(&caller.op, api::SetPassword, id).await?;
-        state.directory.set_password(permit, &Secret::new(password), None).await?;
+        let permit = caller.may_change(api::SetPassword, id).await?;
+        caller.state.directory.set_password(permit, &Secret::new(password), None).await?;
     }
-    Ok(Json(shown(&state, &caller, id).await?))
+    row(&caller, id).await
 }
 
 /// Deactivate a person: everything that they have open is cut
 #[utoipa::path(post, path = "/persons/{id}/end", tag = "person", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
-async fn end(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Path(id): Path<String>,
-    Body(body): Body<End>,
-) -> Result<StatusCode, Problem> {
-    let id = resolve::person(&state, &caller.op, &id).await?;
-    let permit = state.access.authorize(&caller.op, api::DeactivatePerson, id).await?;
-    state.directory.set_active(permit, false, Some(body.reason()?)).await?;
+async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
+    let id = resolve::person(&caller, &id).await?;
+    let permit = caller.may_change(api::DeactivatePerson, id).await?;
+    caller.state.directory.set_active(permit, false, Some(body.reason()?)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -181,26 +164,22 @@ struct Erased {
 
 /// Approve the erasure of a person's attributes; the second approval, by another signed-in person, performs it
 #[utoipa::path(post, path = "/persons/{id}/erase", tag = "person", params(("id" = String, Path)), request_body = End, responses((status = 200, body = Erased)))]
-async fn erase(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Path(id): Path<String>,
-    Body(body): Body<End>,
-) -> Result<Json<Erased>, Problem> {
-    let person = resolve::person(&state, &caller.op, &id).await?;
+async fn erase(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<Json<Erased>, Problem> {
+    let person = resolve::person(&caller, &id).await?;
     let reason = body.reason()?;
-    let Some(asked) = state.directory.erasure_request(person).await? else {
-        let permit = state.access.authorize(&caller.op, api::RequestErasure, person).await?;
-        state.directory.request_erasure(&caller.op, permit, reason).await?;
+    let Some(asked) = caller.state.directory.erasure_request(person).await? else {
+        let permit = caller.may_change(api::RequestErasure, person).await?;
+        caller.state.directory.request_erasure(&caller.op, permit, reason).await?;
         return Ok(Json(Erased { state: "waiting" }));
     };
     let erasure = Erasure { person, requested_by: asked.requested_by };
-    let permit = state.access.authorize(&caller.op, api::ApproveErasure, erasure).await?;
-    state.directory.approve_erasure(&caller.op, permit, reason).await?;
+    let permit = caller.may_change(api::ApproveErasure, erasure).await?;
+    caller.state.directory.approve_erasure(&caller.op, permit, reason).await?;
     Ok(Json(Erased { state: "erased" }))
 }
 
-async fn shown(state: &State, caller: &Caller, id: PersonId) -> Result<PersonRow, Problem> {
-    let permit = state.access.authorize(&caller.op, api::ShowPerson, id).await?;
-    Ok(state.directory.show_person(permit).await?.into())
+async fn row(caller: &Caller, id: PersonId) -> Result<Shown<PersonRow>, Problem> {
+    let permit = caller.may(api::ShowPerson, id).await?;
+    let version = caller.version(id).await?;
+    Ok(Shown::of(version, caller.state.directory.show_person(permit).await?.into()))
 }

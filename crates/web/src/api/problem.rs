@@ -103,9 +103,23 @@ impl Problem {
                 tracing::warn!(error, "a request was refused because a part is not available");
                 Self::new(kind, format!("{error}; nothing was changed, try again"))
             }
-            _ => Self::new(kind, error.to_string()),
+            _ => Self::new(kind, chain(error)),
         }
     }
+}
+
+/// An error with what caused it, as far as each says more than the one before.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut told = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !told.contains(&more) {
+            told = format!("{told}: {more}");
+        }
+        source = cause.source();
+    }
+    told
 }
 
 impl From<Denied> for Problem {

@@ -1,6 +1,6 @@
 //! `/revocations`: access ends now, and the answer is the signed receipt that says when it had ended everywhere.
 
-use access::{GrantTarget, MembershipEdge, SessionTarget, action::api, receipt::Receipt, revoke};
+use access::{MembershipEdge, SessionTarget, action::api, receipt::Receipt, revoke};
 use axum::{
     Json,
     extract::{Path, State as Shared},
@@ -16,7 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Problem, State,
     extract::{Body, Caller, End, parse},
-    resolve,
+    grant, resolve,
 };
 
 pub(super) fn routes() -> OpenApiRouter<State> {
@@ -71,34 +71,26 @@ struct Revocation {
 
 /// Revoke a grant, a membership, a person or a session
 #[utoipa::path(post, path = "/revocations", tag = "revocation", request_body = Revocation, responses((status = 201, body = ReceiptRow)))]
-async fn create(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Body(body): Body<Revocation>,
-) -> Result<(StatusCode, Json<ReceiptRow>), Problem> {
+async fn create(caller: Caller, Body(body): Body<Revocation>) -> Result<(StatusCode, Json<ReceiptRow>), Problem> {
     let reason = End::of(body.reason).reason()?;
     let receipt = match body.what {
-        What::Grant => revoke_grant(&state, &caller, &body.id, reason).await?,
-        What::Membership => revoke_membership(&state, &caller, &body.id, reason).await?,
+        What::Grant => revoke_grant(&caller, &body.id, reason).await?,
+        What::Membership => revoke_membership(&caller, &body.id, reason).await?,
         What::Person => {
-            let person = resolve::person(&state, &caller.op, &body.id).await?;
-            let permit = state.access.authorize(&caller.op, api::RevokePerson, person).await?;
-            revoke::person(&state.access, permit, reason).await?.try_into()?
+            let person = resolve::person(&caller, &body.id).await?;
+            let permit = caller.may(api::RevokePerson, person).await?;
+            revoke::person(&caller.state.access, permit, reason).await?.try_into()?
         }
-        What::Session => revoke_session(&state, &caller, &body.id, reason).await?,
+        What::Session => revoke_session(&caller, &body.id, reason).await?,
     };
     Ok((StatusCode::CREATED, Json(receipt)))
 }
 
 /// Show a receipt
 #[utoipa::path(get, path = "/revocations/{id}", tag = "revocation", params(("id" = String, Path)), responses((status = 200, body = ReceiptRow)))]
-async fn show(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<ReceiptRow>, Problem> {
-    let permit = state.access.authorize(&caller.op, api::ListReceipts, access::Installation).await?;
-    let found = revoke::find(&state.access, parse::<ReceiptId>(&id)?).await?;
+async fn show(caller: Caller, Path(id): Path<String>) -> Result<Json<ReceiptRow>, Problem> {
+    let permit = caller.may(api::ListReceipts, access::Installation).await?;
+    let found = revoke::find(&caller.state.access, parse::<ReceiptId>(&id)?).await?;
     permit.finish(access::Outcome::DONE);
     let found = found.ok_or_else(|| Problem::not_found("receipt", &id))?;
     let receipt: Receipt = serde_json::from_slice(&found).map_err(|error| Problem::of(ErrorKind::Corrupt, &error))?;
@@ -124,41 +116,25 @@ async fn key(Shared(state): Shared<State>) -> Result<Json<Key>, Problem> {
 }
 
 /// Ends a grant.
-pub(super) async fn revoke_grant(
-    state: &State,
-    caller: &Caller,
-    id: &str,
-    reason: String,
-) -> Result<ReceiptRow, Problem> {
-    let grant = state.governance.grant(parse::<GrantId>(id)?).await?.grant;
-    let target = GrantTarget { grant: grant.id, dataset: grant.dataset };
-    let permit = state.access.authorize(&caller.op, api::EndGrant, target).await?;
-    revoke::grant(&state.access, permit, reason).await?.try_into()
+pub(super) async fn revoke_grant(caller: &Caller, id: &str, reason: String) -> Result<ReceiptRow, Problem> {
+    let target = grant::target(caller, parse::<GrantId>(id)?).await?;
+    let permit = caller.may_change(api::EndGrant, target).await?;
+    revoke::grant(&caller.state.access, permit, reason).await?.try_into()
 }
 
 /// Ends a membership.
-pub(super) async fn revoke_membership(
-    state: &State,
-    caller: &Caller,
-    id: &str,
-    reason: String,
-) -> Result<ReceiptRow, Problem> {
-    let membership = state.directory.membership(parse(id)?).await?;
+pub(super) async fn revoke_membership(caller: &Caller, id: &str, reason: String) -> Result<ReceiptRow, Problem> {
+    let membership = caller.state.directory.membership(parse(id)?).await?;
     let membership = membership.ok_or_else(|| Problem::not_found("membership", id))?;
     let edge = MembershipEdge { member: membership.member, group: membership.group };
-    let permit = state.access.authorize(&caller.op, api::RemoveMember, edge).await?;
-    revoke::membership(&state.access, permit, reason).await?.try_into()
+    let permit = caller.may_change(api::RemoveMember, edge).await?;
+    revoke::membership(&caller.state.access, permit, reason).await?.try_into()
 }
 
 /// Cuts a session.
-pub(super) async fn revoke_session(
-    state: &State,
-    caller: &Caller,
-    id: &str,
-    reason: String,
-) -> Result<ReceiptRow, Problem> {
+pub(super) async fn revoke_session(caller: &Caller, id: &str, reason: String) -> Result<ReceiptRow, Problem> {
     let session = parse::<SessionId>(id)?;
-    let person = state.access.sessions().find(session).await?.and_then(|row| row.person);
-    let permit = state.access.authorize(&caller.op, api::EndSession, SessionTarget { session, person }).await?;
-    revoke::session(&state.access, permit, reason).await?.try_into()
+    let person = caller.state.access.sessions().find(session).await?.and_then(|row| row.person);
+    let permit = caller.may_change(api::EndSession, SessionTarget { session, person }).await?;
+    revoke::session(&caller.state.access, permit, reason).await?.try_into()
 }

@@ -1,16 +1,12 @@
 //! `/roles`: what sessions are made from, and who may.
 
 use access::{
-    Carry, Installation, Outcome,
+    Carry, Installation,
     action::api,
     documents,
     roles::{Management, NewRole, RolePolicy, RoleView},
 };
-use axum::{
-    Json,
-    extract::{Path, State as Shared},
-    http::StatusCode,
-};
+use axum::{Json, extract::Path, http::StatusCode};
 use base::RoleId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,6 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Problem, State,
+    etag::Shown,
     extract::{Body, Caller, End, Page, PageQuery, PageRequest},
     resolve,
 };
@@ -128,11 +125,7 @@ fn role_policies(policies: &[Value]) -> Vec<RolePolicy> {
 
 /// Make a tool role
 #[utoipa::path(post, path = "/roles", tag = "role", request_body = CreateRole, responses((status = 201, body = RoleRow)))]
-async fn create(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Body(body): Body<CreateRole>,
-) -> Result<(StatusCode, Json<RoleRow>), Problem> {
+async fn create(caller: Caller, Body(body): Body<CreateRole>) -> Result<Shown<RoleRow>, Problem> {
     let carry = match body.carries.as_deref() {
         None | Some("entitling") => Carry::Entitling,
         Some("all") => Carry::All,
@@ -143,76 +136,71 @@ async fn create(
         policies => role_policies(policies),
     };
     let new = NewRole {
-        account: state.about.account,
+        account: caller.state.about.account,
         name: body.name,
         carry,
         session_secs_max: body.max_session_secs.unwrap_or(SESSION_SECS_DEFAULT),
         policies,
-        groups: resolve::groups(&state, &caller.op, &body.groups).await?,
+        groups: resolve::groups(&caller, &body.groups).await?,
         client: match body.client.as_deref().unwrap_or(CLIENT_DEFAULT) {
             "any" => None,
-            client => Some(resolve::client(&state, &caller.op, client).await?),
+            client => Some(resolve::client(&caller, client).await?),
         },
         management: Management::No,
     };
-    let permit = state.access.authorize(&caller.op, api::CreateRole, Installation).await?;
-    let role = state.access.create_role(permit, new).await?;
-    Ok((StatusCode::CREATED, Json(view(&state, role.id)?.into())))
+    let permit = caller.may(api::CreateRole, Installation).await?;
+    let role = caller.state.access.create_role(permit, new).await?;
+    row(&caller, role.id).await.map(Shown::made)
 }
 
 /// List roles
 #[utoipa::path(get, path = "/roles", tag = "role", params(PageQuery), responses((status = 200, body = Page<RoleRow>)))]
-async fn list(Shared(state): Shared<State>, caller: Caller, page: PageRequest) -> Result<Json<Page<RoleRow>>, Problem> {
-    let permit = state.access.authorize(&caller.op, api::ListRoles, Installation).await?;
-    let roles = state.access.list_roles(permit, page.after_id()?, page.limit + 1);
+async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<RoleRow>>, Problem> {
+    let permit = caller.may(api::ListRoles, Installation).await?;
+    let roles = caller.state.access.list_roles(permit, page.after_id()?, page.limit + 1);
     let rows = roles.into_iter().map(RoleRow::from).collect();
     Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
 }
 
 /// List the tool roles that the caller may assume
 #[utoipa::path(get, path = "/roles/mine", tag = "role", responses((status = 200, body = Page<RoleRow>)))]
-async fn mine(Shared(state): Shared<State>, caller: Caller) -> Json<Page<RoleRow>> {
-    let roles = caller.session.actor().person().map(|person| state.access.roles_of(person)).unwrap_or_default();
+async fn mine(caller: Caller) -> Json<Page<RoleRow>> {
+    let roles = caller.session.actor().person().map(|person| caller.state.access.roles_of(person)).unwrap_or_default();
     Json(Page { items: roles.into_iter().map(RoleRow::from).collect(), next_page_token: None })
 }
 
 /// Show one role
 #[utoipa::path(get, path = "/roles/{id}", tag = "role", params(("id" = String, Path)), responses((status = 200, body = RoleRow)))]
-async fn show(Shared(state): Shared<State>, caller: Caller, Path(id): Path<String>) -> Result<Json<RoleRow>, Problem> {
-    let role = resolve::role(&state, &id)?;
-    let permit = state.access.authorize(&caller.op, api::ShowRole, role).await?;
-    permit.finish(Outcome::DONE);
-    Ok(Json(view(&state, role)?.into()))
+async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<RoleRow>, Problem> {
+    let role = resolve::role(&caller, &id).await?;
+    caller.see(api::ShowRole, role).await?;
+    row(&caller, role).await
 }
 
 /// Change a role
 #[utoipa::path(patch, path = "/roles/{id}", tag = "role", params(("id" = String, Path)), request_body = ChangedRole, responses((status = 200, body = RoleRow)))]
 async fn change(
-    Shared(state): Shared<State>,
     caller: Caller,
     Path(id): Path<String>,
     Body(body): Body<ChangedRole>,
-) -> Result<Json<RoleRow>, Problem> {
-    let role = resolve::role(&state, &id)?;
-    let permit = state.access.authorize(&caller.op, api::ChangeRole, role).await?;
-    state.access.change_role(permit, body.policies.as_deref().map(role_policies), body.max_session_secs).await?;
-    Ok(Json(view(&state, role)?.into()))
+) -> Result<Shown<RoleRow>, Problem> {
+    let role = resolve::role(&caller, &id).await?;
+    let permit = caller.may_change(api::ChangeRole, role).await?;
+    caller.state.access.change_role(permit, body.policies.as_deref().map(role_policies), body.max_session_secs).await?;
+    row(&caller, role).await
 }
 
 /// End a role: its sessions stop working at once
 #[utoipa::path(post, path = "/roles/{id}/end", tag = "role", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
-async fn end(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Path(id): Path<String>,
-    Body(body): Body<End>,
-) -> Result<StatusCode, Problem> {
-    let permit = state.access.authorize(&caller.op, api::EndRole, resolve::role(&state, &id)?).await?;
-    state.access.end_role(permit, body.reason()?).await?;
+async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
+    let permit = caller.may_change(api::EndRole, resolve::role(&caller, &id).await?).await?;
+    caller.state.access.end_role(permit, body.reason()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn view(state: &State, id: RoleId) -> Result<RoleView, Problem> {
-    let role = state.access.role(id).ok_or_else(|| Problem::not_found("role", &id.to_string()))?;
-    Ok(state.access.viewed(role))
+async fn row(caller: &Caller, id: RoleId) -> Result<Shown<RoleRow>, Problem> {
+    let version = caller.version(id).await?;
+    let access = &caller.state.access;
+    let role = access.role(id).ok_or_else(|| Problem::not_found("role", &id.to_string()))?;
+    Ok(Shown::of(version, access.viewed(role).into()))
 }

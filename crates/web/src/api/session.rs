@@ -1,6 +1,6 @@
 //! Management sessions: an ID token of the command line's client becomes a session of a management role; live sessions are listed and cut.
 
-use access::{Installation, Outcome, SessionTarget, action::api, assume, sessions::SessionRow as Row};
+use access::{Installation, Outcome, Session, SessionTarget, action::api, assume, sessions::SessionRow as Row};
 use axum::{
     Json,
     extract::{Path, State as Shared},
@@ -13,6 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Problem, State,
+    etag::Shown,
     extract::{Body, Caller, End, Page, PageQuery, PageRequest, anonymous, parse},
     revocation::{ReceiptRow, revoke_session},
 };
@@ -41,7 +42,7 @@ struct Opened {
     expires: String,
     /// The session's ARN.
     arn: String,
-    /// The handle of who signed in.
+    /// The user name of who signed in.
     username: String,
     /// URL of the AWS edge.
     aws: String,
@@ -65,11 +66,20 @@ async fn open(
         token: issued.session_token.expose().clone(),
         expires: issued.session.expires.to_string(),
         arn: issued.session.arn.to_string(),
-        username: issued.session.source_identity.to_string(),
+        username: username(&state, &issued.session).await?,
         aws: state.about.aws.clone(),
         region: state.about.region.to_string(),
     };
     Ok((StatusCode::CREATED, Json(opened)))
+}
+
+/// The user name of who signed in; a machine has none, and is called by its source identity.
+async fn username(state: &State, session: &Session) -> Result<String, Problem> {
+    let personal = match session.person {
+        Some(person) => state.directory.personal_of(person).await?,
+        None => None,
+    };
+    Ok(personal.map_or_else(|| session.source_identity.to_string(), |it| it.username.as_str().to_owned()))
 }
 
 /// A live session.
@@ -107,13 +117,9 @@ impl From<Row> for SessionRow {
 
 /// List live sessions
 #[utoipa::path(get, path = "/sessions", tag = "session", params(PageQuery), responses((status = 200, body = Page<SessionRow>)))]
-async fn list(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    page: PageRequest,
-) -> Result<Json<Page<SessionRow>>, Problem> {
-    let permit = state.access.authorize(&caller.op, api::ListSessions, Installation).await?;
-    let rows = state.access.sessions().live(None, page.after_id()?, page.limit + 1).await?;
+async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<SessionRow>>, Problem> {
+    let permit = caller.may(api::ListSessions, Installation).await?;
+    let rows = caller.state.access.sessions().live(None, page.after_id()?, page.limit + 1).await?;
     permit.finish(Outcome::DONE);
     let rows = rows.into_iter().map(SessionRow::from).collect();
     Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
@@ -121,26 +127,17 @@ async fn list(
 
 /// Show one live session
 #[utoipa::path(get, path = "/sessions/{id}", tag = "session", params(("id" = String, Path)), responses((status = 200, body = SessionRow)))]
-async fn show(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<SessionRow>, Problem> {
+async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<SessionRow>, Problem> {
     let session = parse::<SessionId>(&id)?;
-    let found = state.access.sessions().find(session).await?;
-    let person = found.as_ref().and_then(|row| row.person);
-    let permit = state.access.authorize(&caller.op, api::ShowSession, SessionTarget { session, person }).await?;
-    permit.finish(Outcome::DONE);
-    found.map(|row| Json(row.into())).ok_or_else(|| Problem::not_found("live session", &id))
+    let found = caller.state.access.sessions().find(session).await?;
+    let target = SessionTarget { session, person: found.as_ref().and_then(|row| row.person) };
+    caller.see(api::ShowSession, target).await?;
+    let row = found.ok_or_else(|| Problem::not_found("live session", &id))?;
+    Ok(Shown::of(caller.version(target).await?, row.into()))
 }
 
 /// Cut one session: its open streams close at once; the answer is the signed receipt
 #[utoipa::path(post, path = "/sessions/{id}/end", tag = "session", params(("id" = String, Path)), request_body = End, responses((status = 200, body = ReceiptRow)))]
-async fn end(
-    Shared(state): Shared<State>,
-    caller: Caller,
-    Path(id): Path<String>,
-    Body(body): Body<End>,
-) -> Result<Json<ReceiptRow>, Problem> {
-    revoke_session(&state, &caller, &id, body.reason()?).await.map(Json)
+async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<Json<ReceiptRow>, Problem> {
+    revoke_session(&caller, &id, body.reason()?).await.map(Json)
 }

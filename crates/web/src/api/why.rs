@@ -1,10 +1,7 @@
 //! `/why`: why somebody may or may not do something, and why a recorded decision was made.
 
 use access::{Member, Outcome, action::api};
-use axum::{
-    Json,
-    extract::{Query, State as Shared},
-};
+use axum::{Json, extract::Query};
 use base::{DecisionId, Timestamp};
 use evidence::{Story, ask};
 use serde::Deserialize;
@@ -48,19 +45,19 @@ const ACTION_DEFAULT: &str = "s3:GetObject";
 
 /// Why was it allowed or refused, and would it be now
 #[utoipa::path(get, path = "/why", tag = "why", params(Asked), responses((status = 200, body = Object, description = "A sentence, the verdict with its reasons, the chain of facts behind it, and the place in the ledger")))]
-async fn why(Shared(state): Shared<State>, caller: Caller, Query(asked): Query<Asked>) -> Result<Json<Value>, Problem> {
+async fn why(caller: Caller, Query(asked): Query<Asked>) -> Result<Json<Value>, Problem> {
     let story = match (asked.decision, asked.person, asked.resource) {
-        (Some(decision), None, None) => of_decision(&state, &caller, &decision).await?,
+        (Some(decision), None, None) => of_decision(&caller, &decision).await?,
         (None, Some(person), Some(resource)) => {
-            let person = resolve::person(&state, &caller.op, &person).await?;
+            let person = resolve::person(&caller, &person).await?;
             let question = ask::Question {
                 member: Member::Person(person),
                 action: asked.action.unwrap_or_else(|| ACTION_DEFAULT.to_owned()),
                 resource: ask::resource(&resource).map_err(|error| Problem::invalid(error.to_string()))?,
                 at: asked.at.as_deref().map(time).transpose()?,
             };
-            let permit = state.access.authorize(&caller.op, api::Why, person).await?;
-            let story = ask::of_question(&state.access, state.names.as_ref(), question).await?;
+            let permit = caller.may(api::Why, person).await?;
+            let story = ask::of_question(&caller.state.access, caller.state.names.as_ref(), question).await?;
             permit.finish(Outcome::DONE);
             story
         }
@@ -70,10 +67,10 @@ async fn why(Shared(state): Shared<State>, caller: Caller, Query(asked): Query<A
     Ok(Json(value))
 }
 
-async fn of_decision(state: &State, caller: &Caller, decision: &str) -> Result<Story, Problem> {
+async fn of_decision(caller: &Caller, decision: &str) -> Result<Story, Problem> {
     let decision = parse::<DecisionId>(decision)?;
-    let permit = state.access.authorize(&caller.op, api::ShowDecision, decision).await?;
-    let story = ask::of_decision(&state.access, state.names.as_ref(), decision).await?;
+    let permit = caller.may(api::ShowDecision, decision).await?;
+    let story = ask::of_decision(&caller.state.access, caller.state.names.as_ref(), decision).await?;
     permit.finish(Outcome::DONE);
     Ok(story)
 }
