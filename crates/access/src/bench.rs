@@ -6,7 +6,7 @@ use base::{
     AccountId, Clock, DatasetId, Effects, EntitlementId, Entropy, GrantId, GroupId, MembershipId, PersonId, Region,
     RoleId, SessionId, Timestamp,
 };
-use policy::{Document, DocumentKind};
+use policy::{Compiled, Document, DocumentKind};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use crate::facts::{
     Place, Role, Scope,
 };
 use crate::gate::{self, Ask, Scene};
-use crate::index::{Documents, Loaded, MemoryReport, World};
+use crate::index::{Documents, MemoryReport, World};
 use crate::permit::{AuditClass, EvaluationFault};
 use crate::session::{AuthPosition, SessionKind, role_unique_id, session_arn};
 use crate::{AccessKeyId, Carry, Edge, Member, Object, OpContext, ResourceRef, Session, SessionName};
@@ -47,7 +47,7 @@ impl Entropy for Still {
 
 struct DataAccess(crypto::Sha256Digest, Arc<str>);
 impl Documents for DataAccess {
-    fn compiled(&self, digest: &crypto::Sha256Digest, kind: DocumentKind) -> Result<Loaded, EvaluationFault> {
+    fn compiled(&self, digest: &crypto::Sha256Digest, kind: DocumentKind) -> Result<Arc<Compiled>, EvaluationFault> {
         if *digest != self.0 {
             return Err(EvaluationFault::DocumentMissing);
         }
@@ -122,9 +122,7 @@ pub fn bench_world(grants: usize, groups_per_person: usize) -> Option<BenchWorld
     let everyone = GroupId::from_uuid(id(1, usize::MAX));
     let entitlement = EntitlementId::from_uuid(id(6, 1));
     world.entitle(&Entitlement { id: entitlement, group: everyone, role: role_id, client: None });
-    for n in 0..datasets {
-        world.location_put(location(account, n, everyone), &documents);
-    }
+    world.locations_put((0..datasets).map(|n| location(account, n, everyone)).collect(), &documents);
     let mut by_group: Vec<Vec<usize>> = vec![Vec::new(); groups];
     let mut plain = Plain { grants: vec![Vec::new(); datasets], ..Plain::default() };
     let mut rows = Vec::with_capacity(grants);

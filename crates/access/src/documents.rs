@@ -11,7 +11,7 @@ use store::{ReadTxn, Store, WriteTxn};
 
 use crate::Error;
 use crate::facts::NamedDocument;
-use crate::index::{Documents, Loaded};
+use crate::index::Documents;
 use crate::permit::EvaluationFault;
 
 /// The usual data actions on `*`: a tool role needs nothing else, so that an owner handles grants alone.
@@ -104,24 +104,23 @@ pub fn put_managed(txn: &mut WriteTxn<'_>, name: &str) -> Result<NamedDocument, 
 }
 
 /// Compiles canonical bytes; their digest must be the one asked for.
-pub(crate) fn compile(bytes: &[u8], digest: &Sha256Digest, kind: DocumentKind) -> Result<Loaded, EvaluationFault> {
+pub(crate) fn compile(
+    bytes: &[u8],
+    digest: &Sha256Digest,
+    kind: DocumentKind,
+) -> Result<Arc<Compiled>, EvaluationFault> {
     if sha256(bytes) != *digest {
         return Err(EvaluationFault::DocumentMissing);
     }
     let document = Document::parse_bytes(bytes, kind).map_err(|_| EvaluationFault::DocumentMalformed)?;
-    Ok(loaded(&document))
-}
-
-fn loaded(document: &Document) -> Loaded {
-    let reads_groups = document.canonical().to_ascii_lowercase().contains("galen:groups");
-    Loaded { compiled: Arc::new(Compiled::new(document)), reads_groups }
+    Ok(document.compile())
 }
 
 /// Documents of one snapshot, for loading and replay.
 pub(crate) struct FromTxn<'a, 'b>(pub(crate) &'a ReadTxn<'b>);
 
 impl Documents for FromTxn<'_, '_> {
-    fn compiled(&self, digest: &Sha256Digest, kind: DocumentKind) -> Result<Loaded, EvaluationFault> {
+    fn compiled(&self, digest: &Sha256Digest, kind: DocumentKind) -> Result<Arc<Compiled>, EvaluationFault> {
         let bytes = self.0.document_get(*digest).ok().flatten().ok_or(EvaluationFault::DocumentMissing)?;
         compile(&bytes, digest, kind)
     }
@@ -131,35 +130,35 @@ impl Documents for FromTxn<'_, '_> {
 pub(crate) struct Loading<'a, 'b>(pub(crate) FromTxn<'a, 'b>, pub(crate) &'a Library);
 
 impl Documents for Loading<'_, '_> {
-    fn compiled(&self, digest: &Sha256Digest, kind: DocumentKind) -> Result<Loaded, EvaluationFault> {
-        if let Some(loaded) = self.1.cached(digest, kind) {
-            return Ok(loaded);
+    fn compiled(&self, digest: &Sha256Digest, kind: DocumentKind) -> Result<Arc<Compiled>, EvaluationFault> {
+        if let Some(compiled) = self.1.cached(digest, kind) {
+            return Ok(compiled);
         }
-        let loaded = self.0.compiled(digest, kind)?;
-        self.1.keep(*digest, kind, &loaded);
-        Ok(loaded)
+        let compiled = self.0.compiled(digest, kind)?;
+        self.1.keep(*digest, kind, &compiled);
+        Ok(compiled)
     }
 }
 
 /// The documents of this process.
 #[derive(Default)]
 pub(crate) struct Library {
-    cache: RwLock<HashMap<(Sha256Digest, DocumentKind), Loaded>>,
+    cache: RwLock<HashMap<(Sha256Digest, DocumentKind), Arc<Compiled>>>,
     given: RwLock<HashMap<(Sha256Digest, DocumentKind), Given>>,
     wanted: Mutex<HashSet<(Sha256Digest, DocumentKind)>>,
 }
 
 impl Library {
-    fn cached(&self, digest: &Sha256Digest, kind: DocumentKind) -> Option<Loaded> {
+    fn cached(&self, digest: &Sha256Digest, kind: DocumentKind) -> Option<Arc<Compiled>> {
         self.cache.read().unwrap_or_else(PoisonError::into_inner).get(&(*digest, kind)).cloned()
     }
 
-    fn keep(&self, digest: Sha256Digest, kind: DocumentKind, loaded: &Loaded) {
+    fn keep(&self, digest: Sha256Digest, kind: DocumentKind, compiled: &Arc<Compiled>) {
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= CACHE_MAX {
             cache.clear();
         }
-        cache.insert((digest, kind), loaded.clone());
+        cache.insert((digest, kind), compiled.clone());
     }
 
     /// A document that came with the request: its canonical text, which a decision that cites it stores first.
@@ -170,7 +169,7 @@ impl Library {
         }
         let document = Document::parse(text, kind).map_err(|_| EvaluationFault::DocumentMalformed)?;
         let canonical: Arc<str> = document.canonical().into();
-        let given = Given { digest: sha256(canonical.as_bytes()), loaded: loaded(&document), canonical };
+        let given = Given { digest: sha256(canonical.as_bytes()), compiled: document.compile(), canonical };
         let mut cache = self.given.write().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= CACHE_MAX {
             cache.clear();
@@ -185,13 +184,13 @@ impl Library {
 pub(crate) struct Given {
     pub(crate) digest: Sha256Digest,
     pub(crate) canonical: Arc<str>,
-    pub(crate) loaded: Loaded,
+    pub(crate) compiled: Arc<Compiled>,
 }
 
 impl Documents for Library {
     /// From memory alone: the commit hook asks too, and it must not call the store. What is not there is noted, so that
     /// [`Library::fetch`] brings it; until then every evaluation that needs it is a deny.
-    fn compiled(&self, digest: &Sha256Digest, kind: DocumentKind) -> Result<Loaded, EvaluationFault> {
+    fn compiled(&self, digest: &Sha256Digest, kind: DocumentKind) -> Result<Arc<Compiled>, EvaluationFault> {
         self.cached(digest, kind).ok_or_else(|| {
             self.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert((*digest, kind));
             EvaluationFault::DocumentMissing
@@ -213,13 +212,13 @@ impl Library {
             let get = |(digest, kind): &(Sha256Digest, DocumentKind)| {
                 // Bytes that do not match their digest are as good as none: the evaluation denies.
                 let bytes = txn.document_get(*digest).ok().flatten()?;
-                compile(&bytes, digest, *kind).ok().map(|loaded| (*digest, *kind, loaded))
+                compile(&bytes, digest, *kind).ok().map(|compiled| (*digest, *kind, compiled))
             };
             Ok::<_, store::Error>(asked.iter().filter_map(get).collect::<Vec<_>>())
         });
         let found = found.await?;
-        for (digest, kind, loaded) in &found {
-            self.keep(*digest, *kind, loaded);
+        for (digest, kind, compiled) in &found {
+            self.keep(*digest, *kind, compiled);
         }
         let mut left = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
         for key in &wanted {
@@ -231,6 +230,6 @@ impl Library {
     /// Keeps a document that was just checked, so that the commit which cites it finds it in memory.
     pub(crate) fn prepare(&self, document: &Document) {
         let digest = sha256(document.canonical().as_bytes());
-        self.keep(digest, document.kind(), &loaded(document));
+        self.keep(digest, document.kind(), &document.compile());
     }
 }

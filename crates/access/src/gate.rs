@@ -61,7 +61,8 @@ pub(crate) struct Verdict {
     pub(crate) documents: Vec<DocumentRef>,
     pub(crate) obligations: Obligations,
     pub(crate) location: Option<Arc<DatasetLocation>>,
-    pub(crate) context: Context,
+    /// What the documents could read of the request; `None` where nothing was evaluated.
+    pub(crate) context: Option<Context>,
     /// Canonical texts of documents that are not in the store yet (session policies, a compiled trust).
     pub(crate) texts: Vec<(crypto::Sha256Digest, Arc<str>)>,
     /// Microseconds of the newest fact that the world held.
@@ -204,10 +205,17 @@ impl<'a> Side<'a> {
         Self {
             identity: &subject.role.policies,
             boundary: subject.role.boundary.as_deref(),
-            session: scene.session_policies.iter().map(|given| Arc::clone(&given.loaded.compiled)).collect(),
+            session: scene.session_policies.iter().map(|given| Arc::clone(&given.compiled)).collect(),
             scps: subject.guardrail.map_or(&[], |guardrail| &guardrail.levels),
-            resource: location.and_then(|state| state.policy.as_ref()).map(|policy| &*policy.compiled),
+            resource: location.and_then(|state| state.policy.as_deref()),
         }
+    }
+
+    /// Every document of the evaluation.
+    fn documents(&self) -> impl Iterator<Item = &Compiled> {
+        let lists =
+            std::iter::once(self.identity).chain([&self.session[..]]).chain(self.scps.iter().map(|level| &level[..]));
+        lists.flatten().map(|document| &**document).chain(self.boundary).chain(self.resource)
     }
 
     fn inputs(&self) -> Inputs<'_> {

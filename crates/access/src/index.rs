@@ -65,7 +65,6 @@ pub(crate) struct RoleState {
     pub(crate) role: Arc<Role>,
     pub(crate) policies: Vec<Arc<Compiled>>,
     pub(crate) boundary: Option<Arc<Compiled>>,
-    pub(crate) reads_groups: bool,
     /// Set when a document is missing or malformed: every evaluation of the role is then a deny.
     pub(crate) fault: Option<EvaluationFault>,
 }
@@ -74,7 +73,7 @@ pub(crate) struct RoleState {
 #[derive(Debug)]
 pub(crate) struct LocationState {
     pub(crate) location: Arc<DatasetLocation>,
-    pub(crate) policy: Option<Loaded>,
+    pub(crate) policy: Option<Arc<Compiled>>,
     pub(crate) fault: Option<EvaluationFault>,
 }
 
@@ -83,22 +82,13 @@ pub(crate) struct LocationState {
 pub(crate) struct GuardrailState {
     pub(crate) guardrail: Arc<Guardrail>,
     pub(crate) levels: Vec<Vec<Arc<Compiled>>>,
-    pub(crate) reads_groups: bool,
     pub(crate) fault: Option<EvaluationFault>,
-}
-
-/// A document ready for evaluation.
-#[derive(Clone, Debug)]
-pub(crate) struct Loaded {
-    pub(crate) compiled: Arc<Compiled>,
-    /// Whether it reads `galen:Groups`, which costs a value per group and is made only when it is read.
-    pub(crate) reads_groups: bool,
 }
 
 /// Brings a document by digest; the digest of the bytes is checked.
 pub(crate) trait Documents {
     /// The compiled document, or why there is none.
-    fn compiled(&self, digest: &Sha256Digest, kind: DocumentKind) -> Result<Loaded, EvaluationFault>;
+    fn compiled(&self, digest: &Sha256Digest, kind: DocumentKind) -> Result<Arc<Compiled>, EvaluationFault>;
 }
 
 /// Everything that decisions read, at one position of the store. Cloning it costs the delta.
@@ -260,8 +250,7 @@ impl World {
 
     /// The dataset of `bucket/key` and the prefix of its place.
     pub(crate) fn locate(&self, bucket: &str, key: &str) -> Option<(&Arc<LocationState>, &str)> {
-        let (dataset, prefix) = self.buckets.get(bucket)?.find(key)?;
-        self.locations.get(&dataset).map(|state| (state, prefix))
+        self.buckets.get(bucket)?.find(key)
     }
 
     /// The places of a bucket, sorted by prefix.

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::Store;
 
 pub use change::ChangeRecorder;
-pub(crate) use entry::{SEALED_ELSEWHERE, code};
+pub(crate) use entry::{Acting, Personal, SEALED_ELSEWHERE, code};
 pub(crate) use log::Log;
 
 use crate::action::{Class, sts};

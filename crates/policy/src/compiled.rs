@@ -1,6 +1,6 @@
 //! A document in its fast form: what evaluation reads. Made once, shared by `Arc`, never changed.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     arn::{ArnMatch, ArnPattern, SplitArn},
@@ -9,7 +9,7 @@ use crate::{
     document::{
         Document, DocumentKind, PrincipalElement, PrincipalEntry, Selector, Statement, StatementEffect, Version,
     },
-    pattern::{Dialect, Pattern},
+    pattern::{self, Dialect, Pattern},
     principal::{self, Binding, Entry, Principal},
     request::Request,
 };
@@ -19,6 +19,8 @@ use crate::{
 pub struct Compiled {
     kind: DocumentKind,
     pub(crate) statements: Box<[CompiledStatement]>,
+    /// The context keys that an evaluation can read, in lower case, sorted.
+    keys: Box<[Box<str>]>,
 }
 
 #[derive(Clone, Debug)]
@@ -75,7 +77,9 @@ impl Compiled {
     /// was deleted and made again does not inherit the grant. `unique_id` answers for an ARN; `None` leaves the entry unbound.
     pub fn bound(document: &Document, unique_id: impl Fn(&str) -> Option<Arc<str>>) -> Self {
         let compile = |s: &Statement| CompiledStatement::new(s, document.kind(), document.version(), &unique_id);
-        Self { kind: document.kind(), statements: document.statements().iter().map(compile).collect() }
+        let statements = document.statements().iter().map(compile).collect();
+        let keys: BTreeSet<Box<str>> = document.statements().iter().flat_map(keys).collect();
+        Self { kind: document.kind(), statements, keys: keys.into_iter().collect() }
     }
 
     /// Where the document is attached.
@@ -87,6 +91,26 @@ impl Compiled {
     pub fn statement_count(&self) -> usize {
         self.statements.len()
     }
+
+    /// Whether an evaluation can read the context key `key` (in lower case), in a condition or as a variable. A key that no document
+    /// reads changes no answer.
+    pub fn reads(&self, key: &str) -> bool {
+        self.keys.binary_search_by(|own| (**own).cmp(key)).is_ok()
+    }
+
+    /// Whether an evaluation can read any context key.
+    pub fn reads_any(&self) -> bool {
+        !self.keys.is_empty()
+    }
+}
+
+/// The context keys of a statement: of its conditions, and of the variables in its values. In a version without variables that is
+/// more than is read, never less.
+fn keys(statement: &Statement) -> impl Iterator<Item = Box<str>> {
+    let resources = statement.resource.iter().flat_map(|selector| &selector.values);
+    let texts = resources.chain(statement.conditions.iter().flat_map(|condition| &condition.values));
+    let variables = texts.flat_map(|text| pattern::variables(text));
+    statement.conditions.iter().map(|condition| condition.key.to_lowercase().into()).chain(variables)
 }
 
 impl Document {

@@ -70,9 +70,6 @@ impl Values {
 }
 
 impl Context {
-    /// Keys for which room is made at once: a request to the gate has about thirty.
-    const KEYS_USUAL: usize = 48;
-
     /// A context without keys.
     pub fn new() -> Self {
         Self::default()
@@ -91,9 +88,6 @@ impl Context {
     }
 
     fn put(&mut self, key: &str, values: Values) -> bool {
-        if self.values.capacity() == 0 {
-            self.values.reserve(Self::KEYS_USUAL);
-        }
         self.values.insert(key.to_lowercase().into_boxed_str(), values).is_some()
     }
 
@@ -109,6 +103,11 @@ impl Context {
     pub fn with_all(mut self, key: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.insert_all(key, values);
         self
+    }
+
+    /// Takes over the keys of `other`; a key in both has the value of `other`.
+    pub fn extend(&mut self, other: Self) {
+        self.values.extend(other.values);
     }
 
     /// Removes `key`; says whether it had been set.

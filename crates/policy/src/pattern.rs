@@ -138,6 +138,15 @@ fn resolve<'a>(parts: &'a [Part], context: &'a Context) -> Option<Vec<Piece<&'a 
     parts.iter().map(one).collect()
 }
 
+/// The keys of the variables in `text`, in lower case.
+pub(crate) fn variables(text: &str) -> impl Iterator<Item = Box<str>> {
+    let parts = parts(text, Dialect { wildcards: false, variables: true });
+    parts.into_iter().filter_map(|part| match part {
+        Part::Variable { key, .. } => Some(key),
+        Part::Fixed(_) => None,
+    })
+}
+
 /// Splits `text` into literal text, wildcards and variables.
 ///
 /// `${*}`, `${?}` and `${$}` are the literal characters; `${key}` and `${key, 'default'}` are variables; a `${` without `}` is literal.

@@ -73,6 +73,36 @@ fn agrees_with_the_reference() {
     }
 }
 
+/// Every document of a question, compiled.
+fn compiled(node: &Value) -> Vec<std::sync::Arc<policy::Compiled>> {
+    match node {
+        Value::Object(members) if members.contains_key("Statement") => {
+            let kind = policy::DocumentKind::guess(&node.to_string()).unwrap();
+            policy::Document::from_value(node, kind).iter().map(policy::Document::compile).collect()
+        }
+        Value::Object(members) => members.values().flat_map(compiled).collect(),
+        Value::Array(items) => items.iter().flat_map(compiled).collect(),
+        _ => vec![],
+    }
+}
+
+/// The gate makes only those keys that a document says it reads.
+#[test]
+fn a_key_that_no_document_reads_changes_no_answer() {
+    let (mut left_out, mut kept) = (0, 0);
+    for case in cases(SEEDS[0], 1, 1_000) {
+        let documents = compiled(&case.question);
+        let mut question = case.question.clone();
+        question["request"]["context"].as_object_mut().unwrap().retain(|key, _| {
+            let read = documents.iter().any(|document| document.reads(&key.to_lowercase()));
+            *(if read { &mut kept } else { &mut left_out }) += 1;
+            read
+        });
+        assert_eq!(ours(&question), ours(&case.question), "{}", case.question);
+    }
+    assert!(left_out > 500 && kept > 500, "{left_out} {kept}");
+}
+
 #[test]
 fn random_questions_are_not_all_alike() {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();

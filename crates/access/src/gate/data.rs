@@ -32,7 +32,8 @@ pub(super) fn decide(
         Err(reason) => {
             // The context is recorded with denials too, so that they can be replayed.
             verdict.documents = documents(scene, subject, Some(state));
-            verdict.context = context::build(world, scene, ask, Some(subject), Some(state), ownership);
+            let side = Side::of(scene, subject, Some(state));
+            verdict.context = Some(context::build(world, scene, ask, subject, Some(state), ownership, &side));
             return verdict.no(reason);
         }
     }
@@ -81,17 +82,18 @@ fn role_side(
     ownership: Ownership,
     mut verdict: Verdict,
 ) -> Verdict {
-    let context = context::build(world, scene, ask, Some(subject), state, ownership);
+    let side = Side::of(scene, subject, state);
+    let context = context::build(world, scene, ask, subject, state, ownership, &side);
     verdict.documents = documents(scene, subject, state);
     if let Some(what) = state.and_then(|state| state.fault) {
-        verdict.context = context;
+        verdict.context = Some(context);
         return verdict.no(DenyReason::Evaluation { what });
     }
     let resource = ask.resource.arn(scene.region, scene.account);
     let account = state.map_or(subject.role.role.account, |state| state.location.account).to_string();
     let request = Request::new(subject.principal(), ask.action, resource, account, context);
-    let side = narrow(&Side::of(scene, subject, state).inputs(), &request);
-    verdict.context = request.context;
+    let side = narrow(&side.inputs(), &request);
+    verdict.context = Some(request.context);
     match refused(&side, subject, &verdict.documents) {
         Some(reason) => verdict.no(reason),
         None => {
@@ -228,7 +230,7 @@ pub(super) fn list(
             // A Deny of one dataset hides that dataset; the role's own silence will meet every dataset.
             verdict.deny.get_or_insert(reason);
             verdict.documents = one.documents;
-            verdict.context = one.context;
+            read_too(&mut verdict, one.context);
             continue;
         }
         open.extend(areas.iter().map(|(area, _)| (area.clone(), dataset)));
@@ -239,7 +241,7 @@ pub(super) fn list(
             verdict.reasons.extend([membership(subject, group), Reason::Grant { grant: row.id, group, dataset }]);
         }
         verdict.documents = one.documents;
-        verdict.context = one.context;
+        read_too(&mut verdict, one.context);
         verdict.location.get_or_insert_with(|| Arc::clone(&state.location));
         for reason in one.reasons {
             if !verdict.reasons.contains(&reason) {
@@ -257,10 +259,18 @@ pub(super) fn list(
     }
     if let Some(state) = nearest {
         verdict.documents = documents(scene, subject, Some(&state));
-        verdict.context = context::build(world, scene, ask, Some(subject), Some(&state), Ownership::default());
+        let side = Side::of(scene, subject, Some(&state));
+        verdict.context = Some(context::build(world, scene, ask, subject, Some(&state), Ownership::default(), &side));
         return verdict.no(DenyReason::NothingVisible);
     }
     nowhere(world, scene, ask, subject, verdict)
+}
+
+/// Adds what the documents of one dataset read to the context of a listing.
+fn read_too(verdict: &mut Verdict, context: Option<policy::Context>) {
+    if let Some(context) = context {
+        verdict.context.get_or_insert_default().extend(context);
+    }
 }
 
 /// The areas of one place that live grants of level `read` open, as far as they meet `prefix`.

@@ -47,17 +47,18 @@ pub(super) fn decide(
     };
     verdict.location = state.map(|state| std::sync::Arc::clone(&state.location));
     verdict.documents = documents(scene, subject, None);
-    let context = context::build(world, scene, ask, Some(subject), state, ownership);
+    let side = Side::of(scene, subject, None);
+    let context = context::build(world, scene, ask, subject, state, ownership, &side);
     if let Some(reason) = built_in(scene, ask, subject, state, ownership) {
-        verdict.context = context;
+        verdict.context = Some(context);
         return verdict.no(reason);
     }
     let resource = ask.resource.arn(scene.region, scene.account);
     // Without a resource policy the account of the resource is the principal's own: nothing is delegated across.
     let account = subject.role.role.account.to_string();
     let request = Request::new(subject.principal(), ask.action, resource, account, context);
-    let decision = evaluate(&Side::of(scene, subject, None).inputs(), &request);
-    verdict.context = request.context;
+    let decision = evaluate(&side.inputs(), &request);
+    verdict.context = Some(request.context);
     if decision.effect == Effect::Allow {
         let allowed = decision.determined_by.iter().filter_map(|at| statement(at, subject, &verdict.documents));
         let allowed: Vec<Reason> = allowed.map(Reason::Statement).collect();

@@ -7,7 +7,8 @@ use policy::{AssumeInputs, DocumentKind, Effect, Principal, Request, evaluate_as
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Ask, Ownership, Scene, Side, Subject, Verdict, context, documents, not_live, statement};
+use super::context::{self, Keys};
+use super::{Ask, Ownership, Scene, Side, Subject, Verdict, documents, not_live, statement};
 use crate::action::sts::{AssumeRole, Via, WebIdentity};
 use crate::documents::compile;
 use crate::index::World;
@@ -130,7 +131,7 @@ fn evaluate(
     let request = Request::new(principal, ask.action, role.arn(), role.account.to_string(), context);
     let side = subject.map(|subject| Side::of(scene, subject, None));
     let inputs = AssumeInputs {
-        trust: &trust.compiled,
+        trust: &trust,
         identity: side.as_ref().map_or(&[], |side| side.identity),
         boundary: side.as_ref().and_then(|side| side.boundary),
         session: side.as_ref().map_or(&[], |side| &side.session),
@@ -139,7 +140,7 @@ fn evaluate(
         source_identity: assume.sets_source_identity,
     };
     let decision = evaluate_assume(&inputs, &request);
-    verdict.context = request.context;
+    verdict.context = Some(request.context);
     let named = |at: &policy::Determining| match (at.policy, subject) {
         (policy::PolicyRef::Resource, _) => Some(StatementRef {
             document: DocumentRef { slot: Slot::Trust, digest },
@@ -172,7 +173,7 @@ fn provider_arn(account: AccountId, provider: &str) -> String {
     format!("arn:aws:iam::{account}:oidc-provider/{provider}")
 }
 
-/// The keys that a trust policy may read (wire.md 2.2: one context for all three actions).
+/// Every key that a trust policy may read (wire.md 2.2: one context for all three actions).
 fn trust_context(
     world: &World,
     scene: &Scene<'_>,
@@ -183,45 +184,46 @@ fn trust_context(
     if let Some(recorded) = scene.recorded {
         return recorded.clone();
     }
-    let mut context = match caller {
-        Caller::Session(subject) => context::build(world, scene, ask, Some(subject), None, Ownership::default()),
-        Caller::Identity { .. } => context::build(world, scene, ask, None, None, Ownership::default()),
-    };
-    if let Caller::Identity { identity, .. } = caller {
-        let provider = &identity.provider;
-        context.insert(&format!("{provider}:aud"), identity.audience.as_str());
-        context.insert(&format!("{provider}:sub"), identity.subject.as_str());
-        context.insert_all(&format!("{provider}:amr"), identity.amr.iter().map(String::as_str));
-        context.insert("aws:FederatedProvider", provider_arn(scene.account, provider));
-        if let Some(authorized) = identity.authorized_by_idp {
-            context.insert("sts:RoleAuthorizedByIdp", authorized.to_string());
+    let mut keys = Keys::read_by(&|_| true);
+    context::of_request(&mut keys, scene);
+    match caller {
+        Caller::Session(subject) => {
+            context::of_principal(&mut keys, scene, ask, subject, Ownership::default());
+        }
+        Caller::Identity { identity, .. } => {
+            let provider = identity.provider.to_lowercase();
+            keys.put(&format!("{provider}:aud"), || identity.audience.as_str());
+            keys.put(&format!("{provider}:sub"), || identity.subject.as_str());
+            keys.put_all(&format!("{provider}:amr"), identity.amr.iter().map(String::as_str));
+            keys.put("aws:federatedprovider", || provider_arn(scene.account, &identity.provider));
+            if let Some(authorized) = identity.authorized_by_idp {
+                keys.put("sts:roleauthorizedbyidp", || authorized.to_string());
+            }
         }
     }
-    context.insert("sts:RoleSessionName", assume.session_name.as_str());
-    context.insert("sts:SourceIdentity", assume.source_identity.as_str());
+    keys.put("sts:rolesessionname", || assume.session_name.as_str());
+    keys.put("sts:sourceidentity", || assume.source_identity.as_str());
     if let Some(id) = &assume.external_id {
-        context.insert("sts:ExternalId", id.as_str());
+        keys.put("sts:externalid", || id.as_str());
     }
     if let Some(seconds) = assume.duration_secs {
-        context.insert("sts:DurationSeconds", seconds.to_string());
+        keys.put("sts:durationseconds", || seconds.to_string());
     }
-    for (key, value) in &assume.tags {
-        context.insert(&format!("aws:RequestTag/{key}"), value.as_str());
-    }
+    keys.put_tags("aws:requesttag", assume.tags.iter().map(|(key, value)| (key, value)));
     if !assume.tags.is_empty() {
-        context.insert_all("aws:TagKeys", assume.tags.iter().map(|(key, _)| key.as_str()));
+        keys.put_all("aws:tagkeys", assume.tags.iter().map(|(key, _)| key.as_str()));
     }
     if !assume.transitive.is_empty() {
-        context.insert_all("sts:TransitiveTagKeys", assume.transitive.iter().map(String::as_str));
+        keys.put_all("sts:transitivetagkeys", assume.transitive.iter().map(String::as_str));
     }
     if let Some(client) = caller.client() {
-        context.insert("galen:Client", client.to_string());
+        keys.put("galen:client", || client.to_string());
     }
     let edges = world.edges(caller.member().uuid());
     let groups: BTreeSet<String> =
         edges.iter().filter_map(|edge| world.group(edge.group)).map(|group| group.to_string()).collect();
-    context.insert_all("galen:Groups", groups);
-    context
+    keys.put_all("galen:groups", groups);
+    keys.into_context()
 }
 
 /// The trust policy of `role`, compiled from its entitlements and the clients that live now: one statement per client

@@ -3,6 +3,7 @@
 use base::{EntitlementId, GrantId, GroupId, MembershipId, RoleId, ServiceId};
 use policy::{Compiled, DocumentKind};
 use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use store::Fact;
 use uuid::Uuid;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 use super::{Documents, EdgeRow, EntitledRow, GrantRow, GuardrailState, LocationState, Places, RoleState, World};
 use crate::facts::{
     Client, DatasetLocation, Entitlement, Grant, GrantEnded, Guardrail, Membership, MembershipRemoved, NamedDocument,
-    Role, Service, kind,
+    Place, Role, Service, kind,
 };
 use crate::permit::EvaluationFault;
 use base::{AccountId, ClientId, DatasetId};
@@ -174,44 +175,51 @@ impl World {
     }
 
     pub(crate) fn location_put(&mut self, location: DatasetLocation, documents: &dyn Documents) {
-        self.places_change(location.dataset, &location);
-        let policy = location.policy.map(|digest| documents.compiled(&digest, DocumentKind::Resource));
-        let (policy, fault) = match policy.transpose() {
-            Ok(policy) => (policy, None),
-            Err(fault) => (None, Some(fault)),
-        };
-        let state = LocationState { location: Arc::new(location), policy, fault };
-        Arc::make_mut(&mut self.locations).insert(state.location.dataset, Arc::new(state));
+        let state = Arc::new(location_state(location, documents));
+        let dataset = state.location.dataset;
+        let before = Arc::make_mut(&mut self.locations).insert(dataset, Arc::clone(&state));
+        let before = before.iter().flat_map(|before| &before.location.places);
+        self.places_change(dataset, before.chain(&state.location.places), Some(&state));
+    }
+
+    /// Many locations at once, where there is none yet: the places of a bucket are built once.
+    pub(crate) fn locations_put(&mut self, locations: Vec<DatasetLocation>, documents: &dyn Documents) {
+        let mut by_bucket: hashbrown::HashMap<String, Vec<_>> = hashbrown::HashMap::new();
+        let all = Arc::make_mut(&mut self.locations);
+        for location in locations {
+            let state = Arc::new(location_state(location, documents));
+            for place in &state.location.places {
+                let places = by_bucket.entry_ref(place.bucket.as_str()).or_default();
+                places.push((Arc::from(place.prefix.as_str()), Arc::clone(&state)));
+            }
+            all.insert(state.location.dataset, state);
+        }
+        let built = by_bucket.into_iter().map(|(bucket, places)| (bucket, Arc::new(Places::new(places))));
+        self.buckets = Arc::new(built.collect());
     }
 
     fn location_end(&mut self, dataset: DatasetId) {
         if let Some(state) = Arc::make_mut(&mut self.locations).remove(&dataset) {
-            let gone = DatasetLocation { places: Vec::new(), ..DatasetLocation::clone(&state.location) };
-            self.places_of(&state.location, &gone);
+            self.places_change(dataset, state.location.places.iter(), None);
         }
     }
 
-    fn places_change(&mut self, dataset: DatasetId, after: &DatasetLocation) {
-        let before = self.locations.get(&dataset).map(|state| Arc::clone(&state.location));
-        match before {
-            Some(before) => self.places_of(&before, after),
-            None => self.places_of(after, after),
-        }
-    }
-
-    /// Rebuilds the buckets that `before` or `after` touch, with `after`'s places.
-    fn places_of(&mut self, before: &DatasetLocation, after: &DatasetLocation) {
-        let mut touched: Vec<&str> =
-            before.places.iter().chain(&after.places).map(|place| place.bucket.as_str()).collect();
-        touched.sort_unstable();
-        touched.dedup();
+    /// Rebuilds the buckets of `touched` with the places of `after` for those that the dataset had.
+    fn places_change<'p>(
+        &mut self,
+        dataset: DatasetId,
+        touched: impl Iterator<Item = &'p Place>,
+        after: Option<&Arc<LocationState>>,
+    ) {
+        let touched: BTreeSet<&str> = touched.map(|place| place.bucket.as_str()).collect();
         let buckets = Arc::make_mut(&mut self.buckets);
         for bucket in touched {
-            let mut places = buckets.get(bucket).map(|places| places.to_vec()).unwrap_or_default();
-            places.retain(|(_, dataset)| *dataset != after.dataset);
-            let own = after.places.iter().filter(|place| place.bucket == bucket);
-            places.extend(own.map(|place| (place.prefix.clone(), after.dataset)));
-            let places = Places::new(places);
+            let others = buckets.get(bucket).into_iter().flat_map(|places| places.rows());
+            let others = others.filter(|(_, state)| state.location.dataset != dataset);
+            let own = after.into_iter().flat_map(|state| state.location.places.iter().map(move |place| (place, state)));
+            let own = own.filter(|(place, _)| place.bucket == bucket);
+            let own = own.map(|(place, state)| (Arc::from(place.prefix.as_str()), Arc::clone(state)));
+            let places = Places::new(others.map(|(prefix, state)| (Arc::clone(prefix), Arc::clone(state))).chain(own));
             if places.is_empty() {
                 buckets.remove(bucket);
             } else {
@@ -225,16 +233,11 @@ impl World {
         let level = |named: &Vec<NamedDocument>| compile(named, DocumentKind::ServiceControl, documents);
         let levels = guardrail.levels.iter().map(level).collect::<Result<Vec<_>, _>>();
         let (levels, fault) = levels.map_or_else(|what| (Vec::new(), Some(what)), |levels| (levels, None));
-        let reads_groups = levels.iter().any(|(_, reads)| *reads);
-        let levels = levels.into_iter().map(|(level, _)| level).collect();
         let all = Arc::make_mut(&mut self.guardrails);
         if guardrail.levels.is_empty() {
             all.remove(&account);
         } else {
-            all.insert(
-                account,
-                Arc::new(GuardrailState { guardrail: Arc::new(guardrail), levels, reads_groups, fault }),
-            );
+            all.insert(account, Arc::new(GuardrailState { guardrail: Arc::new(guardrail), levels, fault }));
         }
     }
 
@@ -301,11 +304,14 @@ fn compile(
     named: &[NamedDocument],
     kind: DocumentKind,
     documents: &dyn Documents,
-) -> Result<(Vec<Arc<Compiled>>, bool), EvaluationFault> {
-    let loaded = named.iter().map(|document| documents.compiled(&document.digest, kind));
-    let loaded = loaded.collect::<Result<Vec<_>, _>>()?;
-    let reads_groups = loaded.iter().any(|document| document.reads_groups);
-    Ok((loaded.into_iter().map(|document| document.compiled).collect(), reads_groups))
+) -> Result<Vec<Arc<Compiled>>, EvaluationFault> {
+    named.iter().map(|document| documents.compiled(&document.digest, kind)).collect()
+}
+
+fn location_state(location: DatasetLocation, documents: &dyn Documents) -> LocationState {
+    let policy = location.policy.map(|digest| documents.compiled(&digest, DocumentKind::Resource)).transpose();
+    let (policy, fault) = policy.map_or_else(|fault| (None, Some(fault)), |policy| (policy, None));
+    LocationState { location: Arc::new(location), policy, fault }
 }
 
 fn role_state(role: Role, documents: &dyn Documents) -> RoleState {
@@ -313,13 +319,9 @@ fn role_state(role: Role, documents: &dyn Documents) -> RoleState {
     let boundary = role.boundary.as_ref().map(|b| documents.compiled(&b.digest, DocumentKind::Boundary)).transpose();
     let role = Arc::new(role);
     match (policies, boundary) {
-        (Ok((policies, reads)), Ok(boundary)) => {
-            let reads_groups = reads || boundary.as_ref().is_some_and(|document| document.reads_groups);
-            let boundary = boundary.map(|document| document.compiled);
-            RoleState { role, policies, boundary, reads_groups, fault: None }
-        }
+        (Ok(policies), Ok(boundary)) => RoleState { role, policies, boundary, fault: None },
         (Err(fault), _) | (_, Err(fault)) => {
-            RoleState { role, policies: Vec::new(), boundary: None, reads_groups: false, fault: Some(fault) }
+            RoleState { role, policies: Vec::new(), boundary: None, fault: Some(fault) }
         }
     }
 }

@@ -1,55 +1,47 @@
 //! Rows by key in one block of memory: the immutable base, with a small map of replaced lists over it.
 
+use hashbrown::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
-
-use super::intern::Interner;
 
 /// All rows of a key, side by side; made once and never changed.
 #[derive(Clone)]
 pub(crate) struct Base<T> {
-    keys: Interner<Uuid>,
-    /// Where the rows of key `n` end; they begin where those of `n - 1` end.
-    ends: Vec<u32>,
+    /// Where the rows of a key begin and end.
+    ranges: HashMap<Uuid, (u32, u32)>,
     rows: Vec<T>,
 }
 
 impl<T> Default for Base<T> {
     fn default() -> Self {
-        Self { keys: Interner::default(), ends: Vec::new(), rows: Vec::new() }
+        Self { ranges: HashMap::new(), rows: Vec::new() }
     }
 }
 
 impl<T: Clone> Base<T> {
-    /// From lists; a key comes once.
+    /// From lists; a key comes once. Rows are counted in 32 bits, far beyond any memory that would hold them.
     fn build(lists: impl Iterator<Item = (Uuid, impl AsRef<[T]>)>, rows_hint: usize) -> Self {
         let mut base = Self { rows: Vec::with_capacity(rows_hint), ..Self::default() };
-        for (key, list) in lists {
-            if list.as_ref().is_empty() || base.keys.give(&key).is_none() {
-                continue;
-            }
+        let count = |rows: &Vec<T>| u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        for (key, list) in lists.filter(|(_, list)| !list.as_ref().is_empty()) {
+            let start = count(&base.rows);
             base.rows.extend_from_slice(list.as_ref());
-            base.ends.push(u32::try_from(base.rows.len()).unwrap_or(u32::MAX));
+            base.ranges.insert(key, (start, count(&base.rows)));
         }
-        base.ends.shrink_to_fit();
         base
     }
 
-    fn at(&self, n: u32) -> &[T] {
-        let n = usize::try_from(n).unwrap_or(usize::MAX);
-        let end = self.ends.get(n).copied().unwrap_or(0);
-        let start = n.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+    fn at(&self, (start, end): (u32, u32)) -> &[T] {
         let bounds = usize::try_from(start).ok().zip(usize::try_from(end).ok());
         bounds.and_then(|(start, end)| self.rows.get(start..end)).unwrap_or(&[])
     }
 
     fn of(&self, key: Uuid) -> &[T] {
-        self.keys.find(&key).map_or(&[], |n| self.at(n))
+        self.ranges.get(&key).map_or(&[], |range| self.at(*range))
     }
 
     fn iter(&self) -> impl Iterator<Item = (Uuid, &[T])> {
-        (0..u32::try_from(self.keys.len()).unwrap_or(u32::MAX))
-            .filter_map(|n| self.keys.value(n).map(|key| (*key, self.at(n))))
+        self.ranges.iter().map(|(key, range)| (*key, self.at(*range)))
     }
 }
 
@@ -57,13 +49,13 @@ impl<T: Clone> Base<T> {
 #[derive(Clone)]
 pub(crate) struct Keyed<T> {
     base: Arc<Base<T>>,
-    over: hashbrown::HashMap<Uuid, Arc<[T]>>,
+    over: HashMap<Uuid, Arc<[T]>>,
     rows: usize,
 }
 
 impl<T> Default for Keyed<T> {
     fn default() -> Self {
-        Self { base: Arc::default(), over: hashbrown::HashMap::new(), rows: 0 }
+        Self { base: Arc::default(), over: HashMap::new(), rows: 0 }
     }
 }
 
@@ -93,14 +85,14 @@ impl<T: Clone> Keyed<T> {
 
     /// Whether the replaced lists have grown so many that a merge pays: a 64th of the base, at least [`Self::OVER_MIN`].
     pub(crate) fn wants_merge(&self) -> bool {
-        self.over.len() > Self::OVER_MIN.max(self.base.keys.len() / 64)
+        self.over.len() > Self::OVER_MIN.max(self.base.ranges.len() / 64)
     }
 
     /// The same lists in one base.
     #[must_use]
     pub(crate) fn merged(&self) -> Self {
         let base = Base::build(self.iter(), self.rows);
-        Self { rows: base.rows.len(), base: Arc::new(base), over: hashbrown::HashMap::new() }
+        Self { rows: base.rows.len(), base: Arc::new(base), over: HashMap::new() }
     }
 
     /// Takes `merged`, which was built from an older state of `self`: lists replaced since then stay over it.
@@ -113,7 +105,7 @@ impl<T: Clone> Keyed<T> {
     /// From lists, all in the base.
     pub(crate) fn build(lists: impl Iterator<Item = (Uuid, Vec<T>)>, rows_hint: usize) -> Self {
         let base = Base::build(lists, rows_hint);
-        Self { rows: base.rows.len(), base: Arc::new(base), over: hashbrown::HashMap::new() }
+        Self { rows: base.rows.len(), base: Arc::new(base), over: HashMap::new() }
     }
 
     /// How many rows there are.
@@ -123,12 +115,12 @@ impl<T: Clone> Keyed<T> {
 
     /// How many keys the base has.
     pub(crate) fn keys(&self) -> usize {
-        self.base.keys.len() + self.over.len()
+        self.base.ranges.len() + self.over.len()
     }
 
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
-        let base = self.base.keys.bytes() + self.base.ends.capacity() * 4 + self.base.rows.capacity() * size_of::<T>();
+        let base = self.base.ranges.allocation_size() + self.base.rows.capacity() * size_of::<T>();
         let over: usize = self.over.values().map(|list| list.len() * size_of::<T>() + 16).sum();
         base + over + self.over.allocation_size()
     }

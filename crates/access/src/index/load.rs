@@ -25,9 +25,7 @@ impl World {
         for guardrail in all::<Guardrail>(txn, view::GUARDRAIL)? {
             world.guardrail_put(guardrail, documents);
         }
-        for location in all::<DatasetLocation>(txn, view::LOCATION)? {
-            world.location_put(location, documents);
-        }
+        world.locations_put(all::<DatasetLocation>(txn, view::LOCATION)?, documents);
         rows(txn, view::ENTITLEMENT, |it: Entitlement| world.entitle(&it))?;
         let (members, edges) = load_members(txn, &mut world)?;
         let (grants, count) = load_grants(txn, &mut world)?;

@@ -1,70 +1,58 @@
 //! Which dataset a key belongs to: the longest place prefix of its bucket.
 
 use base::DatasetId;
+use hashbrown::HashMap;
+use std::sync::Arc;
 
-/// The places of one bucket, sorted by prefix; each knows the next larger place around it.
+use super::LocationState;
+
+/// The places of one bucket. A prefix is empty or ends in `/` (`facts` refuses any other), so that a key has few prefixes that can
+/// be places, and each is found by its hash.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Places {
-    sorted: Vec<Mark>,
-}
-
-#[derive(Clone, Debug)]
-struct Mark {
-    prefix: Box<str>,
-    dataset: DatasetId,
-    around: Option<u32>,
+    by_prefix: HashMap<Arc<str>, Arc<LocationState>>,
+    sorted: Vec<Arc<str>>,
+    /// Slashes of the place that has most.
+    deepest: usize,
 }
 
 impl Places {
     /// From any order; of two equal prefixes the first dataset by id wins.
-    pub(crate) fn new(mut places: Vec<(String, DatasetId)>) -> Self {
-        places.sort_unstable();
-        places.dedup_by(|later, first| later.0 == first.0);
-        let mut sorted: Vec<Mark> = Vec::with_capacity(places.len());
-        let mut open: Vec<u32> = Vec::new();
-        for (at, (prefix, dataset)) in places.into_iter().enumerate() {
-            let holds = |mark: Option<&Mark>| mark.is_some_and(|mark| prefix.starts_with(&*mark.prefix));
-            while let Some(last) = open.last() {
-                if holds(index(*last).and_then(|last| sorted.get(last))) {
-                    break;
-                }
-                open.pop();
+    pub(crate) fn new(places: impl IntoIterator<Item = (Arc<str>, Arc<LocationState>)>) -> Self {
+        let mut by_prefix: HashMap<Arc<str>, Arc<LocationState>> = HashMap::new();
+        for (prefix, state) in places {
+            let first = by_prefix.entry(prefix).or_insert_with(|| Arc::clone(&state));
+            if state.location.dataset < first.location.dataset {
+                *first = state;
             }
-            sorted.push(Mark { prefix: prefix.into_boxed_str(), dataset, around: open.last().copied() });
-            open.extend(u32::try_from(at));
         }
-        Self { sorted }
+        by_prefix.shrink_to_fit();
+        let mut sorted: Vec<Arc<str>> = by_prefix.keys().cloned().collect();
+        sorted.sort_unstable();
+        let deepest = sorted.iter().map(|prefix| prefix.matches('/').count()).max().unwrap_or(0);
+        Self { by_prefix, sorted, deepest }
     }
 
     /// The place of the longest prefix of `key`.
-    pub(crate) fn find(&self, key: &str) -> Option<(DatasetId, &str)> {
-        let after = self.sorted.partition_point(|mark| &*mark.prefix <= key);
-        let mut at = after.checked_sub(1);
-        while let Some(mark) = at.and_then(|at| self.sorted.get(at)) {
-            if key.starts_with(&*mark.prefix) {
-                return Some((mark.dataset, &mark.prefix));
-            }
-            at = mark.around.and_then(index);
-        }
-        None
+    pub(crate) fn find(&self, key: &str) -> Option<(&Arc<LocationState>, &str)> {
+        let ends = key.match_indices('/').take(self.deepest).map(|(at, _)| at + 1);
+        let prefixes = std::iter::once(0).chain(ends).filter_map(|end| key.get(..end));
+        let found = prefixes.filter_map(|prefix| self.by_prefix.get_key_value(prefix)).last();
+        found.map(|(prefix, state)| (state, &**prefix))
+    }
+
+    /// Every place of the bucket with its dataset, sorted.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, DatasetId)> {
+        self.rows().map(|(prefix, state)| (&**prefix, state.location.dataset))
     }
 
     /// Every place of the bucket, sorted.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, DatasetId)> {
-        self.sorted.iter().map(|mark| (&*mark.prefix, mark.dataset))
-    }
-
-    /// The places as they were given.
-    pub(crate) fn to_vec(&self) -> Vec<(String, DatasetId)> {
-        self.iter().map(|(prefix, dataset)| (prefix.to_owned(), dataset)).collect()
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<LocationState>)> {
+        self.sorted.iter().filter_map(|prefix| self.by_prefix.get_key_value(prefix))
     }
 
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
         self.sorted.is_empty()
     }
-}
-
-fn index(at: u32) -> Option<usize> {
-    usize::try_from(at).ok()
 }

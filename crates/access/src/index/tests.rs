@@ -9,7 +9,7 @@ use store::{Fact, Hlc};
 
 struct NoDocuments;
 impl Documents for NoDocuments {
-    fn compiled(&self, _: &Sha256Digest, _: DocumentKind) -> Result<Loaded, EvaluationFault> {
+    fn compiled(&self, _: &Sha256Digest, _: DocumentKind) -> Result<Arc<Compiled>, EvaluationFault> {
         Err(EvaluationFault::DocumentMissing)
     }
 }
@@ -72,6 +72,24 @@ fn group(n: u8) -> GroupId {
 }
 fn dataset(n: u8) -> DatasetId {
     DatasetId::from_uuid(uuid(u128::from(n) + 300))
+}
+
+fn located(dataset: DatasetId) -> Arc<LocationState> {
+    let location = DatasetLocation {
+        dataset,
+        account: "123456789012".parse().unwrap(),
+        places: Vec::new(),
+        owner: group(0),
+        stewards: Vec::new(),
+        policy: None,
+        classification: crate::facts::Classification::Internal,
+        gxp: false,
+        personal: false,
+        kind: crate::facts::DatasetKind::Dataset,
+        audit: crate::AuditClass::Strict,
+        key: String::new(),
+    };
+    Arc::new(LocationState { location: Arc::new(location), policy: None, fault: None })
 }
 
 fn run(steps: Vec<Step>) -> (Index, Scan) {
@@ -185,11 +203,12 @@ proptest! {
     ) {
         let given: Vec<(String, DatasetId)> =
             places.iter().zip(0_u8..).map(|(place, n)| (place.clone(), dataset(n))).collect();
-        let index = Places::new(given.clone());
+        let index = Places::new(given.iter().map(|(place, of)| (place.as_str().into(), located(*of))));
         for key in &keys {
-            let longest = given.iter().filter(|(place, _)| key.starts_with(place.as_str())).map(|(p, _)| p.len()).max();
-            let found = index.find(key).map(|(_, prefix)| prefix.len());
-            prop_assert_eq!(found, longest, "{}", key);
+            let longest = given.iter().filter(|(place, _)| key.starts_with(place.as_str()));
+            let longest = longest.max_by_key(|(place, dataset)| (place.len(), std::cmp::Reverse(*dataset)));
+            let found = index.find(key).map(|(state, prefix)| (prefix.to_owned(), state.location.dataset));
+            prop_assert_eq!(found.as_ref(), longest, "{}", key);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What an entry says: ids and digests in clear, personal context sealed under the subject's key.
 
-use base::{Actor, Arn};
+use base::{AccountId, Actor, Arn, SourceIdentity, Timestamp};
 use crypto::Sha256Digest;
 use custody::Subject;
 use ledger::{Document, Effect, Entry, EventType, IdentityKind, Phase, Resource, Sealed, UserIdentity, Why};
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 use super::{NotRecorded, Record, Recorder};
@@ -12,7 +13,7 @@ use crate::action::sts::Via;
 use crate::gate::{EVALUATOR, Verdict};
 use crate::permit::Reason;
 use crate::why::Assumed;
-use crate::{DenyReason, Edge, OpContext, ResourceRef};
+use crate::{DenyReason, Edge, OpContext, ResourceRef, Session};
 
 /// Largest sealed text that stays in the entry; a larger one is a document and the entry names its digest
 /// (`ledger::ENTRY_BYTES_MAX` is 16 KiB).
@@ -104,25 +105,66 @@ pub(crate) const fn event_type(edge: Edge) -> EventType {
     }
 }
 
-/// The personal part of a record, sealed: the request's context with a salt, so that its digest gives nothing away.
-pub(crate) fn personal(context: &policy::Context, op: &OpContext, salt: &[u8; 16]) -> (Vec<u8>, Option<Sha256Digest>) {
-    let values: BTreeMap<&str, &[String]> = context.iter().collect();
-    let mut body = Map::new();
-    body.insert("salt".to_owned(), Value::from(hex(salt)));
-    body.insert("context".to_owned(), json!(values));
-    if let Some(session) = op.session.as_deref() {
-        body.insert("arn".to_owned(), json!(session.arn));
-        body.insert("session_name".to_owned(), json!(session.name.to_string()));
-        body.insert("source_identity".to_owned(), json!(session.source_identity));
-    }
-    body.insert("source_ip".to_owned(), json!(op.source_ip));
-    body.insert("user_agent".to_owned(), json!(op.user_agent));
-    match base::canonical::to_vec(&body) {
-        Ok(bytes) => {
-            let digest = crypto::sha256(&bytes);
-            (bytes, Some(digest))
+/// The personal part of a record, sealed: what its decision read of the request. The salt keeps its digest from giving
+/// anything away.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Personal {
+    salt: String,
+    /// The values of the condition keys that the documents read; `None` where nothing was evaluated.
+    pub(crate) context: Option<BTreeMap<String, Vec<String>>>,
+    pub(crate) session: Option<Acting>,
+    /// The prefix that a listing asked for.
+    pub(crate) prefix: Option<String>,
+    source_ip: Option<std::net::IpAddr>,
+    user_agent: Option<String>,
+}
+
+/// The session of a record, beside the ids that stand in clear.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Acting {
+    pub(crate) arn: Arn,
+    pub(crate) role_arn: Arn,
+    pub(crate) role_unique_id: String,
+    pub(crate) account: AccountId,
+    pub(crate) name: String,
+    pub(crate) source_identity: SourceIdentity,
+    pub(crate) auth_time: Timestamp,
+}
+
+impl Acting {
+    fn of(session: &Session) -> Self {
+        Self {
+            arn: session.arn.clone(),
+            role_arn: session.role_arn.clone(),
+            role_unique_id: session.role_unique_id.clone(),
+            account: session.account,
+            name: session.name.to_string(),
+            source_identity: session.source_identity.clone(),
+            auth_time: session.auth.auth_time,
         }
-        Err(_) => (Vec::new(), None),
+    }
+}
+
+impl Personal {
+    fn of(context: Option<&policy::Context>, op: &OpContext, salt: &[u8; 16]) -> Self {
+        let values = |context: &policy::Context| {
+            context.iter().map(|(key, values)| (key.to_owned(), values.to_vec())).collect::<BTreeMap<_, _>>()
+        };
+        Self {
+            salt: hex(salt),
+            context: context.map(values),
+            session: op.session.as_deref().map(Acting::of),
+            prefix: op.keys.prefix.clone(),
+            source_ip: op.source_ip,
+            user_agent: op.user_agent.clone(),
+        }
+    }
+
+    /// Its bytes, and the digest by which the entry names them.
+    fn sealed(&self) -> (Vec<u8>, Option<Sha256Digest>) {
+        let bytes = base::canonical::to_vec(self).unwrap_or_default();
+        let digest = (!bytes.is_empty()).then(|| crypto::sha256(&bytes));
+        (bytes, digest)
     }
 }
 
@@ -211,7 +253,8 @@ impl Recorder {
             NotRecorded
         };
         self.keep_documents(record).await.map_err(|error| failed(&error))?;
-        let (bytes, digest) = personal(&record.verdict.context, record.op, &self.0.effects.bytes());
+        let personal = Personal::of(record.verdict.context.as_ref(), record.op, &self.0.effects.bytes());
+        let (bytes, digest) = personal.sealed();
         let subject = match record.op.actor {
             Some(Actor::Person(person)) => Some((Subject::from(person), person.to_string())),
             Some(Actor::Service(service)) => Some((Subject::from(service), service.to_string())),

@@ -1,9 +1,7 @@
 //! A recorded decision evaluated again: the world as it was and was known, the recorded context, documents by digest.
 
-use base::{AccountId, DecisionId, Timestamp};
+use base::{DecisionId, Timestamp};
 use policy::{Context, DocumentKind};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::past::Part;
@@ -13,10 +11,10 @@ use crate::action::{self, Class, Need};
 use crate::documents::{Given, compile};
 use crate::gate::{self, Ask, EVALUATOR, Scene, Verdict};
 use crate::permit::{DocumentRef, Slot};
-use crate::recorder::SEALED_ELSEWHERE;
+use crate::recorder::{Acting, Personal, SEALED_ELSEWHERE};
 use crate::resource::{Bucket, Member, Object};
-use crate::session::{AuthPosition, SessionKind, role_unique_id};
-use crate::{Access, AccessKeyId, DenyReason, Edge, Error, OpContext, RequestKeys, ResourceRef, Session, SessionName};
+use crate::session::{AuthPosition, SessionKind};
+use crate::{Access, AccessKeyId, DenyReason, Edge, Error, OpContext, RequestKeys, ResourceRef, Session};
 
 /// What a replay says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,17 +53,6 @@ pub enum ReplayFault {
     OtherAnswer,
 }
 
-#[derive(Deserialize, Serialize)]
-struct Personal {
-    context: BTreeMap<String, Vec<String>>,
-    #[serde(default)]
-    arn: Option<String>,
-    #[serde(default)]
-    session_name: Option<String>,
-    #[serde(default)]
-    source_identity: Option<String>,
-}
-
 impl Access {
     /// Evaluates a recorded decision again.
     ///
@@ -81,7 +68,11 @@ impl Access {
             deny: None,
             fault: None,
         };
-        let personal = match self.personal(&decided).await? {
+        let read = match self.personal(&decided).await? {
+            Ok(personal) if personal.context.is_none() => Err(ReplayFault::NoContext),
+            read => read,
+        };
+        let personal = match read {
             Ok(personal) => personal,
             Err(fault) => {
                 // Without a context there is nothing that could disagree: Galen's own acts, sessions that were over.
@@ -91,12 +82,6 @@ impl Access {
                 return Ok(replay);
             }
         };
-        if personal.context.is_empty() {
-            replay.agrees = true;
-            replay.deny.clone_from(&decided.deny);
-            replay.fault = Some(ReplayFault::NoContext);
-            return Ok(replay);
-        }
         if let Some(document) = self.altered(&decided.documents).await? {
             replay.fault = Some(ReplayFault::DocumentAltered { document });
         }
@@ -176,15 +161,15 @@ impl Access {
             for document in &policies {
                 // A missing one is reported by `altered`; the evaluation then simply lacks it.
                 let Ok(Some(bytes)) = txn.document_get(document.digest) else { continue };
-                let Ok(loaded) = compile(&bytes, &document.digest, DocumentKind::Session) else { continue };
+                let Ok(compiled) = compile(&bytes, &document.digest, DocumentKind::Session) else { continue };
                 let canonical: Arc<str> = String::from_utf8_lossy(&bytes).into();
-                given.push(Given { digest: document.digest, canonical, loaded });
+                given.push(Given { digest: document.digest, canonical, compiled });
             }
             Ok::<_, store::Error>((part.world(txn)?, given))
         });
         let (world, given) = read.await?;
         let mut context = Context::new();
-        for (key, values) in &personal.context {
+        for (key, values) in personal.context.iter().flatten() {
             context.insert_all(key, values.iter().map(String::as_str));
         }
         let assume = data.assume.as_ref().and_then(|assume| assumption(assume, &data));
@@ -259,45 +244,36 @@ fn assumption(assume: &super::Assumed, data: &Additional) -> Option<AssumeRole> 
     })
 }
 
-/// The first value of a recorded key; keys are in lower case.
-fn first<'a>(personal: &'a Personal, key: &str) -> Option<&'a str> {
-    personal.context.get(key)?.first().map(String::as_str)
-}
-
 /// The request as it came. What the gate derives from it is not derived again: the recorded context stands.
 fn op(access: &Access, decided: &Decided, personal: &Personal, data: &Additional) -> OpContext {
     let mut op = OpContext::anonymous(access.effects(), Edge::Internal);
     op.actor = decided.actor;
     op.at = decided.at;
-    op.keys = RequestKeys { prefix: first(personal, "s3:prefix").map(str::to_owned), ..RequestKeys::default() };
-    op.session = session(decided, personal, data).map(Arc::new);
+    op.keys = RequestKeys { prefix: personal.prefix.clone(), ..RequestKeys::default() };
+    op.session = personal.session.as_ref().and_then(|acting| session(decided, acting, data)).map(Arc::new);
     op
 }
 
 /// The session as far as the formula reads it; that it lived is not replayed.
-fn session(decided: &Decided, personal: &Personal, data: &Additional) -> Option<Session> {
+fn session(decided: &Decided, acting: &Acting, data: &Additional) -> Option<Session> {
     let role = decided.role?;
     let (person, service) = match decided.actor? {
         base::Actor::Person(person) => (Some(person), None),
         base::Actor::Service(service) => (None, Some(service)),
         base::Actor::System => return None,
     };
-    let unique = first(personal, "aws:userid").and_then(|id| id.split_once(':')).map(|(unique, _)| unique.to_owned());
-    let account: AccountId = first(personal, "aws:principalaccount")?.parse().ok()?;
-    let age = first(personal, "galen:authage").and_then(|age| age.parse::<i64>().ok()).unwrap_or(0);
-    let name: SessionName = personal.session_name.as_deref()?.parse().ok()?;
     Some(Session {
         id: decided.session?,
         kind: SessionKind::Tool,
         person,
         service,
-        source_identity: personal.source_identity.as_deref()?.parse().ok()?,
-        account,
+        source_identity: acting.source_identity.clone(),
+        account: acting.account,
         role,
-        role_unique_id: unique.unwrap_or_else(|| role_unique_id(role)),
-        role_arn: first(personal, "aws:principalarn")?.parse().ok()?,
-        arn: personal.arn.as_deref()?.parse().ok()?,
-        name,
+        role_unique_id: acting.role_unique_id.clone(),
+        role_arn: acting.role_arn.clone(),
+        arn: acting.arn.clone(),
+        name: acting.name.parse().ok()?,
         access_key_id: AccessKeyId::from_entropy(0, [0; AccessKeyId::ENTROPY_BYTES]),
         tags: Vec::new(),
         transitive: Vec::new(),
@@ -306,12 +282,7 @@ fn session(decided: &Decided, personal: &Personal, data: &Additional) -> Option<
         policies: Vec::new(),
         issued: decided.at,
         expires: Timestamp::MAX,
-        auth: AuthPosition {
-            auth_time: Timestamp::from_second(decided.at.as_second().saturating_sub(age)).unwrap_or(decided.at),
-            seq: None,
-            amr: Vec::new(),
-            acr: None,
-        },
+        auth: AuthPosition { auth_time: acting.auth_time, seq: None, amr: Vec::new(), acr: None },
         sign_in: decided.sign_in,
         chained: false,
         lineage: Vec::new(),
