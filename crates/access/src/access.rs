@@ -22,7 +22,7 @@ use crate::{
     Action, Denied, DenyReason, Ended, Lease, LeaseScope, OpContext, Outcome, Permit, ResourceRef, Sessions, version,
 };
 
-pub use look::Located;
+pub use look::{Catalogue, Located};
 pub use start::{Deps, Maintenance, folds};
 
 /// The gate and what it stands on; cheap to clone.

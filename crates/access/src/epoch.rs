@@ -4,7 +4,7 @@
 //! Invariant: a position never un-cuts; raising an epoch only moves the line forward.
 
 use arc_swap::ArcSwap;
-use base::{GroupId, PersonId, RoleId, ServiceId, SessionId, Timestamp};
+use base::{GroupId, PersonId, RoleId, ServiceId, SessionId, SignInId, Timestamp};
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -38,6 +38,11 @@ pub enum EpochKey {
         /// Which.
         session: SessionId,
     },
+    /// Everything that came of one sign-in: it was signed out, or a code or refresh token of it was used twice.
+    SignIn {
+        /// Which.
+        sign_in: SignInId,
+    },
     /// Every session in a role: its trust changed.
     Role {
         /// Which.
@@ -59,6 +64,7 @@ impl EpochKey {
             Self::Person { person } => format!("person/{person}"),
             Self::Service { service } => format!("service/{service}"),
             Self::Session { session } => format!("session/{session}"),
+            Self::SignIn { sign_in } => format!("sign_in/{sign_in}"),
             Self::Role { role } => format!("role/{role}"),
             Self::Membership { person, group } => format!("membership/{person}/{group}"),
         }
@@ -70,6 +76,7 @@ impl EpochKey {
             Self::Person { person } | Self::Membership { person, .. } => person.uuid(),
             Self::Service { service } => service.uuid(),
             Self::Session { session } => session.uuid(),
+            Self::SignIn { sign_in } => sign_in.uuid(),
             Self::Role { role } => role.uuid(),
         }
     }
@@ -153,12 +160,7 @@ impl Epochs {
         self.0.table.load().get(&key).copied()
     }
 
-    /// The epoch that cuts a credential of this person and position, if one does: for refresh tokens, cookies and ID tokens.
-    pub fn cuts_person(&self, person: PersonId, position: &AuthPosition) -> Option<CutBy> {
-        self.first([EpochKey::Person { person }], position)
-    }
-
-    /// The epoch of `key` that cuts a credential of this position, if it does.
+    /// The epoch of `key` that cuts a credential of this position, if it does: for refresh tokens, cookies and ID tokens.
     pub fn cut_of(&self, key: EpochKey, position: &AuthPosition) -> Option<CutBy> {
         self.first([key], position)
     }
@@ -167,6 +169,7 @@ impl Epochs {
     pub fn cuts(&self, session: &Session) -> Option<CutBy> {
         let person = session.person.map(|person| EpochKey::Person { person });
         let service = session.service.map(|service| EpochKey::Service { service });
+        let sign_in = session.sign_in.map(|sign_in| EpochKey::SignIn { sign_in });
         let own = [EpochKey::Session { session: session.id }, EpochKey::Role { role: session.role }];
         let lineage = session
             .lineage
@@ -176,15 +179,18 @@ impl Epochs {
             .person
             .into_iter()
             .flat_map(|person| session.via.iter().map(move |group| EpochKey::Membership { person, group: *group }));
-        self.first(person.into_iter().chain(service).chain(own).chain(lineage).chain(groups), &session.auth)
+        self.first(
+            person.into_iter().chain(service).chain(sign_in).chain(own).chain(lineage).chain(groups),
+            &session.auth,
+        )
     }
 
     fn first(&self, keys: impl IntoIterator<Item = EpochKey>, position: &AuthPosition) -> Option<CutBy> {
         let table = self.0.table.load();
         keys.into_iter().find_map(|key| {
             let epoch = *table.get(&key)?;
-            // A cut session is cut whatever its position says.
-            let cut = matches!(key, EpochKey::Session { .. }) || epoch.cuts(position);
+            // A cut session or sign-in is cut whatever its position says.
+            let cut = matches!(key, EpochKey::Session { .. } | EpochKey::SignIn { .. }) || epoch.cuts(position);
             cut.then_some(CutBy { key, epoch })
         })
     }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crate::action::{Class, Need, sts};
 use crate::documents::Given;
 use crate::epoch::CutBy;
-use crate::facts::DatasetLocation;
+use crate::facts::{Classification, DatasetLocation, Duty};
 use crate::index::{GroupSet, GuardrailState, LocationState, RoleState, World};
 use crate::permit::{DocumentRef, EvaluationFault, Obligations, Reason, Slot, StatementRef};
 use crate::resource::Member;
@@ -146,7 +146,7 @@ fn not_live(scene: &Scene<'_>, session: &Session) -> Option<DenyReason> {
 }
 
 impl<'a> Subject<'a> {
-    fn of(world: &'a World, session: &'a Session) -> Result<Self, DenyReason> {
+    pub(crate) fn of(world: &'a World, session: &'a Session) -> Result<Self, DenyReason> {
         // A role that was made anew under the same id would be another principal (wire.md 2.1 (4)).
         let role = world.role(session.role).filter(|state| state.role.unique_id == session.role_unique_id);
         let role = role.ok_or(DenyReason::RoleEnded { role: session.role })?;
@@ -174,6 +174,23 @@ impl<'a> Subject<'a> {
             owner: Some(location.owner).filter(|group| holds(group)),
             steward: location.stewards.iter().find(|group| holds(group)).copied(),
         }
+    }
+
+    /// Whether the role reads the whole catalogue by its duty: who runs the installation, and who audits it.
+    pub(crate) fn reads_catalogue(&self) -> bool {
+        matches!(self.role.role.duty, Some(Duty::Administrator | Duty::Auditor))
+    }
+
+    /// Whether the session may know of a dataset: by a live grant of any level, by ownership, or by a classification that is
+    /// for everybody of the company.
+    pub(crate) fn knows_of(&self, world: &World, state: &LocationState, now: Timestamp) -> bool {
+        let location = &state.location;
+        let mut known = matches!(location.classification, Classification::Public | Classification::Internal);
+        let Ownership { owner, steward } = self.ownership(world, location);
+        known |= owner.or(steward).is_some();
+        let now = now.as_microsecond();
+        world.candidates(location.dataset, &self.groups, |row| known |= row.start <= now && now < row.expiry);
+        known
     }
 
     /// The role's principal, as policies name it.

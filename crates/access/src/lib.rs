@@ -27,7 +27,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use access::{Access, Deps, Located, Maintenance, folds};
+pub use access::{Access, Catalogue, Deps, Located, Maintenance, folds};
 pub use action::{Action, Class, Need, api, s3, sts};
 pub use error::Error;
 pub use gate::EVALUATOR;

@@ -386,7 +386,8 @@ impl Sessions {
         let sessions = row.lineage.iter().chain([&row.id]).map(|id| EpochKey::Session { session: *id });
         let person = row.person.map(|person| EpochKey::Person { person });
         let service = row.service.map(|service| EpochKey::Service { service });
-        let mut keys = sessions.chain(person).chain(service).chain([EpochKey::Role { role: row.role }]);
+        let sign_in = row.sign_in.map(|sign_in| EpochKey::SignIn { sign_in });
+        let mut keys = sessions.chain(person).chain(service).chain(sign_in).chain([EpochKey::Role { role: row.role }]);
         keys.any(|key| self.0.epochs.cut_of(key, &position).is_some())
     }
 
@@ -456,14 +457,14 @@ fn effect(fact: &Fact) -> Option<Effect> {
     use crate::facts::{MembershipRemoved, kind};
     if let Some((key, _)) = raised(fact) {
         // A person, service, role or membership epoch spares what signed in later, so those streams are re-checked; a
-        // session's is final.
+        // session's and a sign-in's are final.
         return Some(match key {
             EpochKey::Session { session } => Effect::Cut(LeaseKey::Session(session)),
             EpochKey::Person { person } | EpochKey::Membership { person, .. } => {
                 Effect::Recheck(LeaseKey::Person(person))
             }
             EpochKey::Role { role } => Effect::Recheck(LeaseKey::Role(role)),
-            EpochKey::Service { .. } => Effect::Sweep,
+            EpochKey::Service { .. } | EpochKey::SignIn { .. } => Effect::Sweep,
         });
     }
     match fact.kind.as_str() {

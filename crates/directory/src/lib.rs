@@ -31,7 +31,7 @@ pub use erasure::{Approval, ERASURE_WAITS, ErasureRequest};
 pub use error::Error;
 pub use fold::folds;
 pub use groups::{Group, GroupStatus};
-pub use lockout::{FAILURES_MAX, FAILURES_WINDOW, LOCKED_FOR};
+pub use lockout::{FAILURES_EVERYWHERE_MAX, FAILURES_MAX, FAILURES_WINDOW, LOCKED_FOR};
 pub use membership::MembershipRow;
 pub use names::{DisplayName, Email, GroupName, Username};
 pub use password::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};

@@ -13,7 +13,7 @@ mod tokens;
 mod verify;
 
 use access::OpContext;
-use base::{PersonId, Secret};
+use base::{PersonId, Secret, SignInId};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use protocols::oidc::{ClientAuth, Endpoints, ErrorCode, OAuthError};
 use std::sync::Arc;
@@ -91,12 +91,17 @@ impl Provider {
     /// [`Error::Store`].
     pub async fn signed_in(&self, cookie: &Secret<String>) -> Result<Option<SignIn>, Error> {
         let Some(sign_in) = self.0.directory.sign_in(cookie).await? else { return Ok(None) };
-        Ok(self.still_good(sign_in.person, &sign_in.auth).await?.then_some(sign_in))
+        Ok(self.still_good(sign_in.person, sign_in.id, &sign_in.auth).await?.then_some(sign_in))
     }
 
     /// Whether a person may still use what came of a sign-in of this position.
-    async fn still_good(&self, person: PersonId, auth: &access::AuthPosition) -> Result<bool, Error> {
-        if self.0.entitlements.cut(person, auth).is_some() {
+    async fn still_good(
+        &self,
+        person: PersonId,
+        sign_in: SignInId,
+        auth: &access::AuthPosition,
+    ) -> Result<bool, Error> {
+        if self.0.entitlements.cut(person, sign_in, auth).is_some() {
             return Ok(false);
         }
         let found = self.0.directory.person(person).await?;

@@ -2,7 +2,7 @@
 //!
 //! A sign-in is a record under the hash of its cookie. INVARIANT: whoever can read the store cannot sign in with it.
 
-use access::{AuthPosition, OpContext};
+use access::{AuthPosition, EpochKey, OpContext};
 use base::{Actor, DecisionId, Ids, PersonId, Secret, SignInId, Timestamp};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use crypto::sha256;
@@ -99,7 +99,8 @@ impl Directory {
         let matches = self.0.passwords.verify(password, hash).await?;
         match account.filter(|account| account.active && matches) {
             Some(account) => {
-                self.0.store.write(Actor::System, move |txn| lockout::forgive(txn, &name)).await?;
+                let source = op.source_ip;
+                self.0.store.write(Actor::System, move |txn| lockout::succeeded(txn, &name, source)).await?;
                 Ok(account.person)
             }
             None => Err(Error::WrongCredentials),
@@ -108,8 +109,9 @@ impl Directory {
 
     async fn count_attempt(&self, op: &OpContext, name: [u8; 32]) -> Result<(), Error> {
         let (entry, request, now) = (DecisionId::from_uuid(self.0.effects.uuid()), op.request, self.0.effects.now());
+        let source = op.source_ip;
         let counted = self.0.store.write(Actor::System, move |txn| -> Result<Attempt, Error> {
-            let attempt = lockout::attempt(txn, &name)?;
+            let attempt = lockout::attempt(txn, &name, source)?;
             if let Attempt::Refused { just_now: true, until } = attempt {
                 // Security learns of it at once (SIG-07): the outbox is what notifications are sent from.
                 let person = people::person_by_hash(txn, &name)?;
@@ -224,25 +226,38 @@ impl Directory {
         Ok(Some(sign_in))
     }
 
-    /// Ends the sign-in behind a cookie.
+    /// Ends the sign-in behind a cookie: another one took its place. What came of it lasts.
     ///
     /// # Errors
     /// [`Error::Store`].
     pub async fn end_sign_in(&self, cookie: &Secret<String>) -> Result<(), Error> {
         let cookie = sha256(cookie.expose().as_bytes()).0;
-        self.0
-            .store
-            .write(Actor::System, move |txn| -> Result<(), Error> {
-                if let Some(record) = txn.record_get(CLASS, &cookie)? {
-                    let sign_in: SignIn = facts::record(&record.value, "sign-in")?;
-                    txn.record_delete(BY_PERSON, &index_key(sign_in.person, &cookie))?;
-                    txn.record_delete(CLASS, &cookie)?;
-                }
-                Ok(())
-            })
-            .await
-            .map(drop)
+        self.0.store.write(Actor::System, move |txn| forget(txn, &cookie).map(drop)).await.map(drop)
     }
+
+    /// Signs out: ends the sign-in behind a cookie, and cuts everything that came of it.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn sign_out(&self, cookie: &Secret<String>) -> Result<(), Error> {
+        let cookie = sha256(cookie.expose().as_bytes()).0;
+        let done = self.0.store.write(Actor::System, move |txn| -> Result<(), Error> {
+            if let Some(sign_in) = forget(txn, &cookie)? {
+                access::epoch::raise(txn, EpochKey::SignIn { sign_in: sign_in.id }, Some("signed out".to_owned()))?;
+            }
+            Ok(())
+        });
+        done.await.map(drop)
+    }
+}
+
+/// Takes a sign-in out of the store.
+fn forget(txn: &mut WriteTxn<'_>, cookie: &[u8; 32]) -> Result<Option<SignIn>, Error> {
+    let Some(record) = txn.record_get(CLASS, cookie)? else { return Ok(None) };
+    let sign_in: SignIn = facts::record(&record.value, "sign-in")?;
+    txn.record_delete(BY_PERSON, &index_key(sign_in.person, cookie))?;
+    txn.record_delete(CLASS, cookie)?;
+    Ok(Some(sign_in))
 }
 
 /// Ends every sign-in of a person.

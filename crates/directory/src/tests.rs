@@ -6,7 +6,7 @@ mod people;
 
 use crate::*;
 use access::{Access, AuthPosition, EpochKey, Epochs, OpContext, Permit, api};
-use base::{AccountId, ClientId, Clock, GroupId, Ids, NodeId, PersonId, Secret, Timestamp};
+use base::{AccountId, ClientId, Clock, GroupId, Ids, NodeId, PersonId, Secret, SignInId, Timestamp};
 use crypto::SystemEntropy;
 use custody::{Purpose, Seal, SoftwareToken, SoftwareTokenOptions};
 use std::{
@@ -53,8 +53,9 @@ impl Entitlements for Given {
     fn position(&self) -> u64 {
         self.epochs.position()
     }
-    fn cut(&self, person: PersonId, position: &AuthPosition) -> Option<String> {
-        self.epochs.cuts_person(person, position).map(|cut| cut.key.to_string())
+    fn cut(&self, person: PersonId, sign_in: SignInId, position: &AuthPosition) -> Option<String> {
+        let cut = [EpochKey::Person { person }, EpochKey::SignIn { sign_in }];
+        cut.into_iter().find_map(|key| self.epochs.cut_of(key, position)).map(|cut| cut.key.to_string())
     }
 }
 

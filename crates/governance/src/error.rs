@@ -8,6 +8,12 @@ use crate::{ETag, ports::BackendError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The bucket is another domain's.
+    #[error("every dataset in bucket `{bucket}` belongs to another domain: choose another bucket")]
+    ForeignBucket {
+        /// The bucket.
+        bucket: String,
+    },
     /// No version of the key is there, or the newest is a delete marker.
     #[error("the object does not exist")]
     NoSuchKey,
@@ -342,6 +348,7 @@ impl Error {
             Self::DomainNotEmpty { .. }
             | Self::BucketExists { .. }
             | Self::BucketNotEmpty
+            | Self::ForeignBucket { .. }
             | Self::NameTaken { .. }
             | Self::LocationTaken { .. } => ErrorKind::Conflict,
             Self::PermanentDeletion | Self::NotAWorkspace | Self::WrongPermit | Self::NoGroups => ErrorKind::Forbidden,

@@ -57,7 +57,8 @@ impl TrustedProxies {
         Source { address, secure: peer.tls || forwarded_tls }
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether this address is a trusted proxy.
+    pub fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 }

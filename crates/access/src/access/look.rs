@@ -1,12 +1,13 @@
 //! Looking things up in the index: no decision, no record.
 
 use base::{ClientId, DatasetId, GroupId, PersonId, RoleId, ServiceId};
+use hashbrown::HashSet;
 use std::sync::Arc;
 
 use super::{Access, Inner};
 use crate::action::{Class, Need};
 use crate::facts::{Client, DatasetLocation, Entitlement, Role, Service};
-use crate::gate::Ask;
+use crate::gate::{Ask, Subject};
 use crate::resource::{Bucket, Member};
 use crate::{OpContext, Visible};
 
@@ -17,6 +18,26 @@ pub struct Located {
     pub location: Arc<DatasetLocation>,
     /// The prefix of the place that holds the key; the rest of the key is inside the dataset.
     pub prefix: String,
+}
+
+/// The datasets that a caller may know of.
+#[derive(Debug)]
+pub struct Catalogue(Shown);
+
+#[derive(Debug)]
+enum Shown {
+    All,
+    Some(HashSet<DatasetId>),
+}
+
+impl Catalogue {
+    /// Whether the caller may know that this dataset exists.
+    pub fn shows(&self, dataset: DatasetId) -> bool {
+        match &self.0 {
+            Shown::All => true,
+            Shown::Some(known) => known.contains(&dataset),
+        }
+    }
 }
 
 impl Access {
@@ -35,28 +56,18 @@ impl Access {
         buckets
     }
 
-    /// The datasets that the session holds a live grant of, or owns, or looks after; sorted.
-    pub fn visible_datasets(&self, op: &OpContext) -> Vec<DatasetId> {
+    /// The datasets that the session may know of: for lists and search. Not a permit; the listing itself is authorised.
+    pub fn catalogue(&self, op: &OpContext) -> Catalogue {
         let world = self.0.index.world();
-        let Some(session) = op.session.as_deref() else { return Vec::new() };
-        let member = session.person.map(Member::Person).or(session.service.map(Member::Service));
-        let role = world.role(session.role);
-        let Some((member, role)) = member.zip(role) else { return Vec::new() };
-        let carried = world.carried(member.uuid(), &role.role, session.client, role.role.carry);
-        let Some(groups) = carried else { return Vec::new() };
-        let now = op.at.as_microsecond();
-        let holds = |group: &GroupId| world.group_number(*group).is_some_and(|n| groups.contains(n));
-        let mut seen: Vec<DatasetId> = Vec::new();
-        for state in world.locations() {
-            let location = &state.location;
-            let mut part = holds(&location.owner) || location.stewards.iter().any(holds);
-            world.candidates(location.dataset, &groups, |row| part |= row.start <= now && now < row.expiry);
-            if part {
-                seen.push(location.dataset);
+        let Some(session) = op.session.as_deref() else { return Catalogue(Shown::All) };
+        match Subject::of(&world, session) {
+            Ok(subject) if subject.reads_catalogue() => Catalogue(Shown::All),
+            Ok(subject) => {
+                let known = world.locations().filter(|state| subject.knows_of(&world, state, op.at));
+                Catalogue(Shown::Some(known.map(|state| state.location.dataset).collect()))
             }
+            Err(_) => Catalogue(Shown::Some(HashSet::new())),
         }
-        seen.sort_unstable();
-        seen
     }
 
     /// The dataset to which `bucket/key` belongs, by longest prefix.

@@ -10,6 +10,7 @@ use protocols::sts::{
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::epoch::EpochKey;
 use crate::facts::Role;
 use crate::session::session_arn;
 use crate::sessions::{IssueError, Issued};
@@ -190,7 +191,9 @@ fn current(access: &Access, op: &OpContext, verified: &VerifiedToken) -> Result<
     let Some(key) = verified.epoch_key() else {
         return Err(Fault::new(Code::AccessDenied, "the token's subject is not known here, or may not sign in"));
     };
-    match access.sessions().epochs().cut_of(key, &verified.auth) {
+    let epochs = access.sessions().epochs();
+    let sign_in = verified.sign_in.map(|sign_in| EpochKey::SignIn { sign_in });
+    match [Some(key), sign_in].into_iter().flatten().find_map(|key| epochs.cut_of(key, &verified.auth)) {
         None => Ok(()),
         Some(by) => {
             let reason = DenyReason::SessionCut { epoch: by.key.to_string() };

@@ -20,10 +20,10 @@ fn numbers_decide_for_our_own_credentials() {
     epochs.raise([(EpochKey::Person { person: person() }, Epoch { seq: 7, at: at(100) })]);
     epochs.advance(7);
     assert!(
-        epochs.cuts_person(person(), &position(500, Some(6))).is_some(),
+        epochs.cut_of(EpochKey::Person { person: person() }, &position(500, Some(6))).is_some(),
         "a later clock does not save an older sign-in"
     );
-    assert!(epochs.cuts_person(person(), &position(50, Some(epochs.position()))).is_none());
+    assert!(epochs.cut_of(EpochKey::Person { person: person() }, &position(50, Some(epochs.position()))).is_none());
 }
 
 #[test]

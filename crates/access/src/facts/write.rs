@@ -241,9 +241,23 @@ pub fn locations_in(txn: &ReadTxn<'_>, bucket: &str) -> Result<Vec<DatasetLocati
 pub fn put_location(
     txn: &mut WriteTxn<'_>,
     location: &DatasetLocation,
-    mut occupied: impl FnMut(&ReadTxn<'_>, &Place) -> Result<Occupied, Error>,
+    occupied: impl FnMut(&ReadTxn<'_>, &Place) -> Result<Occupied, Error>,
     reason: Option<&str>,
 ) -> Result<Fact, Error> {
+    check_location(txn, location, occupied)?;
+    let now = txn.now();
+    add(txn, kind::LOCATION_PUT, location.dataset.uuid(), location, reason, (now, None))
+}
+
+/// Whether a location may be put, so that what costs something (a key of its own) is made only for one that may.
+///
+/// # Errors
+/// As [`put_location`].
+pub fn check_location(
+    txn: &ReadTxn<'_>,
+    location: &DatasetLocation,
+    mut occupied: impl FnMut(&ReadTxn<'_>, &Place) -> Result<Occupied, Error>,
+) -> Result<(), Error> {
     if location.places.is_empty() || location.places.len() > PLACES_MAX {
         return Err(Error::Value { what: "a dataset's places", expected: "1 to 64 places" });
     }
@@ -268,8 +282,7 @@ pub fn put_location(
             return Err(Error::PlaceOccupied { bucket, prefix });
         }
     }
-    let now = txn.now();
-    add(txn, kind::LOCATION_PUT, location.dataset.uuid(), location, reason, (now, None))
+    Ok(())
 }
 
 /// Ends a dataset's location: its keys belong to nobody.

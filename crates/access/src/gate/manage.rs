@@ -49,7 +49,7 @@ pub(super) fn decide(
     verdict.documents = documents(scene, subject, None);
     let side = Side::of(scene, subject, None);
     let context = context::build(world, scene, ask, subject, state, ownership, &side);
-    if let Some(reason) = built_in(scene, ask, subject, state, ownership) {
+    if let Some(reason) = built_in(world, scene, ask, subject, state, ownership) {
         verdict.context = Some(context);
         return verdict.no(reason);
     }
@@ -102,6 +102,7 @@ pub(super) fn requester_or_self(resource: &ResourceRef) -> (Option<Member>, Opti
 
 /// Separation of duties (IAM-02): Denies that no document can lift.
 fn built_in(
+    world: &World,
     scene: &Scene<'_>,
     ask: &Ask<'_>,
     subject: &Subject<'_>,
@@ -125,6 +126,13 @@ fn built_in(
     if OWNERS_ACTS.contains(&ask.action) && ownership.owner.or(ownership.steward).is_none() {
         let dataset = dataset(ask.resource)?;
         return Some(DenyReason::NotOwner { dataset });
+    }
+    if ask.action == <api::ShowDataset as crate::Action>::NAME
+        && !subject.reads_catalogue()
+        && let Some(state) = state
+        && !subject.knows_of(world, state, scene.now)
+    {
+        return Some(DenyReason::NoGrant { dataset: state.location.dataset });
     }
     if OWNERS_ACTS.contains(&ask.action) && state.is_none() {
         return Some(DenyReason::NoDataset);

@@ -212,6 +212,31 @@ async fn cutting_a_session_cuts_what_was_made_from_it_and_nothing_else() {
     assert_eq!(live.iter().map(|row| row.id).collect::<Vec<_>>(), [other.session.id]);
 }
 
+// verifies: IAM-06
+#[tokio::test]
+async fn cutting_a_sign_in_cuts_its_role_and_management_sessions_and_no_other() {
+    let bench = Bench::new().await;
+    let sign_in = base::SignInId::from_uuid(uuid(40));
+    let mut mine = bench.draft(20, bench.position());
+    mine.sign_in = Some(sign_in);
+    let mut desk = bench.draft(21, bench.position());
+    (desk.sign_in, desk.kind) = (Some(sign_in), crate::SessionKind::Management);
+    let mut other = bench.draft(22, bench.position());
+    other.sign_in = Some(base::SignInId::from_uuid(uuid(41)));
+    let (mine, desk, other) = (bench.issued(mine).await, bench.issued(desk).await, bench.issued(other).await);
+    bench.raise(EpochKey::SignIn { sign_in }).await;
+    assert!(is_cut(&bench.opened(&mine).await));
+    assert!(is_cut(&bench.opened(&desk).await));
+    bench.opened(&other).await.unwrap();
+    // Minted after the cut, from a token of the same sign-in.
+    let mut late = bench.draft(23, bench.position());
+    late.sign_in = Some(sign_in);
+    let late = bench.issued(late).await;
+    assert!(is_cut(&bench.opened(&late).await));
+    let live = bench.sessions.live(Some(Member::Person(person())), None, 10).await.unwrap();
+    assert_eq!(live.iter().map(|row| row.id).collect::<Vec<_>>(), [other.session.id]);
+}
+
 #[tokio::test]
 async fn epochs_of_a_role_and_of_a_membership_cut_their_sessions() {
     let bench = Bench::new().await;

@@ -59,7 +59,7 @@ fn use_code(
     };
     let mut code: Code = facts::record(&record.value, "code")?;
     if code.used {
-        families::cut(txn, code.family, "its code was used twice")?;
+        families::cut_sign_in(txn, code.family, "its code was used twice")?;
         txn.outbox("oidc.code_replayed", &json!({"person": code.person, "client": code.client}))?;
         return Ok(Handed::Refused("the code was used before: everything that came of it is cut, sign in again"));
     }
@@ -121,7 +121,7 @@ impl Provider {
             Handed::Good(code) => code,
             Handed::Refused(sentence) => return Err(invalid(sentence)),
         };
-        if !self.still_good(code.person, &code.auth).await.map_err(failed)? {
+        if !self.still_good(code.person, code.sign_in, &code.auth).await.map_err(failed)? {
             return Err(invalid("the sign-in was cut meanwhile: sign in again"));
         }
         let family = Family::new(&code.auth, code.client, code.person, code.sign_in, &code.scopes);

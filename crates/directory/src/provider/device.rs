@@ -225,7 +225,7 @@ impl Provider {
             Polled::Approved(approved) => *approved,
             Polled::Refused(code, sentence) => return Err(OAuthError::new(code, sentence)),
         };
-        if !self.still_good(person, &auth).await.map_err(failed)? {
+        if !self.still_good(person, sign_in, &auth).await.map_err(failed)? {
             return Err(OAuthError::new(ErrorCode::InvalidGrant, "the sign-in was cut meanwhile: start again"));
         }
         let scopes = Scopes::parse(&device.scopes);

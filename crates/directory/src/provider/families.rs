@@ -1,6 +1,6 @@
 //! Families of tokens: everything that came of one code. Refresh tokens rotate; a reused one cuts the whole family.
 
-use access::AuthPosition;
+use access::{AuthPosition, EpochKey};
 use base::{Actor, ClientId, PersonId, Secret, SignInId, Timestamp};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use crypto::{Sha256Digest, sha256};
@@ -72,6 +72,15 @@ pub(super) fn cut(txn: &mut WriteTxn<'_>, id: Uuid, why: &str) -> Result<(), Err
     Ok(())
 }
 
+/// Cuts a family and the sign-in that it came from: a code or token of it was stolen, so nothing that came of the sign-in
+/// counts any more, role sessions and management sessions included.
+pub(super) fn cut_sign_in(txn: &mut WriteTxn<'_>, id: Uuid, why: &str) -> Result<(), Error> {
+    let Some(family) = get(txn, id)? else { return Ok(()) };
+    cut(txn, id, why)?;
+    access::epoch::raise(txn, EpochKey::SignIn { sign_in: family.sign_in }, Some(why.to_owned()))?;
+    Ok(())
+}
+
 /// The family a refresh token names.
 fn family_of(token: &Secret<String>) -> Option<Uuid> {
     let (family, _) = token.expose().strip_prefix(PREFIX)?.split_once('.')?;
@@ -100,7 +109,7 @@ fn rotate(
         return Ok(Rotated::Refused("the refresh token was cut: sign in again"));
     }
     if family.current != Some(given) {
-        cut(txn, id, "a refresh token was used twice")?;
+        cut_sign_in(txn, id, "a refresh token was used twice")?;
         txn.outbox("oidc.refresh_reused", &json!({"person": family.person, "client": family.client}))?;
         return Ok(Rotated::Refused("the refresh token was used before: the sign-in is cut, sign in again"));
     }
@@ -153,7 +162,7 @@ impl Provider {
             Rotated::Good(family) => family,
             Rotated::Refused(sentence) => return Err(invalid(sentence)),
         };
-        if !self.still_good(family.person, &family.auth).await.map_err(failed)? {
+        if !self.still_good(family.person, family.sign_in, &family.auth).await.map_err(failed)? {
             self.cut_family(id, "the person or the sign-in was cut").await.map_err(failed)?;
             return Err(invalid("the sign-in was cut: sign in again"));
         }
@@ -181,10 +190,10 @@ impl Provider {
         self.0.directory.0.store.write(Actor::System, move |txn| cut(txn, id, why)).await.map(drop)
     }
 
-    /// Whether a family is known and not cut.
-    pub(super) async fn family_lives(&self, id: Uuid) -> Result<bool, Error> {
+    /// A family that is known and not cut.
+    pub(super) async fn live_family(&self, id: Uuid) -> Result<Option<Family>, Error> {
         let found = self.0.directory.0.store.read(move |txn| get(txn, id)).await?;
-        Ok(found.is_some_and(|family| family.cut.is_none()))
+        Ok(found.filter(|family| family.cut.is_none()))
     }
 
     /// Revokes a refresh token and everything of its family (RFC 7009). Unknown tokens are revoked already.

@@ -83,13 +83,13 @@ impl Provider {
         let client =
             self.0.directory.client_named(claims.text("client_id").unwrap_or_default()).await.map_err(failed)?;
         let client = client.ok_or_else(|| refused("the token's client is over".to_owned()))?;
-        let good =
-            self.family_lives(id).await.map_err(failed)? && self.still_good(person, &auth).await.map_err(failed)?;
-        if !good {
-            return Err(refused("the sign-in behind the token was cut: sign in again".to_owned()));
+        let cut = || refused("the sign-in behind the token was cut: sign in again".to_owned());
+        let sign_in = self.live_family(id).await.map_err(failed)?.ok_or_else(cut)?.sign_in;
+        if !self.still_good(person, sign_in, &auth).await.map_err(failed)? {
+            return Err(cut());
         }
         let scope = claims.text("scope").unwrap_or_default().to_owned();
-        let family = Family::new(&auth, client.id, person, base::SignInId::from_uuid(id), &scope);
+        let family = Family::new(&auth, client.id, person, sign_in, &scope);
         Ok((family, Scopes::parse(&scope), client))
     }
 
@@ -124,7 +124,7 @@ impl Provider {
         };
         let auth = position(&claims).ok_or_else(|| malformed("`auth_time` is missing"))?;
         if let Some(family) = family_claim(&claims)
-            && !self.family_lives(family).await.map_err(unreachable)?
+            && self.live_family(family).await.map_err(unreachable)?.is_none()
         {
             return Err(TokenFault::Rejected { why: "the sign-in that it came from was cut: sign in again" });
         }

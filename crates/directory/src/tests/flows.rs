@@ -255,3 +255,46 @@ async fn a_confidential_client_proves_itself() {
     world.directory.end_client(world.permit(api::EndClient, id), None).await.unwrap();
     assert!(refused("").await.starts_with("invalid_client"));
 }
+
+async fn sign_in_of(world: &World, tokens: &Tokens) -> EpochKey {
+    let verified = world.provider.verify(tokens.id_token.expose(), world.effects.now()).await.unwrap();
+    EpochKey::SignIn { sign_in: verified.sign_in.unwrap() }
+}
+
+#[tokio::test]
+async fn a_reused_refresh_token_cuts_the_sign_in_and_its_role_sessions() {
+    let world = world().await;
+    let stolen = exchange(&world, &code(&world).await).await.unwrap();
+    let other = exchange(&world, &code(&world).await).await.unwrap();
+    let aws = refresh(&world, &stolen, "&audience=galen-aws").await.unwrap();
+    let (cut, spared) = (sign_in_of(&world, &aws).await, sign_in_of(&world, &other).await);
+    refresh(&world, &stolen, "").await.err().unwrap();
+    let epochs = &world.given.epochs;
+    assert!(epochs.of(cut).is_some(), "every session carries its sign-in: what was made from the token is cut");
+    assert!(epochs.of(spared).is_none(), "another sign-in of the person goes on");
+    refresh(&world, &other, "").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_replayed_code_cuts_the_sign_in() {
+    let world = world().await;
+    let code = code(&world).await;
+    let tokens = exchange(&world, &code).await.unwrap();
+    let sign_in = sign_in_of(&world, &tokens).await;
+    assert_eq!(world.given.epochs.of(sign_in), None);
+    exchange(&world, &code).await.err().unwrap();
+    assert!(world.given.epochs.of(sign_in).is_some());
+}
+
+#[tokio::test]
+async fn signing_out_cuts_what_came_of_the_sign_in() {
+    let world = world().await;
+    let (sign_in, cookie) = world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
+    let asked = world.provider.ask(query("").as_bytes()).await.unwrap();
+    let Answer::Redirect(url) = world.provider.answer(&asked, Some(&sign_in)).await.unwrap() else { panic!() };
+    let tokens = exchange(&world, &param(&url, "code").unwrap()).await.unwrap();
+    world.directory.sign_out(&cookie).await.unwrap();
+    assert!(world.given.epochs.of(EpochKey::SignIn { sign_in: sign_in.id }).is_some());
+    assert!(refresh(&world, &tokens, "").await.err().unwrap().contains("cut"));
+    assert!(world.provider.userinfo(tokens.access_token.expose()).await.is_err());
+}

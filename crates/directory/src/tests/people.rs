@@ -134,6 +134,43 @@ async fn a_new_password_cuts_what_is_open_and_ends_the_lockout() {
 }
 
 #[tokio::test]
+async fn who_knows_only_a_name_does_not_lock_its_owner_out() {
+    let world = World::new().await;
+    world.person("ann").await;
+    let from = |address: &str| {
+        OpContext::anonymous(&world.effects, access::Edge::Api).with_transport(Some(address.parse().unwrap()), true)
+    };
+    let wrong = async |address: &str| {
+        world.directory.authenticate(&from(address), "ann", &password("not the password")).await.unwrap_err()
+    };
+    for _ in 0..FAILURES_MAX {
+        assert!(matches!(wrong("203.0.113.9").await, Error::WrongCredentials));
+    }
+    assert!(matches!(wrong("203.0.113.200").await, Error::Locked { .. }), "the same network");
+    world.directory.authenticate(&from("192.0.2.7"), "ann", &password(PASSWORD)).await.unwrap();
+    world.directory.authenticate(&from("2001:db8::1"), "ann", &password(PASSWORD)).await.unwrap();
+    // Many networks together reach the cap of the name; a success of the owner does not give them more guesses.
+    let mut tried = FAILURES_MAX;
+    for network in 0..=255_u8 {
+        for _ in 0..FAILURES_MAX {
+            if matches!(wrong(&format!("10.0.{network}.1")).await, Error::Locked { .. }) {
+                assert_eq!(tried, FAILURES_EVERYWHERE_MAX);
+                let locked = world.directory.authenticate(&from("192.0.2.7"), "ann", &password(PASSWORD)).await;
+                assert!(matches!(locked, Err(Error::Locked { .. })));
+                world.pass(LOCKED_FOR);
+                world.directory.authenticate(&from("192.0.2.7"), "ann", &password(PASSWORD)).await.unwrap();
+                return;
+            }
+            tried += 1;
+        }
+        if network == 7 {
+            world.directory.authenticate(&from("192.0.2.7"), "ann", &password(PASSWORD)).await.unwrap();
+        }
+    }
+    panic!("the cap by name alone never closed");
+}
+
+#[tokio::test]
 async fn a_deactivated_person_cannot_sign_in() {
     let world = World::new().await;
     let ann = world.person("ann").await;

@@ -1,7 +1,7 @@
 //! Datasets: what they are called and described as, and the location that the gate decides by, made and changed together.
 
 use access::{
-    AuditClass, Installation, Outcome, Permit,
+    AuditClass, Installation, OpContext, Outcome, Permit,
     action::api,
     facts::{self, Classification, DatasetKind, DatasetLocation, Occupied, Place},
 };
@@ -96,8 +96,7 @@ impl Governance {
             created: permit.at(),
         };
         let place = place(new.place)?;
-        let key = self.0.custody.ensure(Purpose::DatasetWrap, &dataset.id.to_string())?;
-        let location = DatasetLocation {
+        let mut location = DatasetLocation {
             dataset: dataset.id,
             account: self.0.account,
             places: vec![place],
@@ -109,15 +108,17 @@ impl Governance {
             personal: new.personal,
             kind: DatasetKind::Dataset,
             audit: new.audit,
-            key: key.to_string(),
+            key: String::new(),
         };
+        // Checked before as well: a registration that is refused must not leave a key in custody.
+        let (new, place) = (dataset.clone(), location.clone());
+        self.0.store.read(move |txn| may_register(txn, &new, &place)).await?;
+        location.key = self.0.custody.ensure(Purpose::DatasetWrap, &dataset.id.to_string())?.to_string();
         self.0
             .access
             .change(permit, move |txn| {
-                domain::find(txn, dataset.domain)?;
-                name_is_free(txn, DATASET, &dataset.name, dataset.id.uuid())?;
+                may_register(txn, &dataset, &location)?;
                 put(txn, DATASET_CREATED, &dataset, None)?;
-                meets_only_own(txn, &location)?;
                 facts::put_location(txn, &location, occupied, None)?;
                 Ok(dataset.clone())
             })
@@ -143,21 +144,25 @@ impl Governance {
         self.0.store.read(move |txn| Ok(txn.view_lookup(DATASET, BY_NAME, &name)?.iter().find_map(dataset_of))).await
     }
 
-    /// Datasets after `after`, in the order of their making, at most `limit`.
+    /// The datasets that the caller may know of after `after`, in the order of their making, at most `limit`.
     ///
     /// # Errors
     /// The store's errors.
     pub async fn datasets(
         &self,
+        op: &OpContext,
         permit: Permit<api::ListDatasets>,
         after: Option<DatasetId>,
         limit: usize,
     ) -> Result<Vec<(Dataset, Arc<DatasetLocation>)>, Error> {
         let Installation = *permit.resource();
+        let catalogue = self.0.access.catalogue(op);
         let rows = self.0.store.read(move |txn| {
             let now = txn.now();
             let after = after.map(|id| id.to_string());
-            let rows = txn.view_scan_where(DATASET, after.as_deref(), limit, |row| row.valid.contains(now))?;
+            let known = |row: &store::ViewedRow| row.aggregate.parse().is_ok_and(|id| catalogue.shows(id));
+            let rows =
+                txn.view_scan_where(DATASET, after.as_deref(), limit, |row| row.valid.contains(now) && known(row))?;
             Ok::<Vec<Dataset>, Error>(rows.iter().filter_map(dataset_of).collect())
         });
         let rows = rows.await?;
@@ -233,26 +238,41 @@ impl Governance {
     }
 }
 
+/// Refuses a registration whose domain, name or place is not free for it.
+fn may_register(txn: &ReadTxn<'_>, dataset: &Dataset, location: &DatasetLocation) -> Result<(), Error> {
+    domain::find(txn, dataset.domain)?;
+    name_is_free(txn, DATASET, &dataset.name, dataset.id.uuid())?;
+    meets_only_own(txn, dataset.domain, location)?;
+    Ok(facts::check_location(txn, location, occupied)?)
+}
+
 /// Whether objects or uploads lie under a place now.
 fn occupied(txn: &ReadTxn<'_>, place: &Place) -> Result<Occupied, access::Error> {
     Ok(crate::objects::occupied(txn, place)?)
 }
 
 /// Refuses a new location inside or around another dataset's place, unless it stays under that dataset's owner and stewards:
-/// what is written there later would otherwise go to somebody whom the other owner never chose.
-fn meets_only_own(txn: &ReadTxn<'_>, new: &DatasetLocation) -> Result<(), Error> {
+/// what is written there later would otherwise go to somebody whom the other owner never chose. For the same reason a bucket
+/// stays with the domains that are in it: whoever writes beside a dataset must not write into a stranger's.
+fn meets_only_own(txn: &ReadTxn<'_>, domain: DomainId, new: &DatasetLocation) -> Result<(), Error> {
     for place in &new.places {
         let meets = |other: &Place| {
             other.bucket == place.bucket
                 && (other.prefix.starts_with(&place.prefix) || place.prefix.starts_with(&other.prefix))
         };
-        for other in facts::locations_in(txn, &place.bucket)? {
+        let others = facts::locations_in(txn, &place.bucket)?;
+        let mut ours = others.is_empty();
+        for other in others {
             let known = |group: &GroupId| *group == other.owner || other.stewards.contains(group);
             let own = new.owner == other.owner && new.stewards.iter().all(known);
+            ours |= own || find(txn, other.dataset).is_ok_and(|it| it.domain == domain);
             if !own && other.places.iter().any(meets) {
                 let Place { bucket, prefix } = place.clone();
                 return Err(access::Error::PlaceTaken { bucket, prefix, dataset: other.dataset }.into());
             }
+        }
+        if !ours {
+            return Err(Error::ForeignBucket { bucket: place.bucket.clone() });
         }
     }
     Ok(())

@@ -108,6 +108,70 @@ async fn a_narrow_grant_shows_its_prefix_and_nothing_beside_it() {
 }
 
 #[tokio::test]
+async fn a_refused_registration_leaves_no_key_in_custody() {
+    let world = World::new().await;
+    let data = world.trial("trial/").await;
+    let before = world.bytes_of_keys();
+    let create = async |prefix: &str, name: &str| {
+        let domain = world.domain.clone();
+        let target = DomainTarget { domain: domain.id, owner: domain.owner, stewards: Vec::new() };
+        let permit = world.access.authorize(&world.system(), api::CreateDataset, target).await.unwrap();
+        world.governance.create_dataset(permit, dataset(&world, prefix, name)).await
+    };
+    assert!(create("trial/", "same").await.is_err(), "the place is taken");
+    assert!(create("other/", &data.name).await.is_err(), "the name is taken");
+    assert_eq!(world.bytes_of_keys(), before);
+    create("other/", "other").await.unwrap();
+    assert!(world.bytes_of_keys() > before);
+}
+
+#[tokio::test]
+async fn a_bucket_stays_with_the_domains_that_are_in_it() {
+    let world = World::new().await;
+    world.trial("trial/").await;
+    let permit = world.access.authorize(&world.system(), api::CreateDomain, Installation).await.unwrap();
+    let new = governance::NewDomain { name: "neurology".to_owned(), owner: world.readers, stewards: Vec::new() };
+    let stranger = world.governance.create_domain(permit, new).await.unwrap();
+    let create = async |place: &str, name: &str| {
+        let target = DomainTarget { domain: stranger.id, owner: stranger.owner, stewards: Vec::new() };
+        let permit = world.access.authorize(&world.system(), api::CreateDataset, target).await.unwrap();
+        let mut new = dataset(&world, place, name);
+        (new.owner, new.stewards) = (world.readers, Vec::new());
+        world.governance.create_dataset(permit, new).await
+    };
+    assert!(matches!(create("beside/", "beside").await, Err(Error::ForeignBucket { .. })));
+    assert!(create("trial/inside/", "inside").await.is_err());
+}
+
+#[tokio::test]
+async fn the_list_of_datasets_shows_what_the_caller_may_know_of() {
+    let world = World::new().await;
+    let data = world.trial("trial/").await;
+    let listed = async |op: access::OpContext| {
+        let permit = world.access.authorize(&world.system(), api::ListDatasets, Installation).await.unwrap();
+        world.governance.datasets(&op, permit, None, 10).await.unwrap().len()
+    };
+    let classify = async |classification: Classification| {
+        let permit = world.access.authorize(&world.op(Who::Owner).await, api::ChangeDataset, data.id).await.unwrap();
+        let change = ChangeDataset {
+            classification: Some(classification),
+            reason: Some("reviewed".to_owned()),
+            ..ChangeDataset::default()
+        };
+        world.governance.change_dataset(permit, change).await.unwrap();
+    };
+    classify(Classification::Internal).await;
+    assert_eq!(listed(world.op(Who::Reader).await).await, 1, "internal data is known to everybody");
+    classify(Classification::Restricted).await;
+    assert_eq!(listed(world.op(Who::Reader).await).await, 0);
+    for who in [Who::Owner, Who::Steward, Who::Administrator] {
+        assert_eq!(listed(world.op(who).await).await, 1, "{who:?}");
+    }
+    world.grant(&data, Who::Owner, Scope::default(), Level::Discover).await.unwrap();
+    assert_eq!(listed(world.op(Who::Reader).await).await, 1, "a grant of level discover shows it");
+}
+
+#[tokio::test]
 async fn no_registration_takes_objects_over() {
     let world = World::new().await;
     let data = world.trial("trial/").await;
@@ -134,9 +198,9 @@ async fn no_registration_takes_objects_over() {
     assert_eq!(owner.dataset, nested.id);
 
     let permit = world.access.authorize(&world.system(), api::ListDatasets, Installation).await.unwrap();
-    let first = world.governance.datasets(permit, None, 1).await.unwrap();
+    let first = world.governance.datasets(&world.system(), permit, None, 1).await.unwrap();
     let permit = world.access.authorize(&world.system(), api::ListDatasets, Installation).await.unwrap();
-    let rest = world.governance.datasets(permit, Some(first[0].0.id), 10).await.unwrap();
+    let rest = world.governance.datasets(&world.system(), permit, Some(first[0].0.id), 10).await.unwrap();
     // The test's clock stands, so ids of one moment are in any order; pages go by id.
     let mut wanted = [data.id, nested.id];
     wanted.sort();

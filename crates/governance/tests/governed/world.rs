@@ -82,7 +82,7 @@ pub(crate) struct World {
     effects: Effects,
     account: AccountId,
     roles: Vec<(Who, facts::Role)>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 fn journal(dir: &Path) -> Journal {
@@ -143,12 +143,18 @@ impl World {
             effects,
             account,
             roles,
-            _dir: dir,
+            dir,
         }
     }
 
     pub(crate) fn system(&self) -> OpContext {
         OpContext::system(&self.effects)
+    }
+
+    /// Bytes of the files that hold the keys in custody.
+    pub(crate) fn bytes_of_keys(&self) -> u64 {
+        let files = std::fs::read_dir(self.dir.path().join("keys")).unwrap();
+        files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
     }
 
     /// A dataset called `Trial` under `prefix`.

@@ -167,7 +167,7 @@ async fn create(caller: Caller, Body(body): Body<CreateDataset>) -> Result<Shown
 #[utoipa::path(get, path = "/datasets", tag = "dataset", params(PageQuery), responses((status = 200, body = Page<DatasetRow>)))]
 async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<DatasetRow>>, Problem> {
     let permit = caller.may(api::ListDatasets, Installation).await?;
-    let datasets = caller.state.governance.datasets(permit, page.after_id()?, page.limit + 1).await?;
+    let datasets = caller.state.governance.datasets(&caller.op, permit, page.after_id()?, page.limit + 1).await?;
     let rows = datasets.into_iter().map(|(dataset, location)| row(dataset, &location)).collect();
     Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
 }

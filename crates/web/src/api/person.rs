@@ -1,6 +1,6 @@
 //! `/persons`: people, their attributes, and the erasure of them by two approvals.
 
-use access::{Erasure, Installation, action::api};
+use access::{Erasure, Installation, Permit, action::api};
 use axum::{Json, extract::Path, http::StatusCode};
 use base::{PersonId, Secret};
 use directory::{NewPerson, Person, PersonChange};
@@ -140,8 +140,11 @@ async fn change(
         caller.state.directory.change_person(permit, change, None).await?;
     }
     if let Some(password) = body.password {
+        // Asked for first: a new password of one's own cuts the very session that asks.
+        let show = caller.may(api::ShowPerson, id).await?;
         let permit = caller.may_change(api::SetPassword, id).await?;
         caller.state.directory.set_password(permit, &Secret::new(password), None).await?;
+        return shown(&caller, show).await;
     }
     row(&caller, id).await
 }
@@ -179,7 +182,10 @@ async fn erase(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) ->
 }
 
 async fn row(caller: &Caller, id: PersonId) -> Result<Shown<PersonRow>, Problem> {
-    let permit = caller.may(api::ShowPerson, id).await?;
-    let version = caller.version(id).await?;
+    shown(caller, caller.may(api::ShowPerson, id).await?).await
+}
+
+async fn shown(caller: &Caller, permit: Permit<api::ShowPerson>) -> Result<Shown<PersonRow>, Problem> {
+    let version = caller.version(*permit.resource()).await?;
     Ok(Shown::of(version, caller.state.directory.show_person(permit).await?.into()))
 }

@@ -5,7 +5,7 @@ use access::{Installation, Outcome, action::api};
 use axum::{
     Router,
     extract::{FromRequestParts, State as Shared},
-    http::{StatusCode, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -31,10 +31,26 @@ async fn ready(Shared(state): Shared<State>) -> Response {
     }
 }
 
+/// Whether a request comes from this machine. Where the issuer is a public address and the edge listens on loopback, a proxy
+/// that nobody listed as trusted makes every caller look local: then none is.
+fn is_this_machine(state: &State, peer: Peer, headers: &HeaderMap) -> bool {
+    let behind_unlisted = !peer.tls && !is_loopback(&state.about.issuer) && !state.proxies.trusts(peer.address.ip());
+    !behind_unlisted && state.proxies.source(peer, headers).address.is_loopback()
+}
+
+/// Whether a URL names this machine itself.
+fn is_loopback(url: &str) -> bool {
+    match url::Url::parse(url).ok().as_ref().and_then(url::Url::host) {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 async fn metrics(Shared(state): Shared<State>, mut parts: Parts) -> Result<Response, Problem> {
     let peer = parts.extensions.get::<Peer>().copied();
-    let local = peer.is_some_and(|peer| state.proxies.source(peer, &parts.headers).address.is_loopback());
-    if !local {
+    if !peer.is_some_and(|peer| is_this_machine(&state, peer, &parts.headers)) {
         let caller = Caller::from_request_parts(&mut parts, &state).await?;
         let permit = state.access.authorize(&caller.op, api::ShowSystem, Installation).await?;
         permit.finish(Outcome::DONE);
@@ -44,4 +60,21 @@ async fn metrics(Shared(state): Shared<State>, mut parts: Parts) -> Result<Respo
         .map_err(|_| Problem::new(ErrorKind::Internal, "the counters could not be written"))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    //! Who counts as this machine.
+
+    use super::is_loopback;
+
+    #[test]
+    fn an_issuer_is_this_machine_only_by_a_loopback_name() {
+        for url in ["http://127.0.0.1:8080", "http://localhost:1", "https://[::1]:9"] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in ["https://galen.example.com", "https://10.0.0.1", "http://127.0.0.1.example.com", "nonsense"] {
+            assert!(!is_loopback(url), "{url}");
+        }
+    }
 }

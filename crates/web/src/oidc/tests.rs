@@ -6,7 +6,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Request, StatusCode, header},
 };
-use base::{AccountId, ClientId, Clock, GroupId, Ids, NodeId, PersonId, Secret, Timestamp};
+use base::{AccountId, ClientId, Clock, GroupId, Ids, NodeId, PersonId, Secret, SignInId, Timestamp};
 use crypto::{Crypto, SystemEntropy};
 use custody::{Custody, Purpose, Seal, SoftwareToken, SoftwareTokenOptions};
 use directory::{ClientKind, Directory, Entitlements, FAILURES_MAX, GroupClaim, NewClient, NewPerson};
@@ -49,7 +49,7 @@ impl Entitlements for Nobody {
     fn position(&self) -> u64 {
         0
     }
-    fn cut(&self, _: PersonId, _: &AuthPosition) -> Option<String> {
+    fn cut(&self, _: PersonId, _: SignInId, _: &AuthPosition) -> Option<String> {
         None
     }
 }
