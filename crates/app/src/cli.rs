@@ -80,7 +80,7 @@ pub(crate) enum Command {
     /// The ledger: verify and prove.
     #[command(subcommand)]
     Ledger(Ledger),
-    /// Facts: verify, export, import.
+    /// Facts and the rest of the state: verify, export, import.
     #[command(subcommand)]
     State(State),
     /// Look at an installation and say what needs a hand.
@@ -731,15 +731,18 @@ pub(crate) enum Ledger {
 pub(crate) enum State {
     /// Fold every fact again and compare with the views.
     Verify(ConfigFile),
-    /// Write all facts as JSON lines.
+    /// Write all facts, and the documents that they name, as JSON lines.
     Export {
         #[command(flatten)]
         config: ConfigFile,
+        /// Everything that the store holds, to move the installation to another engine; sealed rows stay sealed. Stop the server first.
+        #[arg(long)]
+        whole: bool,
         /// The file to write; `-` for standard output.
         #[arg(long, default_value = "-")]
         file: String,
     },
-    /// Read facts into an empty installation.
+    /// Read an export into an empty store; a whole one only where the keys of its installation are.
     Import {
         #[command(flatten)]
         config: ConfigFile,

@@ -120,11 +120,16 @@ fn store_options(config: &Config, effects: &Effects) -> Result<store::Options> {
     })
 }
 
-/// The token that holds the keys.
+/// The token that holds the keys of an installation that is there.
 ///
 /// # Errors
-/// When the seal does not open it, or a key file is damaged.
+/// When there is none, the seal does not open it, or a key file is damaged.
 pub(crate) fn open_token(config: &Config, effects: &Effects, crypto: &Crypto) -> Result<Arc<dyn Token>> {
+    let options = token_options(config, effects, crypto)?;
+    Ok(Arc::new(SoftwareToken::open(options).context("the key token did not open")?))
+}
+
+fn token_options(config: &Config, effects: &Effects, crypto: &Crypto) -> Result<SoftwareTokenOptions> {
     let layout = Layout::new(&config.data_dir);
     let seal = match &config.custody {
         config::Custody::Machine => Seal::MachineSecret { file: layout.machine_secret() },
@@ -132,8 +137,7 @@ pub(crate) fn open_token(config: &Config, effects: &Effects, crypto: &Crypto) ->
             Seal::Passphrase(Secret::new(nouns::secret(passphrase_file)?))
         }
     };
-    let options = SoftwareTokenOptions { dir: layout.keys(), seal, effects: effects.clone(), crypto: crypto.clone() };
-    Ok(Arc::new(SoftwareToken::open_or_init(options).context("the key token did not open")?))
+    Ok(SoftwareTokenOptions { dir: layout.keys(), seal, effects: effects.clone(), crypto: crypto.clone() })
 }
 
 impl System {
@@ -144,7 +148,8 @@ impl System {
     pub(crate) async fn open(config: &Config, effects: &Effects) -> Result<Self> {
         let crypto = Crypto::new(Arc::clone(&effects.entropy));
         let store = open_store(config, effects)?;
-        let token = open_token(config, effects, &crypto)?;
+        let token = SoftwareToken::open_or_init(token_options(config, effects, &crypto)?);
+        let token = Arc::new(token.context("the key token did not open")?);
         let custody = Custody::new(token, store.clone(), effects.clone(), crypto.clone());
         let journal = Arc::new(open_journal(config, &store, &custody)?);
         let (stopping, tasks) = (watch::Sender::new(false), TaskTracker::new());

@@ -5,7 +5,7 @@ use base::{Effects, Secret};
 use serde_json::{Value, json};
 use std::{
     fs,
-    io::{BufReader, BufWriter, Write},
+    io::Write,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -156,46 +156,6 @@ fn findings(examination: &Value) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// `galen state`.
-///
-/// # Errors
-/// When the store cannot be opened, does not verify, or the export is damaged.
-pub(crate) fn state(output: Output, effects: &Effects, command: &cli::State) -> Result<()> {
-    match command {
-        cli::State::Verify(file) => {
-            let store = compose::read_store(&Config::read(&file.config)?, effects)?;
-            let report = block_on(async { Ok(store.verify().await?) })?;
-            output::result(output, &serde_json::to_value(&report)?)?;
-            anyhow::ensure!(report.sound(), "the store does not verify; see above");
-            Ok(())
-        }
-        cli::State::Export { config, file } => {
-            let store = compose::read_store(&Config::read(&config.config)?, effects)?;
-            if file == "-" {
-                let out = BufWriter::new(std::io::stdout());
-                let (mut out, _header) = block_on(async { Ok(store.export_facts(out).await?) })?;
-                return Ok(out.flush()?);
-            }
-            let out = BufWriter::new(fs::File::create_new(file).with_context(|| format!("could not make `{file}`"))?);
-            let (out, header) = block_on(async { Ok(store.export_facts(out).await?) })?;
-            let written = out.into_inner()?;
-            written.sync_all()?;
-            Ok(output::result(output, &serde_json::to_value(&header)?)?)
-        }
-        cli::State::Import { config, file } => {
-            let store = compose::open_store(&Config::read(&config.config)?, effects)?;
-            let header = if file == "-" {
-                let text = std::io::read_to_string(std::io::stdin())?;
-                block_on(async { Ok(store.import_facts(std::io::Cursor::new(text)).await?) })?
-            } else {
-                let input = BufReader::new(fs::File::open(file).with_context(|| format!("could not read `{file}`"))?);
-                block_on(async { Ok(store.import_facts(input).await?) })?
-            };
-            Ok(output::result(output, &serde_json::to_value(&header)?)?)
-        }
-    }
 }
 
 /// `galen ledger`.

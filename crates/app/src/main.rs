@@ -20,6 +20,7 @@ mod remote;
 mod s3;
 mod serve;
 mod signin;
+mod state;
 
 use anyhow::Result;
 use base::Effects;
@@ -50,7 +51,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Serve(command) => installation::serve(&effects, &command),
         Command::Policy(command) => local::policy(cli.output, &command),
         Command::Ledger(command) => installation::ledger(cli.output, &command),
-        Command::State(command) => installation::state(cli.output, &effects, &command),
+        Command::State(command) => state::run(cli.output, &effects, &command),
         Command::Doctor(command) => installation::doctor(cli.output, &effects, &command),
         Command::Config(command) => installation::config(cli.output, &command),
         Command::Completions { shell } => {

@@ -13,6 +13,7 @@ use store::Store;
 use crate::{Error, KeyRef, Purpose, SubjectKey, Token, TokenInfo, subject::Subject};
 use cache::Cache;
 pub use derived::{DerivedKey, DerivedKeys};
+pub use subjects::people_key;
 
 /// How long an unwrapped key stays in memory: long enough that a busy dataset asks a device once in a while, short
 /// enough that a destroyed key stops working within minutes everywhere.

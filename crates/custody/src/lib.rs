@@ -14,7 +14,7 @@ pub mod subject;
 mod token;
 
 pub use error::Error;
-pub use keyring::{Custody, DATA_KEY_TTL, DataKey, DerivedKey, DerivedKeys};
+pub use keyring::{Custody, DATA_KEY_TTL, DataKey, DerivedKey, DerivedKeys, people_key};
 pub use software::{Seal, SoftwareToken, SoftwareTokenOptions};
 pub use subject::{Subject, SubjectKey};
 pub use token::{KeyRef, Purpose, Token, TokenInfo, Use};

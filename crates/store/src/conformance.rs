@@ -8,5 +8,5 @@ mod lives;
 mod world;
 
 pub use cases::run;
-pub use lives::export_and_import_agree;
+pub use lives::{a_whole_store_moves, export_and_import_agree};
 pub use world::{Bed, GrantFold, ManualClock, NameFold, effects};

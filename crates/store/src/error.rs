@@ -217,6 +217,14 @@ pub enum Error {
         /// What was expected there.
         expected: &'static str,
     },
+    /// The export holds keys that only another installation can open.
+    #[error(
+        "the export is of a whole store whose personal keys are wrapped by key `{key}`, which this installation's key token does not have: copy the keys of the old installation first"
+    )]
+    ForeignSeal {
+        /// The key that wraps the keys of people.
+        key: String,
+    },
     /// A value in the options cannot be used.
     #[error("the store's option `{option}` is not usable: expected {expected}")]
     BadOption {
@@ -242,7 +250,9 @@ impl Error {
             Self::NewerSchema { .. } | Self::ForeignSchema { .. } | Self::ViewMoved { .. } => ErrorKind::Unavailable,
             Self::Torn { .. } | Self::ImportUnfinished | Self::Corrupt { .. } | Self::Fold { .. } => ErrorKind::Corrupt,
             Self::Contention { .. } | Self::Retry | Self::NotEmpty => ErrorKind::Conflict,
-            Self::NotCanonical { .. } | Self::BadExport { .. } | Self::BadOption { .. } => ErrorKind::Invalid,
+            Self::NotCanonical { .. } | Self::BadExport { .. } | Self::ForeignSeal { .. } | Self::BadOption { .. } => {
+                ErrorKind::Invalid
+            }
             Self::TooLarge { .. } | Self::TooMany { .. } => ErrorKind::TooLarge,
             Self::DocumentDigest { .. } => ErrorKind::Corrupt,
             Self::ClosurePanicked

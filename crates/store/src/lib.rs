@@ -29,7 +29,7 @@ pub use fold::{Fold, Lookup, ViewRow, ViewRowRef, ViewedRow};
 pub use job::Committed;
 pub use shared::CommitHook;
 pub use store::{Backend, Options, Store};
-pub use transfer::ExportHeader;
+pub use transfer::{ExportHeader, Scope};
 pub use txn::{
     Checkpoint, DOCUMENT_BYTES_MAX, Direction, EVENTS_PER_CHANGE_MAX, FACTS_PER_CHANGE_MAX, FeedItem, FeedPage,
     FeedWhat, KEY_BYTES_MAX, PAGE_ROWS_MAX, PENDING_BYTES_MAX, PendingEntry, PendingRow, ROWS_PER_AGGREGATE_MAX,

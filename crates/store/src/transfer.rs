@@ -1,37 +1,53 @@
-//! Export and import of facts as JSON Lines: how a store moves to the other engine, and what an inspector is given.
+//! Export and import as JSON Lines: how a store moves to the other engine, and what an inspector is given.
 //!
-//! Nothing sealed and no record is in an export. INVARIANT: an import is refused unless every line is exactly what was
-//! exported, in the same order, all of them.
+//! An export holds the facts and the documents that they name by digest. Only an export of the whole store also holds
+//! records, sealed rows and the wrapped keys of people: nothing in it is opened, and it is taken only where the key that
+//! wrapped those keys is. INVARIANT: an import is refused unless every line is exactly what was exported, in the same
+//! order, all of them.
 
-use base::{Actor, ChangeId, FactId, Region, Timestamp};
-use crypto::{Sha256, Sha256Digest};
+mod lines;
+mod rows;
+
+use base::{Actor, Region, Timestamp};
+use crypto::Sha256Digest;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{BufRead, Read, Seek, SeekFrom, Write},
+    io::{BufRead, Seek, SeekFrom, Write},
     sync::Arc,
 };
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
 use crate::{
-    Error, Fact, Hlc, NewFact, ReadTxn, Store, WriteTxn,
-    fact::{parse_actor, timestamp},
+    Error, Fact, ReadTxn, Store, WriteTxn,
     session::Arg,
     txn::{FACT_COLUMNS, fact_of, whole},
 };
+use lines::Lines;
+pub(crate) use lines::{Chain, line_of};
+use rows::Stored;
 
 /// Names the format in the header.
 const FORMAT: &str = "galen-facts";
-/// The format's version.
-const VERSION: u32 = 1;
-/// Facts of one change of an import.
+/// The format's version; version 1 had facts only.
+const VERSION: u32 = 2;
+/// Lines of one change of an import.
 const BATCH: usize = 500;
 /// Batches that wait between the reader of the file and the store.
 const BATCHES_WAITING: usize = 2;
-/// Longest line: a body, a reason and the rest, escaped.
-const LINE_BYTES_MAX: u64 = 1024 * 1024;
 const MARK: (&str, &[u8]) = ("store.import", b"running");
+
+/// What leaves the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Facts and documents: no secret and no personal attribute.
+    Facts,
+    /// Everything, to move an installation; sealed rows stay sealed.
+    Whole {
+        /// Names the key that wraps the keys of people; whoever imports must have it.
+        seal: String,
+    },
+}
 
 /// The first line of an export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,89 +67,22 @@ pub struct ExportHeader {
     pub facts: u64,
     /// How many facts of each region.
     pub origins: BTreeMap<Region, u64>,
-    /// The end of the hash chain: from 32 zero bytes, for each line, SHA-256 of the value so far and the line.
+    /// The end of the hash chain over the facts: from 32 zero bytes, for each line, SHA-256 of the value so far and the
+    /// line.
     pub chain: Sha256Digest,
+    /// How many rows of each table follow the facts.
+    #[serde(default)]
+    pub rows: BTreeMap<String, u64>,
+    /// The end of the hash chain over those rows.
+    #[serde(default = "no_rows")]
+    pub rows_chain: Sha256Digest,
+    /// In an export of the whole store, the key that wraps the keys of people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    id: FactId,
-    origin: Region,
-    seq: u64,
-    kind: String,
-    subject: Uuid,
-    body: serde_json::Value,
-    digest: Sha256Digest,
-    actor: String,
-    reason: Option<String>,
-    valid_from: i64,
-    valid_to: Option<i64>,
-    hlc: i64,
-    change: ChangeId,
-}
-
-/// The line of a fact, canonical and without its line end.
-pub(crate) fn line_of(fact: &Fact) -> Result<Vec<u8>, Error> {
-    let line = Line {
-        id: fact.id,
-        origin: fact.origin.clone(),
-        seq: fact.seq,
-        kind: fact.kind.clone(),
-        subject: fact.subject,
-        body: fact.body.clone(),
-        digest: fact.digest,
-        actor: fact.actor.to_string(),
-        reason: fact.reason.clone(),
-        valid_from: fact.valid_from.as_microsecond(),
-        valid_to: fact.valid_to.map(Timestamp::as_microsecond),
-        hlc: fact.recorded.micros(),
-        change: fact.change,
-    };
-    base::canonical::to_vec(&line).map_err(|_| Error::NotCanonical { kind: fact.kind.clone() })
-}
-
-fn fact_of_line(bytes: &[u8]) -> Option<Fact> {
-    let line: Line = serde_json::from_slice(bytes).ok()?;
-    let canonical = base::canonical::to_vec(&line.body).ok()?;
-    let fact = Fact {
-        id: line.id,
-        origin: line.origin,
-        seq: line.seq,
-        kind: line.kind,
-        subject: line.subject,
-        body: line.body,
-        digest: line.digest,
-        actor: parse_actor(&line.actor).ok()?,
-        reason: line.reason,
-        valid_from: timestamp(line.valid_from),
-        valid_to: line.valid_to.map(timestamp),
-        recorded: Hlc::from_micros(line.hlc),
-        change: line.change,
-    };
-    let sound = crypto::sha256(&canonical) == fact.digest && canonical.len() <= NewFact::BODY_BYTES_MAX;
-    sound.then_some(fact)
-}
-
-/// The hash chain over lines.
-pub(crate) struct Chain(Sha256Digest);
-
-impl Default for Chain {
-    fn default() -> Self {
-        Self(Sha256Digest([0; 32]))
-    }
-}
-
-impl Chain {
-    pub(crate) fn add(&mut self, line: &[u8]) {
-        let mut next = Sha256::new();
-        next.update(self.0.bytes());
-        next.update(line);
-        self.0 = next.finish();
-    }
-    pub(crate) const fn value(&self) -> Sha256Digest {
-        self.0
-    }
+fn no_rows() -> Sha256Digest {
+    Chain::default().value()
 }
 
 fn each_line(txn: &ReadTxn<'_>, mut each: impl FnMut(&Fact, &[u8]) -> Result<(), Error>) -> Result<(), Error> {
@@ -144,8 +93,8 @@ fn each_line(txn: &ReadTxn<'_>, mut each: impl FnMut(&Fact, &[u8]) -> Result<(),
     })
 }
 
-fn export(txn: &ReadTxn<'_>, out: &mut impl Write) -> Result<ExportHeader, Error> {
-    let mut chain = Chain::default();
+fn export(txn: &ReadTxn<'_>, scope: Scope, out: &mut impl Write) -> Result<ExportHeader, Error> {
+    let (mut chain, mut rows_chain) = (Chain::default(), Chain::default());
     let mut header = ExportHeader {
         format: FORMAT.to_owned(),
         version: VERSION,
@@ -155,100 +104,92 @@ fn export(txn: &ReadTxn<'_>, out: &mut impl Write) -> Result<ExportHeader, Error
         facts: 0,
         origins: BTreeMap::new(),
         chain: chain.value(),
+        rows: BTreeMap::new(),
+        rows_chain: rows_chain.value(),
+        seal: match scope {
+            Scope::Facts => None,
+            Scope::Whole { seal } => Some(seal),
+        },
     };
+    let everything = header.seal.is_some();
     each_line(txn, |fact, line| {
         chain.add(line);
         header.facts = header.facts.saturating_add(1);
         header.origins.insert(fact.origin.clone(), fact.seq);
         Ok(())
     })?;
-    header.chain = chain.value();
+    rows::each(txn, everything, |table, line| {
+        rows_chain.add(line);
+        let rows = header.rows.entry(table.to_owned()).or_default();
+        *rows = rows.saturating_add(1);
+        Ok(())
+    })?;
+    (header.chain, header.rows_chain) = (chain.value(), rows_chain.value());
     let writing = |source| Error::Transfer { doing: "write", source: Arc::new(source) };
     let mut put = |line: &[u8]| out.write_all(line).and_then(|()| out.write_all(b"\n")).map_err(writing);
     put(&base::canonical::to_vec(&header).map_err(|_| Error::Corrupt { what: "export header" })?)?;
     each_line(txn, |_, line| put(line))?;
+    rows::each(txn, everything, |_, line| put(line))?;
     out.flush().map_err(writing)?;
     Ok(header)
 }
 
-/// Reads an export line by line.
-struct Lines<R> {
-    input: R,
-    number: u64,
-}
-
-impl<R: BufRead> Lines<R> {
-    fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        let mut line = Vec::new();
-        let mut limited = Read::take(&mut self.input, LINE_BYTES_MAX);
-        let read = limited.read_until(b'\n', &mut line);
-        read.map_err(|source| Error::Transfer { doing: "read", source: Arc::new(source) })?;
-        if line.is_empty() {
-            return Ok(None);
-        }
-        self.number = self.number.saturating_add(1);
-        if line.pop() != Some(b'\n') {
-            return Err(self.bad("a line that ends, of at most 1 MiB"));
-        }
-        Ok(Some(line))
-    }
-
-    const fn bad(&self, expected: &'static str) -> Error {
-        Error::BadExport { line: self.number, expected }
-    }
-
-    fn header(&mut self) -> Result<ExportHeader, Error> {
-        let line = self.next()?.ok_or(Error::BadExport { line: 1, expected: "a header" })?;
-        let header: ExportHeader = serde_json::from_slice(&line).map_err(|_| self.bad("the header of an export"))?;
-        if header.format != FORMAT || header.version != VERSION {
-            return Err(self.bad("an export of facts, version 1"));
-        }
-        Ok(header)
-    }
-
-    fn fact(&mut self) -> Result<Option<(Fact, Vec<u8>)>, Error> {
-        let Some(line) = self.next()? else { return Ok(None) };
-        let fact = fact_of_line(&line).ok_or_else(|| self.bad("a fact with its digest"))?;
-        Ok(Some((fact, line)))
-    }
-}
-
-/// Reads the whole export once and refuses it unless it is complete and unchanged.
-fn check(input: impl BufRead) -> Result<ExportHeader, Error> {
-    let mut lines = Lines { input, number: 0 };
+/// Reads the whole export once and refuses it unless it is complete and unchanged, and sealed by what is here.
+fn check(input: impl BufRead, seal: &str) -> Result<ExportHeader, Error> {
+    let mut lines = Lines::new(input);
     let header = lines.header()?;
-    let (mut chain, mut origins, mut count) = (Chain::default(), BTreeMap::<Region, u64>::new(), 0_u64);
-    while let Some((fact, line)) = lines.fact()? {
+    if let Some(by) = header.seal.as_ref().filter(|by| *by != seal) {
+        return Err(Error::ForeignSeal { key: by.clone() });
+    }
+    let (mut chain, mut origins) = (Chain::default(), BTreeMap::<Region, u64>::new());
+    for _ in 0..header.facts {
+        let (fact, line) = lines.fact()?;
         chain.add(&line);
-        count = count.saturating_add(1);
         let newest = origins.entry(fact.origin).or_default();
         *newest = newest.saturating_add(1);
         if fact.seq != *newest {
             return Err(lines.bad("numbers of each region without gaps, in order"));
         }
     }
-    if chain.value() != header.chain || count != header.facts || origins != header.origins {
+    let (mut rows_chain, mut rows) = (Chain::default(), BTreeMap::<String, u64>::new());
+    while let Some((row, line)) = lines.row(&header)? {
+        rows_chain.add(&line);
+        let count = rows.entry(row.table().to_owned()).or_default();
+        *count = count.saturating_add(1);
+    }
+    let facts = chain.value() == header.chain && origins == header.origins;
+    if !facts || rows_chain.value() != header.rows_chain || rows != header.rows {
         return Err(lines.bad("exactly the lines that the header counts and chains"));
     }
     Ok(header)
 }
 
-fn send_batches<R: BufRead + Seek>(
-    mut input: R,
-    batches: &mpsc::Sender<Result<Vec<Fact>, Error>>,
-) -> Result<(), Error> {
+/// What one change of an import takes.
+enum Batch {
+    Facts(Vec<Fact>),
+    Rows(Vec<Stored>),
+}
+
+fn send_batches<R: BufRead + Seek>(mut input: R, batches: &mpsc::Sender<Result<Batch, Error>>) -> Result<(), Error> {
     input.seek(SeekFrom::Start(0)).map_err(|source| Error::Transfer { doing: "read", source: Arc::new(source) })?;
-    let mut lines = Lines { input, number: 0 };
-    lines.header()?;
-    let mut batch = Vec::with_capacity(BATCH);
-    while let Some((fact, _)) = lines.fact()? {
-        batch.push(fact);
-        if batch.len() == BATCH && batches.blocking_send(Ok(std::mem::take(&mut batch))).is_err() {
+    let mut lines = Lines::new(input);
+    let header = lines.header()?;
+    // A receiver that went away no longer wants the rest.
+    let send = |batch| batches.blocking_send(Ok(batch)).is_ok();
+    let mut facts = Vec::with_capacity(BATCH);
+    for _ in 0..header.facts {
+        facts.push(lines.fact()?.0);
+        if facts.len() == BATCH && !send(Batch::Facts(std::mem::take(&mut facts))) {
             return Ok(());
         }
     }
-    // A receiver that went away no longer wants the rest.
-    drop(batches.blocking_send(Ok(batch)));
+    let mut rows = Vec::new();
+    let mut wanted = send(Batch::Facts(facts));
+    while wanted && let Some((row, _)) = lines.row(&header)? {
+        rows.push(row);
+        wanted = rows.len() < BATCH || send(Batch::Rows(std::mem::take(&mut rows)));
+    }
+    let _wanted = wanted && send(Batch::Rows(rows));
     Ok(())
 }
 
@@ -261,7 +202,14 @@ impl WriteTxn<'_> {
         self.record_put(MARK.0, MARK.1, b"", None).map(drop)
     }
 
-    fn import_batch(&mut self, facts: &[Fact]) -> Result<(), Error> {
+    fn import_batch(&mut self, batch: &Batch) -> Result<(), Error> {
+        match batch {
+            Batch::Facts(facts) => self.import_facts(facts),
+            Batch::Rows(rows) => rows.iter().try_for_each(|row| row.insert(self)),
+        }
+    }
+
+    fn import_facts(&mut self, facts: &[Fact]) -> Result<(), Error> {
         for fact in facts {
             self.fact_insert(fact)?;
             let (hlc, seq) = (fact.recorded.micros(), i64::try_from(fact.seq).unwrap_or(i64::MAX));
@@ -298,25 +246,32 @@ pub(crate) fn refuse_unfinished(txn: &ReadTxn<'_>) -> Result<(), Error> {
 }
 
 impl Store {
-    /// Writes all facts of one snapshot to `out`; gives it back with the header.
+    /// Writes one snapshot to `out`; gives it back with the header.
     ///
     /// # Errors
     /// The engine's, or those of `out`.
-    pub async fn export_facts<W: Write + Send + 'static>(&self, mut out: W) -> Result<(W, ExportHeader), Error> {
-        self.long_read(move |txn| export(txn, &mut out).map(|header| (out, header))).await
+    pub async fn export<W: Write + Send + 'static>(
+        &self,
+        scope: Scope,
+        mut out: W,
+    ) -> Result<(W, ExportHeader), Error> {
+        self.long_read(move |txn| export(txn, scope, &mut out).map(|header| (out, header))).await
     }
 
-    /// Fills an empty store from an export, which is checked whole before the first fact is taken. Hooks do not see the
-    /// facts: an import is for a store that nothing serves from.
+    /// Fills an empty store from an export, which is checked whole before the first fact is taken. `seal` names the key
+    /// that wraps the keys of people here. Hooks do not see the facts: an import is for a store that nothing serves from.
     ///
     /// # Errors
-    /// [`Error::NotEmpty`], [`Error::BadExport`] with the line, or the engine's. A store whose import was broken off
-    /// does not open again.
-    pub async fn import_facts<R: BufRead + Seek + Send + 'static>(&self, mut input: R) -> Result<ExportHeader, Error> {
+    /// [`Error::NotEmpty`], [`Error::BadExport`] with the line, [`Error::ForeignSeal`], or the engine's. A store whose
+    /// import was broken off does not open again.
+    pub async fn import<R>(&self, mut input: R, seal: String) -> Result<ExportHeader, Error>
+    where
+        R: BufRead + Seek + Send + 'static,
+    {
         let (batches, mut waiting) = mpsc::channel(BATCHES_WAITING);
         let (checked, header) = tokio::sync::oneshot::channel();
         let body = move || {
-            let header = check(&mut input);
+            let header = check(&mut input, &seal);
             let sound = header.is_ok();
             drop(checked.send(header));
             if sound && let Err(error) = send_batches(input, &batches) {

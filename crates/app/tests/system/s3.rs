@@ -22,6 +22,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The id under which the server recorded the request.
     pub(crate) request: String,
+    /// The tag of what was stored.
+    pub(crate) etag: Option<String>,
     /// The body, or how it broke off.
     pub(crate) body: Result<Vec<u8>, ureq::Error>,
 }
@@ -51,6 +53,33 @@ impl S3 {
     /// PUT of one object.
     pub(crate) fn put(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<Answer, ureq::Error> {
         Ok(answer(self.agent.put(self.presigned("PUT", &format!("/{bucket}/{key}"), &[])).send(bytes)?))
+    }
+
+    /// PUT of one part of an upload that `query` names.
+    pub(crate) fn put_part(
+        &self,
+        bucket: &str,
+        key: &str,
+        query: &[(&str, &str)],
+        bytes: &[u8],
+    ) -> Result<Answer, ureq::Error> {
+        Ok(answer(self.agent.put(self.presigned("PUT", &format!("/{bucket}/{key}"), query)).send(bytes)?))
+    }
+
+    /// POST to one object: begins or completes an upload.
+    pub(crate) fn post(
+        &self,
+        bucket: &str,
+        key: &str,
+        query: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Answer, ureq::Error> {
+        Ok(answer(self.agent.post(self.presigned("POST", &format!("/{bucket}/{key}"), query)).send(body)?))
+    }
+
+    /// DELETE of one object.
+    pub(crate) fn delete(&self, bucket: &str, key: &str) -> Result<Answer, ureq::Error> {
+        Ok(answer(self.agent.delete(self.presigned("DELETE", &format!("/{bucket}/{key}"), &[])).call()?))
     }
 
     /// The first page of the keys below a prefix.
@@ -101,10 +130,12 @@ pub(crate) fn now() -> Timestamp {
 }
 
 fn answer(mut response: Response<Body>) -> Answer {
-    let request = response.headers().get("x-amz-request-id").map(|id| id.to_str().unwrap().to_owned());
+    let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+    let (request, etag) = (header("x-amz-request-id"), header("etag"));
     Answer {
         status: response.status().as_u16(),
         request: request.expect("every answer carries the id of its request"),
+        etag,
         body: response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_vec(),
     }
 }

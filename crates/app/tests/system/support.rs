@@ -149,7 +149,9 @@ impl Galen {
         let folder = self.home.path().join(".config/galen");
         let files = std::fs::read_dir(folder).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
         let kept = files.filter_map(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-        let mut tokens = kept.filter_map(|kept| Some(kept.get("session_token")?.as_str()?.to_owned()));
+        // Credentials of a role for tools are kept beside it.
+        let sessions = kept.filter(|kept| kept.get("access_key_id").is_none());
+        let mut tokens = sessions.filter_map(|kept| Some(kept.get("session_token")?.as_str()?.to_owned()));
         tokens.next().unwrap()
     }
 

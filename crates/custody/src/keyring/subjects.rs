@@ -8,13 +8,21 @@ use store::ReadTxn;
 
 use super::Custody;
 use crate::{
-    Error, KeyRef, Purpose, SubjectKey,
+    Error, KeyRef, Purpose, SubjectKey, Token,
     error::crypto as failed,
     subject::{self, Subject},
 };
 
 /// The label of the key that wraps people's keys.
 const LABEL: &str = "people";
+
+/// The key of a token that wraps people's keys, if there is one yet: what is sealed for a person opens only where it is.
+///
+/// # Errors
+/// As [`Token::find`].
+pub fn people_key(token: &dyn Token) -> Result<Option<KeyRef>, Error> {
+    token.find(Purpose::SubjectWrap, LABEL)
+}
 
 impl Custody {
     /// A fresh key for a subject, and its wrapped form: put that into the store with `subject_key_put` in the transaction

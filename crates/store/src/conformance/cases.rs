@@ -17,8 +17,8 @@ use super::{
     concurrent::{feed_is_complete, hooks_come_in_order, no_update_is_lost},
     effects,
     lives::{
-        clock_never_goes_back, export_and_import_agree, nothing_sealed_is_exported, readers_stand_beside_the_writer,
-        views_rebuild_when_their_fold_changes,
+        a_whole_store_moves, clock_never_goes_back, export_and_import_agree, nothing_sealed_is_exported,
+        readers_stand_beside_the_writer, views_rebuild_when_their_fold_changes,
     },
 };
 use crate::{Direction, Error, Fold, NewFact, PendingEntry, Store, WriteTxn};
@@ -67,6 +67,7 @@ pub async fn run(bed: &dyn Bed) {
     clock_never_goes_back(bed).await;
     readers_stand_beside_the_writer(bed).await;
     nothing_sealed_is_exported(bed).await;
+    a_whole_store_moves(bed, bed, "move").await;
 }
 
 async fn facts_and_views(bed: &dyn Bed) {

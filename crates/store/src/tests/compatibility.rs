@@ -12,7 +12,7 @@ const FACTS_V1: &[u8] = include_bytes!("../../tests/fixtures/facts-v1.jsonl");
 async fn exports_of_version_1_are_read() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), 9).unwrap();
-    let header = store.import_facts(Cursor::new(FACTS_V1)).await.unwrap();
+    let header = store.import(Cursor::new(FACTS_V1), String::new()).await.unwrap();
     let report = store.verify().await.unwrap();
     assert!(report.sound(), "{:?}", report.problems);
     assert_eq!((report.facts, report.chain), (30, header.chain));
@@ -24,7 +24,7 @@ async fn exports_of_version_1_are_read() {
             "name e82a647a56b1e046712c8b3709d254092c55bc06cbdb8995c6eb24e5d02f6b1a"
         ]
     );
-    let (again, _) = store.export_facts(Vec::new()).await.unwrap();
+    let (again, _) = store.export(crate::Scope::Facts, Vec::new()).await.unwrap();
     let facts = |export: &[u8]| export.splitn(2, |byte| *byte == b'\n').nth(1).map(<[u8]>::to_vec);
     assert_eq!(facts(&again), facts(FACTS_V1), "an export of the import is the same, line by line");
 }

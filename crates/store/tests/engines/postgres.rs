@@ -51,6 +51,8 @@ async fn facts_move_between_the_engines() {
     let (sqlite, postgres) = (SqliteBed { dir: dir.path().to_owned() }, PostgresBed::new(url, "move"));
     conformance::export_and_import_agree(&sqlite, &postgres, "out").await;
     conformance::export_and_import_agree(&postgres, &sqlite, "back").await;
+    conformance::a_whole_store_moves(&sqlite, &postgres, "out").await;
+    conformance::a_whole_store_moves(&postgres, &sqlite, "back").await;
 }
 
 #[derive(Default)]
