@@ -711,7 +711,7 @@ pub(crate) enum Ledger {
         /// A checkpoint kept elsewhere: a ledger that is older, or different, is found.
         #[arg(long)]
         witness: Option<PathBuf>,
-        /// A copy of `log.key` kept elsewhere; without it the folder's own key is believed, which does not show whose ledger it is.
+        /// A copy of `log.key` kept elsewhere. Without it the key token of the installation says who signs; in a copy the folder's own key is believed, which does not show whose ledger it is.
         #[arg(long)]
         key_file: Option<PathBuf>,
     },

@@ -9,7 +9,7 @@ use crypto::Crypto;
 use custody::{Custody, Purpose, Seal, SoftwareToken, SoftwareTokenOptions, Token};
 use directory::{Directory, Provider};
 use governance::{Buckets, Governance, objects::Objects};
-use ledger::SignWith;
+use ledger::{LogKey, SignWith};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -249,10 +249,27 @@ pub(crate) fn origin(config: &Config, node: NodeId) -> Result<ledger::Origin> {
     Ok(format!("{host}/{}/{node}", config.region).parse()?)
 }
 
+/// The keys that sign and signed this node's ledger, newest first, as the token holds them.
+///
+/// # Errors
+/// When the token does not open or holds no such key.
+pub(crate) fn ledger_keys(config: &Config, effects: &Effects) -> Result<Vec<LogKey>> {
+    let token = open_token(config, effects, &Crypto::new(Arc::clone(&effects.entropy)))?;
+    let key = token.find(Purpose::LedgerSign, LEDGER_KEY)?.context("the key token holds no key of a ledger")?;
+    let origin = origin(config, node(&Layout::new(&config.data_dir), effects)?)?;
+    let versions = token.versions(key.id)?;
+    let of = |version| Ok(LogKey::new(origin.clone(), ed25519(token.public_key(version)?)?));
+    versions.iter().rev().map(of).collect()
+}
+
+fn ed25519(key: crypto::PublicKey) -> Result<[u8; 32]> {
+    let crypto::PublicKey::Ed25519 { x } = key else { anyhow::bail!("the ledger's key is not an Ed25519 key") };
+    Ok(x)
+}
+
 fn open_journal(config: &Config, store: &Store, custody: &Custody) -> Result<Journal> {
     let key = custody.ensure(Purpose::LedgerSign, LEDGER_KEY)?;
-    let public = custody.public_key(&key)?;
-    let crypto::PublicKey::Ed25519 { x: raw } = public else { anyhow::bail!("the ledger's key is not an Ed25519 key") };
+    let raw = ed25519(custody.public_key(&key)?)?;
     let signing = custody.clone();
     let signer =
         SignWith::new(raw, move |text: &[u8]| signing.sign(&key, text).map_err(|error| Box::new(error).into()));

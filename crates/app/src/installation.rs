@@ -133,7 +133,7 @@ pub(crate) fn doctor(output: Output, effects: &Effects, command: &ConfigFile) ->
         store: &store,
         token: token.describe(),
         data_dir: &config.data_dir,
-        ledger: None,
+        ledger: &Layout::new(&config.data_dir).ledger(),
         effects,
     };
     let examination = block_on(async { Ok(operate::doctor::examine(patient).await) })?;
@@ -162,16 +162,14 @@ fn findings(examination: &Value) -> Result<()> {
 ///
 /// # Errors
 /// When the files cannot be read or the ledger does not verify.
-pub(crate) fn ledger(output: Output, command: &cli::Ledger) -> Result<()> {
+pub(crate) fn ledger(output: Output, effects: &Effects, command: &cli::Ledger) -> Result<()> {
     match command {
         cli::Ledger::Verify { config, offline, witness, key_file } => {
-            let folder = ledger_place(config, offline.as_deref())?;
-            let trust = match key_file {
-                Some(file) => Trust::Keys(
-                    local::read(&file.to_string_lossy())?.lines().map(str::parse).collect::<Result<_, _>>()?,
-                ),
-                None => Trust::Folder,
-            };
+            let (folder, mut trust) = ledger_place(effects, config, offline.as_deref())?;
+            if let Some(file) = key_file {
+                let keys = local::read(&file.to_string_lossy())?;
+                trust = Trust::Keys(keys.lines().map(str::parse).collect::<Result<_, _>>()?);
+            }
             let witness = witness
                 .as_ref()
                 .map(|file| fs::read(file).with_context(|| format!("could not read {}", file.display())));
@@ -181,19 +179,23 @@ pub(crate) fn ledger(output: Output, command: &cli::Ledger) -> Result<()> {
             Ok(())
         }
         cli::Ledger::Prove { config, index, offline } => {
-            let folder = ledger_place(config, offline.as_deref())?;
-            let proof = operate::ledger::prove(&folder, &Trust::Folder, *index)?;
+            let (folder, trust) = ledger_place(effects, config, offline.as_deref())?;
+            let proof = operate::ledger::prove(&folder, &trust, *index)?;
             Ok(std::io::stdout().lock().write_all(&proof)?)
         }
     }
 }
 
-/// The folder of a ledger: a copy, or the installation's.
-fn ledger_place(file: &ConfigFile, offline: Option<&Path>) -> Result<PathBuf> {
-    match offline {
-        Some(folder) => Ok(folder.to_owned()),
-        None => Ok(Layout::new(&Config::read(&file.config)?.data_dir).ledger()),
+/// The folder of a ledger, and whose signature is believed there: in a copy the folder's own key, in an installation the
+/// one that its key token holds.
+fn ledger_place(effects: &Effects, file: &ConfigFile, offline: Option<&Path>) -> Result<(PathBuf, Trust)> {
+    if let Some(folder) = offline {
+        return Ok((folder.to_owned(), Trust::Folder));
     }
+    let config = Config::read(&file.config)?;
+    let keys = compose::ledger_keys(&config, effects)
+        .context("the key token does not say who signs the ledger; name a copy of `log.key` with --key-file and the folder with --offline")?;
+    Ok((Layout::new(&config.data_dir).ledger(), Trust::Keys(keys)))
 }
 
 /// `galen config`.

@@ -50,7 +50,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Init(command) => installation::init(&effects, cli.output, &command),
         Command::Serve(command) => installation::serve(&effects, &command),
         Command::Policy(command) => local::policy(cli.output, &command),
-        Command::Ledger(command) => installation::ledger(cli.output, &command),
+        Command::Ledger(command) => installation::ledger(cli.output, &effects, &command),
         Command::State(command) => state::run(cli.output, &effects, &command),
         Command::Doctor(command) => installation::doctor(cli.output, &effects, &command),
         Command::Config(command) => installation::config(cli.output, &command),

@@ -9,7 +9,10 @@ use serde::Serialize;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
-use store::Store;
+use store::{
+    Store,
+    journal::{FULL_SPACE_BYTES, LOW_SPACE_BYTES},
+};
 
 #[cfg(test)]
 mod tests;
@@ -18,8 +21,6 @@ mod tests;
 const DISK_FREE_PERCENT_MIN: u64 = 5;
 /// Below this much free space the disk is a failure, however large it is: a ledger segment and a database checkpoint.
 const DISK_FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
-/// The ledger's reserved space is used beyond this share: time to make room.
-const LEDGER_HIGH_PERCENT: u64 = 80;
 /// A wall clock that differs from the newest recorded fact by more than this, backwards, is wrong.
 const CLOCK_BACK_SECS_MAX: i64 = 5;
 
@@ -79,15 +80,6 @@ pub struct Examination {
     pub checks: Vec<Check>,
 }
 
-/// How full the ledger is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LedgerRoom {
-    /// Bytes that it takes.
-    pub used: u64,
-    /// Bytes that it may take before it goes read-only.
-    pub limit: u64,
-}
-
 /// What the doctor looks at.
 pub struct Patient<'a> {
     /// The state.
@@ -96,8 +88,8 @@ pub struct Patient<'a> {
     pub token: TokenInfo,
     /// The folder with everything in it.
     pub data_dir: &'a Path,
-    /// How full the ledger is, when it has a limit.
-    pub ledger: Option<LedgerRoom>,
+    /// The folder of the ledger, which may be on a disk of its own.
+    pub ledger: &'a Path,
     /// The clock.
     pub effects: &'a Effects,
 }
@@ -110,7 +102,7 @@ pub async fn examine(patient: Patient<'_>) -> Examination {
     checks.push(clock(patient.store, now).await);
     checks.push(folder(patient.data_dir));
     checks.push(disk(patient.data_dir));
-    checks.extend(patient.ledger.map(ledger));
+    checks.push(ledger(patient.ledger));
     let verdict = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok);
     Examination { at: now, verdict, checks }
 }
@@ -215,13 +207,33 @@ fn disk_verdict(dir: PathBuf, free: u64, total: u64) -> Check {
     }
 }
 
-fn ledger(room: LedgerRoom) -> Check {
-    let percent = room.used.saturating_mul(100).checked_div(room.limit).unwrap_or(100);
-    let seen = format!("the ledger takes {} MiB of {} MiB ({percent} %)", room.used >> 20, room.limit >> 20);
-    let advice = "give it more room before it is full: a full ledger makes the installation read-only";
-    match percent {
-        0..LEDGER_HIGH_PERCENT => Check::ok("ledger", seen),
-        LEDGER_HIGH_PERCENT..95 => Check::new("ledger", Verdict::Warning, seen, advice),
-        _ => Check::new("ledger", Verdict::Failure, seen, advice),
+/// How much room the ledger has, by the bounds at which it warns and stops by itself.
+fn ledger(dir: &Path) -> Check {
+    match rustix::fs::statvfs(dir) {
+        Ok(stat) => {
+            let reserve = dir.join(::ledger::layout::RESERVE).exists();
+            ledger_verdict(dir, stat.f_bavail.saturating_mul(stat.f_frsize), reserve)
+        }
+        Err(error) => {
+            let advice = "`galen serve` makes it; if it was there, restore it: without it nothing is recorded";
+            Check::new("ledger", Verdict::Failure, format!("`{}`: {error}", dir.display()), advice)
+        }
+    }
+}
+
+fn ledger_verdict(dir: &Path, free: u64, reserve: bool) -> Check {
+    let full = FULL_SPACE_BYTES >> 20;
+    let seen = format!("the ledger has {} MiB of room under `{}` and stops at {full}", free >> 20, dir.display());
+    let advice =
+        "make room before it is full: then only administrators are recorded, and every other access is refused";
+    if free < FULL_SPACE_BYTES {
+        Check::new("ledger", Verdict::Failure, seen, advice)
+    } else if free < LOW_SPACE_BYTES {
+        Check::new("ledger", Verdict::Warning, seen, advice)
+    } else if !reserve {
+        let seen = format!("{seen}; the space set aside for administrators is not there");
+        Check::new("ledger", Verdict::Warning, seen, "start the server once: it sets the space aside when it opens")
+    } else {
+        Check::ok("ledger", seen)
     }
 }

@@ -34,6 +34,11 @@ use tokio::sync::{oneshot, watch};
 use queue::{Prepared, Request};
 use state::Shared;
 
+/// Free bytes under which the journal warns: some millions of entries still fit.
+pub const LOW_SPACE_BYTES: u64 = 1 << 30;
+/// Free bytes under which only administrators are recorded: enough to finish what is under way and to make room.
+pub const FULL_SPACE_BYTES: u64 = 128 << 20;
+
 /// How a journal is run. The defaults fit one node; tests make them small.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -74,8 +79,8 @@ impl Options {
             backlog_bytes_max: 64 << 20,
             batched_delay: Duration::from_millis(100),
             checkpoint_interval: Duration::from_secs(1),
-            low_space_bytes: 1 << 30,
-            full_space_bytes: 128 << 20,
+            low_space_bytes: LOW_SPACE_BYTES,
+            full_space_bytes: FULL_SPACE_BYTES,
             reserve_bytes: 4 << 20,
         }
     }

@@ -51,8 +51,10 @@ fn disk_and_ledger_have_edges() {
     assert_eq!(disk(4 * gib, 100 * gib), Verdict::Failure);
     assert_eq!(disk(gib / 8, gib / 4), Verdict::Failure);
     assert_eq!(disk(0, 0), Verdict::Failure);
-    let room = |used| ledger(LedgerRoom { used, limit: 100 }).verdict;
-    assert_eq!([room(79), room(80), room(95)], [Verdict::Ok, Verdict::Warning, Verdict::Failure]);
+    let room = |free, reserve| ledger_verdict(Path::new("/d/ledger"), free, reserve).verdict;
+    assert_eq!([room(gib, true), room(gib, false)], [Verdict::Ok, Verdict::Warning]);
+    assert_eq!([room(gib - 1, true), room(FULL_SPACE_BYTES - 1, true)], [Verdict::Warning, Verdict::Failure]);
+    assert_eq!(ledger(Path::new("/no/such/folder")).verdict, Verdict::Failure);
 }
 
 // verifies: DAT-02
@@ -71,8 +73,8 @@ async fn an_examination_names_every_check_once() {
     let node = NodeId::from_uuid(uuid::Uuid::from_bytes([1; 16]));
     let options = Options::sqlite(dir.path().join("db"), "eu-north-1".parse().unwrap(), node, effects.clone());
     let store = Store::open(options).unwrap();
-    let ledger = Some(LedgerRoom { used: 1, limit: 100 });
-    let patient = Patient { store: &store, token: token(true), data_dir: dir.path(), ledger, effects: &effects };
+    let (data_dir, ledger) = (dir.path(), dir.path());
+    let patient = Patient { store: &store, token: token(true), data_dir, ledger, effects: &effects };
     let examination = examine(patient).await;
     let names: Vec<_> = examination.checks.iter().map(|check| check.name).collect();
     let expected = ["key token", "key seal", "cryptographic module", "store", "clock", "data folder", "disk", "ledger"];

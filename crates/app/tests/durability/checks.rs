@@ -1,0 +1,47 @@
+//! What an operator's checks say of an installation.
+
+use serde_json::Value;
+use std::{fs, path::Path};
+
+use crate::rig::Rig;
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for file in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(file.file_name());
+        if file.file_type().unwrap().is_dir() {
+            copy(&file.path(), &to);
+        } else {
+            fs::copy(file.path(), to).unwrap();
+        }
+    }
+}
+
+// verifies: AUD-04
+#[test]
+fn a_ledger_that_another_key_signed_is_not_believed() {
+    let (rig, other) = (Rig::new(tempfile::tempdir().unwrap(), &[]), Rig::new(tempfile::tempdir().unwrap(), &[]));
+    let verify = ["ledger", "verify", "--config", &rig.config];
+    rig.operator.ok(&verify);
+    let ledger = rig.data().join("ledger");
+    fs::remove_dir_all(&ledger).unwrap();
+    copy(&other.data().join("ledger"), &ledger);
+    rig.operator.ok(&["ledger", "verify", "--offline", ledger.to_str().unwrap()]);
+    assert_eq!(rig.operator.run(&verify).status.code(), Some(1), "the folder's own key proves nothing about its owner");
+}
+
+// verifies: SEC-01
+#[test]
+fn the_doctor_looks_at_the_room_of_the_ledger() {
+    let rig = Rig::new(tempfile::tempdir().unwrap(), &[]);
+    let doctor = || {
+        let done = rig.operator.run(&["--output", "json", "doctor", "--config", &rig.config]);
+        let seen: Value = serde_json::from_slice(&done.stdout).unwrap();
+        let checks = seen["checks"].as_array().unwrap();
+        let ledger = checks.iter().find(|check| check["name"] == "ledger").unwrap();
+        (ledger["verdict"].as_str().unwrap().to_owned(), done.status.code())
+    };
+    assert_eq!(doctor().0, "ok");
+    fs::remove_dir_all(rig.data().join("ledger")).unwrap();
+    assert_eq!(doctor(), ("failure".to_owned(), Some(1)));
+}
