@@ -128,6 +128,15 @@ pub struct SessionTarget {
     pub person: Option<PersonId>,
 }
 
+/// A recorded decision and who asked then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct DecisionTarget {
+    /// The decision.
+    pub decision: DecisionId,
+    /// Whose question it was; `None` for Galen's own and for one that is not recorded here.
+    pub member: Option<Member>,
+}
+
 /// An erasure that waits for its second approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Erasure {
@@ -151,7 +160,7 @@ pub enum ResourceRef {
     AssumableRole(crate::action::sts::AssumableRole),
     Client(ClientId),
     Dataset(DatasetId),
-    Decision(DecisionId),
+    Decision(DecisionTarget),
     Domain(DomainTarget),
     Edge(MembershipEdge),
     Erasure(Erasure),
@@ -180,7 +189,7 @@ macro_rules! into_ref {
 
 into_ref! {
     Bucket => Bucket, Object => Object, AccountId => Account, ClientId => Client, DatasetId => Dataset,
-    DecisionId => Decision, DomainTarget => Domain, MembershipEdge => Edge, Erasure => Erasure, GrantTarget => Grant,
+    DecisionTarget => Decision, DomainTarget => Domain, MembershipEdge => Edge, Erasure => Erasure, GrantTarget => Grant,
     GroupId => Group, PersonId => Person, ReceiptId => Receipt, RoleId => Role, ServiceId => Service,
     SessionTarget => Session,
 }
@@ -211,7 +220,7 @@ impl ResourceRef {
             Self::AssumableRole(role) => format!("arn:aws:iam::{account}:role/{}", role.0),
             Self::Client(id) => galen("client", id),
             Self::Dataset(id) => galen("dataset", id),
-            Self::Decision(id) => galen("decision", id),
+            Self::Decision(target) => galen("decision", &target.decision),
             Self::Domain(target) => galen("domain", &target.domain),
             Self::Edge(edge) => format!("{}/member/{}", galen("group", &edge.group), edge.member.uuid().hyphenated()),
             Self::Erasure(erasure) => galen("person", &erasure.person),

@@ -11,14 +11,15 @@ mod replay;
 
 use base::{Actor, ClientId, DatasetId, DecisionId, RequestId, RoleId, SessionId, SignInId, Timestamp};
 use ledger::{Entry, IdentityKind, Phase};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use explain::{Explanation, Tried, Who};
 pub use find::Indexed;
+pub use ledger::{Outcome, Status};
 pub use replay::{Replay, ReplayFault};
 
 use crate::permit::{DocumentRef, Reason};
-use crate::{DenyReason, Error};
+use crate::{DenyReason, Error, Member};
 
 /// A decision as the ledger holds it.
 #[derive(Clone, Debug)]
@@ -55,8 +56,26 @@ pub struct Decided {
     pub documents: Vec<DocumentRef>,
     /// The evaluator that decided.
     pub evaluator: String,
+    /// What came of it; `None` where nothing did, or not yet, or nothing was looked for.
+    pub ended: Option<Ended>,
     /// The whole entry.
     pub entry: Entry,
+}
+
+/// What came of a permitted act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// When.
+    pub at: Timestamp,
+    /// How.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+impl Ended {
+    pub(crate) fn of(entry: &Entry) -> Option<Self> {
+        entry.outcome.map(|outcome| Self { at: entry.event_time, outcome })
+    }
 }
 
 /// What the recorder adds to an entry beyond its own fields (`recorder::entry::additional`).
@@ -124,8 +143,18 @@ impl Decided {
             deny: data.deny,
             documents: data.documents,
             evaluator: decision.why.evaluator,
+            ended: None,
             entry,
         })
+    }
+
+    /// The person or service that asked.
+    pub fn member(&self) -> Option<Member> {
+        match self.actor? {
+            Actor::Person(person) => Some(Member::Person(person)),
+            Actor::Service(service) => Some(Member::Service(service)),
+            Actor::System => None,
+        }
     }
 
     /// Whether the gate said yes.

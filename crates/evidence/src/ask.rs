@@ -64,7 +64,7 @@ pub async fn of_decision(access: &Access, names: &dyn Names, decision: DecisionI
         evaluator_now: replay.evaluator_now,
         sentence: format!("Evaluated again, the gate {same}{fault}."),
     };
-    let now = member(decided.actor).zip(resource(&decided.resource).ok()).map(|(member, resource)| {
+    let now = decided.member().zip(resource(&decided.resource).ok()).map(|(member, resource)| {
         now_answer(&access.explain(Who { member, role: decided.role }, &decided.action, &resource))
     });
     let session = match decided.session {
@@ -79,6 +79,7 @@ pub async fn of_decision(access: &Access, names: &dyn Names, decision: DecisionI
         resource: decided.resource.clone(),
         session: decided.session,
         proof: Some(proof(access, &decided)),
+        ended: decided.ended,
         verdict: verdict_of(decided),
         now,
         replay: Some(replay),
@@ -98,7 +99,7 @@ pub async fn of_question(access: &Access, names: &dyn Names, question: Question)
         None => access.explain(who, &action, &resource),
         Some(at) => access.explain_at(who, &action, &resource, at).await?,
     };
-    let latest = access.latest(member, &explained.resource, Some(&action), explained.at).await?;
+    let latest = access.latest(member, &action, &explained.resource, explained.at).await?;
     let latest = latest.filter(|decided| decided.allowed() == explained.allowed());
     let now = at.is_some().then(|| now_answer(&access.explain(who, &action, &resource)));
     let session = match latest.as_ref().and_then(|decided| decided.session) {
@@ -116,6 +117,7 @@ pub async fn of_question(access: &Access, names: &dyn Names, question: Question)
         resource: explained.resource.clone(),
         session: latest.as_ref().and_then(|decided| decided.session),
         proof: latest.as_ref().map(|decided| proof(access, decided)),
+        ended: latest.as_ref().and_then(|decided| decided.ended),
         verdict: match explained.deny {
             None => Verdict::Allowed { reasons: explained.reasons },
             Some(reason) => Verdict::Refused { reason, told: explained.sentence.unwrap_or_default() },
@@ -131,14 +133,6 @@ fn verdict_of(decided: Decided) -> Verdict {
     match decided.deny {
         None => Verdict::Allowed { reasons: decided.reasons },
         Some(reason) => Verdict::Refused { reason, told },
-    }
-}
-
-const fn member(actor: Option<Actor>) -> Option<Member> {
-    match actor {
-        Some(Actor::Person(person)) => Some(Member::Person(person)),
-        Some(Actor::Service(service)) => Some(Member::Service(service)),
-        _ => None,
     }
 }
 

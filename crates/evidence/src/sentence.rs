@@ -1,6 +1,7 @@
 //! The sentence: plain words from the links of a chain. Pure.
 
 use access::DenyReason;
+use access::why::{Ended, Outcome, Status};
 use base::Timestamp;
 
 use crate::names::Named;
@@ -25,6 +26,20 @@ pub fn refused(who: &Named, recorded: &Recorded, reason: &DenyReason, told: &str
     let mut sentence = format!("{head}: {why}.");
     sentence.extend(origin(chain));
     sentence
+}
+
+/// How a permitted act ended, as a sentence of its own.
+pub(crate) fn ended(ended: &Ended) -> String {
+    let Outcome { status, code, bytes, .. } = ended.outcome;
+    let bytes = bytes.map(|bytes| format!(" after {bytes} bytes")).unwrap_or_default();
+    let code = code.map(|code| format!(" with status {code}")).unwrap_or_default();
+    let at = time(ended.at);
+    match status {
+        Status::Ok => format!(" It ended{code}{bytes} at {at}."),
+        Status::Cut => format!(" It was cut off{bytes} at {at}."),
+        Status::Failed => format!(" It failed{code}{bytes} at {at}."),
+        Status::Unknown => " How it ended is not known: Galen stopped in between.".to_owned(),
+    }
 }
 
 /// Times to the second, UTC; the exact ones are in the chain.

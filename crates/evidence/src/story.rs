@@ -2,6 +2,7 @@
 
 use access::facts::{Approver, Grant, Membership, kind, view};
 use access::sessions::SessionRow;
+use access::why::Ended;
 use access::{DenyReason, Member, Reason};
 use base::{Actor, DecisionId, FactId, GrantId, GroupId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -85,6 +86,8 @@ pub struct Recorded {
     pub verdict: Verdict,
     /// Where it is recorded.
     pub proof: Option<Proof>,
+    /// What came of it; `None` where nothing did, or not yet.
+    pub ended: Option<Ended>,
     /// The same question now, when it was asked.
     pub now: Option<NowAnswer>,
     /// The replay, when it was asked for.
@@ -234,6 +237,7 @@ pub async fn tell(
         Verdict::Allowed { .. } => sentence::allowed(&who, &recorded, &chain),
         Verdict::Refused { reason, told } => sentence::refused(&who, &recorded, reason, told, &chain),
     };
+    sentence.extend(recorded.ended.as_ref().map(sentence::ended));
     let now = recorded.now.as_ref().map(|now| &now.sentence);
     let replay = recorded.replay.as_ref().map(|replay| &replay.sentence);
     for more in [now, replay].into_iter().flatten() {

@@ -1,8 +1,8 @@
 //! The management actions, `galen:VERB`, of the API, the portal and the CLI.
 
 use super::actions;
-use crate::{DomainTarget, Erasure, GrantTarget, Installation, MembershipEdge, SessionTarget};
-use base::{AccountId, ClientId, DatasetId, DecisionId, GroupId, PersonId, RoleId, ServiceId};
+use crate::{DecisionTarget, DomainTarget, Erasure, GrantTarget, Installation, MembershipEdge, SessionTarget};
+use base::{AccountId, ClientId, DatasetId, GroupId, PersonId, RoleId, ServiceId};
 
 actions! { "galen";
     /// List people.
@@ -116,9 +116,9 @@ actions! { "galen";
     /// Ask why, of a person and a resource.
     Why(PersonId) View Iam;
     /// Ask why, of a recorded decision.
-    ShowDecision(DecisionId) View Iam;
+    ShowDecision(DecisionTarget) View Iam;
     /// Evaluate a recorded decision again.
-    ReplayDecision(DecisionId) View Iam;
+    ReplayDecision(DecisionTarget) View Iam;
     /// Read and verify the ledger.
     ReadLedger(Installation) View Iam;
     /// Export the facts.

@@ -95,6 +95,7 @@ pub(super) fn requester_or_self(resource: &ResourceRef) -> (Option<Member>, Opti
         ResourceRef::Person(person) => (None, Some(Member::Person(*person))),
         ResourceRef::Erasure(erasure) => (Some(Member::Person(erasure.requested_by)), None),
         ResourceRef::Session(target) => (None, target.person.map(Member::Person)),
+        ResourceRef::Decision(target) => (None, target.member),
         ResourceRef::Edge(edge) => (None, Some(edge.member)),
         _ => (None, None),
     }

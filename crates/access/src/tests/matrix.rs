@@ -397,7 +397,10 @@ fn resource(world: &World, cell: &str) -> (ResourceRef, Option<String>) {
             DomainTarget { domain, owner: world.group(owner), stewards: Vec::new() }.into()
         }
         ["account"] => world.account.into(),
-        ["decision"] => base::DecisionId::from_uuid(world.id("decision")).into(),
+        ["decision"] | ["decision", "of", _] => {
+            let member = words.get(2).map(|name| Member::Person(person(world, name)));
+            DecisionTarget { decision: base::DecisionId::from_uuid(world.id("decision")), member }.into()
+        }
         _ => panic!("no resource `{cell}`"),
     };
     (it, None)

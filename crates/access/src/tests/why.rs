@@ -3,7 +3,8 @@
 use super::gate::reader;
 use super::*;
 use crate::why::{ReplayFault, Who};
-use base::DecisionId;
+use base::{DecisionId, Ids, RequestId};
+use std::time::Duration;
 
 async fn decided(world: &World) -> DecisionId {
     let op = world.op(world.session("ann", "analyst", Some("jupyter")));
@@ -33,9 +34,46 @@ async fn a_decision_is_found_and_replayed() {
     assert_eq!((replay.agrees, replay.fault), (true, None));
     world.maintenance.once().await;
     let member = Member::Person(world.person("ann"));
-    let latest = world.access.latest(member, &found.resource, None, world.now()).await.unwrap().unwrap();
+    let latest = world.access.latest(member, &found.action, &found.resource, world.now()).await.unwrap().unwrap();
     assert_eq!(latest.decision, decision);
     assert_eq!(world.access.decisions_of(member, world.now(), 10).await.unwrap().len(), 1);
+}
+
+/// What stands behind the index is found as what is in it.
+#[tokio::test]
+async fn an_outcome_is_told_with_its_decision_before_and_after_it_is_indexed() {
+    let world = reader().await;
+    world.grant(world.grant_of("g", "trial", "readers", Level::Read, "olga")).await.unwrap();
+    let member = Member::Person(world.person("ann"));
+    let (action, arn) = ("s3:getobject", "arn:aws:s3:::clinical/trial/dm.parquet");
+    let mut op = world.op(world.session("ann", "analyst", Some("jupyter")));
+    op.keys.ranged = true;
+    let mut reads = Vec::new();
+    // The second range lies under the intent of the first; each has its own outcome.
+    for bytes in [5, 7] {
+        (op.request, op.at) = (RequestId::from_uuid(world.effects.uuid()), world.now());
+        let permit =
+            world.access.authorize(&op, s3::GetObject, Object::new("clinical", "trial/dm.parquet")).await.unwrap();
+        reads.push((permit.decision(), bytes));
+        permit.finish(Outcome { status: 206, bytes });
+        world.clock.forward(1);
+    }
+    // A durable entry after them makes them durable too.
+    world.journal.append(b"{}".to_vec()).await.unwrap();
+    for indexed in [false, true] {
+        for (decision, bytes) in &reads {
+            let ended = world.access.decision(*decision).await.unwrap().ended.unwrap();
+            assert_eq!((ended.outcome.bytes, ended.outcome.code), (Some(*bytes), Some(206)), "indexed: {indexed}");
+        }
+        let latest = world.access.latest(member, action, arn, world.now()).await.unwrap().unwrap();
+        assert_eq!((latest.decision, latest.ended.unwrap().outcome.bytes), (reads[1].0, Some(7)));
+        let earlier = world.access.latest(member, action, arn, latest.at - Duration::from_secs(1)).await.unwrap();
+        assert_eq!(earlier.unwrap().decision, reads[0].0);
+        assert!(world.access.latest(member, "s3:PutObject", arn, world.now()).await.unwrap().is_none());
+        let all = world.access.decisions_of(member, world.now(), 10).await.unwrap();
+        assert_eq!(all.iter().map(|decided| decided.decision).collect::<Vec<_>>(), [reads[1].0, reads[0].0]);
+        world.maintenance.once().await;
+    }
 }
 
 // verifies: AUD-07

@@ -1,11 +1,11 @@
-//! Decisions by id, person and resource: an index over the log, built beside it and rebuilt from it at will.
+//! Decisions by id, person and question, and their outcomes: an index over the log, built beside it and rebuilt from it at will.
 
-use base::{Actor, DecisionId, Timestamp};
-use ledger::Entry;
+use base::{Actor, DecisionId, RequestId, Timestamp};
+use ledger::{Entry, Phase};
 use std::ops::Bound;
 use store::{Direction, Error as StoreError, ReadTxn};
 
-use super::Decided;
+use super::{Decided, Ended};
 use crate::resource::Member;
 use crate::{Access, Error};
 
@@ -13,13 +13,17 @@ use crate::{Access, Error};
 const BY_DECISION: &str = "why_decision";
 /// Place in the log by who (16 bytes), when (8) and decision (16).
 const BY_MEMBER: &str = "why_member";
-/// Place in the log by resource (16 bytes of a digest), when (8) and decision (16).
-const BY_RESOURCE: &str = "why_resource";
+/// Place in the log by question (16 bytes of a digest of who, action and resource), when (8) and decision (16).
+const BY_QUESTION: &str = "why_question";
+/// Place in the log of an outcome by its intent and request (16 bytes each): a window's intent has many outcomes.
+const BY_OUTCOME: &str = "why_outcome";
 /// How far the log is indexed, by node.
 const CURSOR: &str = "why_cursor";
 
 /// Entries that one round indexes: one transaction of some thousand small rows.
 const ROUND_MAX: usize = 4096;
+/// Entries behind the index that a question looks through: some milliseconds, most of them in memory.
+const TAIL_MAX: u64 = 8192;
 /// Largest page of decisions.
 pub(super) const PAGE_MAX: usize = 1000;
 
@@ -32,11 +36,9 @@ pub struct Indexed {
     pub of: u64,
 }
 
-fn resource_key(arn: &str) -> [u8; 16] {
-    let digest = crypto::sha256(arn.as_bytes());
-    let mut key = [0; 16];
-    key.copy_from_slice(digest.bytes().first_chunk::<16>().unwrap_or(&[0; 16]));
-    key
+fn question(member: Member, action: &str, arn: &str) -> [u8; 16] {
+    let text = [member.uuid().as_bytes(), action.to_ascii_lowercase().as_bytes(), b"\n", arn.as_bytes()].concat();
+    crypto::sha256(&text).bytes().first_chunk().copied().unwrap_or_default()
 }
 
 fn timed(prefix: &[u8; 16], at: Timestamp) -> Vec<u8> {
@@ -48,29 +50,35 @@ fn place(value: &[u8]) -> Option<u64> {
     <[u8; 8]>::try_from(value).ok().map(u64::from_be_bytes)
 }
 
-/// The rows of one decision.
-struct Row {
-    decision: DecisionId,
-    member: Option<Vec<u8>>,
-    resource: Vec<u8>,
-    index: u64,
+/// A row of the index: its class and key.
+type Row = (&'static str, Vec<u8>);
+
+/// The rows that lead to an entry.
+fn rows(index: u64, entry: Entry) -> Vec<Row> {
+    if let Some((of, request)) = ended(&entry) {
+        return vec![(BY_OUTCOME, outcome_key(of, request))];
+    }
+    Decided::of(index, entry).map(|decided| rows_of(&decided)).unwrap_or_default()
 }
 
-impl Row {
-    fn of(decided: &Decided) -> Self {
-        let with_id = |key: Vec<u8>| [key.as_slice(), decided.decision.bytes()].concat();
-        let member = match decided.actor {
-            Some(Actor::Person(person)) => Some(*person.bytes()),
-            Some(Actor::Service(service)) => Some(*service.bytes()),
-            Some(Actor::System) | None => None,
-        };
-        Self {
-            decision: decided.decision,
-            member: member.map(|member| with_id(timed(&member, decided.at))),
-            resource: with_id(timed(&resource_key(&decided.resource), decided.at)),
-            index: decided.index,
-        }
+fn rows_of(decided: &Decided) -> Vec<Row> {
+    let by = |prefix: [u8; 16]| [timed(&prefix, decided.at).as_slice(), decided.decision.bytes()].concat();
+    let mut rows = vec![(BY_DECISION, decided.decision.bytes().to_vec())];
+    if let Some(member) = decided.member() {
+        rows.push((BY_MEMBER, by(*member.uuid().as_bytes())));
+        rows.push((BY_QUESTION, by(question(member, &decided.action, &decided.resource))));
     }
+    rows
+}
+
+/// What an entry is the outcome of.
+fn ended(entry: &Entry) -> Option<(DecisionId, Option<RequestId>)> {
+    entry.of.filter(|_| entry.outcome.is_some()).map(|of| (of, entry.request_id))
+}
+
+fn outcome_key(of: DecisionId, request: Option<RequestId>) -> Vec<u8> {
+    let request = request.map(|request| *request.bytes()).unwrap_or_default();
+    [of.bytes().as_slice(), &request].concat()
 }
 
 impl Access {
@@ -79,87 +87,138 @@ impl Access {
     /// # Errors
     /// [`Error::NoDecision`]; those of the store and of the ledger.
     pub async fn decision(&self, decision: DecisionId) -> Result<Decided, Error> {
+        self.near().await?;
         let node = self.node();
         let found = self.store().read(move |txn| {
             let record = txn.record_get(BY_DECISION, decision.bytes())?;
             Ok::<_, StoreError>((record.and_then(|record| place(&record.value)), cursor(txn, node)?))
         });
         let (index, cursor) = found.await?;
-        if let Some(index) = index {
-            return self.at(index)?.ok_or(Error::BadRecord { decision });
-        }
-        // Not indexed yet: it can only be in the tail.
-        let wanted = decision.to_string();
-        let mut found = None;
-        self.log().each(cursor, |index, bytes| {
-            if holds(bytes, wanted.as_bytes()) {
-                found = Entry::decode(bytes).ok().and_then(|entry| Decided::of(index, entry));
-                found = found.take().filter(|decided| decided.decision == decision);
+        let found = match index {
+            Some(index) => self.at(index)?.ok_or(Error::BadRecord { decision })?,
+            // Not indexed yet: it can only be in the tail.
+            None => {
+                let tail = self.tail(cursor, &decision.to_string())?.into_iter();
+                let mut tail = tail.filter_map(|(index, entry)| Decided::of(index, entry));
+                tail.find(|decided| decided.decision == decision).ok_or(Error::NoDecision { decision })?
             }
-            found.is_none()
-        })?;
-        found.ok_or(Error::NoDecision { decision })
+        };
+        self.with_outcome(found).await
     }
 
-    /// The newest decisions of a person or service at or before `until`, newest first, at most `limit`.
+    /// The newest decisions of a person or service at or before `until`, newest first, at most `limit`; their outcomes are not
+    /// looked for.
     ///
     /// # Errors
     /// Those of the store and of the ledger.
     pub async fn decisions_of(&self, member: Member, until: Timestamp, limit: usize) -> Result<Vec<Decided>, Error> {
-        self.newest(BY_MEMBER, *member.uuid().as_bytes(), until, limit).await
+        self.newest(BY_MEMBER, *member.uuid().as_bytes(), member, until, limit).await
     }
 
-    /// The newest decisions about a resource (an ARN) at or before `until`, newest first, at most `limit`.
-    ///
-    /// # Errors
-    /// Those of the store and of the ledger.
-    pub async fn decisions_about(&self, arn: &str, until: Timestamp, limit: usize) -> Result<Vec<Decided>, Error> {
-        let found = self.newest(BY_RESOURCE, resource_key(arn), until, limit).await?;
-        Ok(found.into_iter().filter(|decided| decided.resource == arn).collect())
-    }
-
-    /// The newest decision of `member` about `arn` at or before `until`; of `action` alone when one is given.
+    /// The newest decision of `member` about `action` on `arn` at or before `until`.
     ///
     /// # Errors
     /// Those of the store and of the ledger.
     pub async fn latest(
         &self,
         member: Member,
+        action: &str,
         arn: &str,
-        action: Option<&str>,
         until: Timestamp,
     ) -> Result<Option<Decided>, Error> {
-        let found = self.decisions_about(arn, until, PAGE_MAX).await?;
-        let same = |decided: &Decided| {
-            let actor = match decided.actor {
-                Some(Actor::Person(person)) => Some(Member::Person(person)),
-                Some(Actor::Service(service)) => Some(Member::Service(service)),
-                _ => None,
-            };
-            actor == Some(member) && action.is_none_or(|action| action.eq_ignore_ascii_case(&decided.action))
-        };
-        Ok(found.into_iter().find(same))
+        let found = self.newest(BY_QUESTION, question(member, action, arn), member, until, 1).await?;
+        match found.into_iter().next() {
+            Some(decided) => self.with_outcome(decided).await.map(Some),
+            None => Ok(None),
+        }
     }
 
+    /// What the index knows and what the log has gained since: asking writes nothing and waits for no commit.
     async fn newest(
         &self,
         class: &'static str,
         prefix: [u8; 16],
+        member: Member,
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<Decided>, Error> {
-        self.index_decisions().await?;
-        let limit = limit.min(PAGE_MAX);
+        self.near().await?;
+        let (node, limit) = (self.node(), limit.min(PAGE_MAX));
         let (from, mut to) = (prefix.to_vec(), timed(&prefix, until));
         // Every decision of that very moment: their ids follow the time.
         to.extend([0xff; 17]);
-        let rows = self.store().read(move |txn| {
-            let (from, to) = (Bound::Included(&from[..]), Bound::Included(&to[..]));
-            txn.record_scan(class, from, to, limit, Direction::Backward)
+        let end = to.clone();
+        let read = self.store().read(move |txn| {
+            let (from, to) = (Bound::Included(&from[..]), Bound::Included(&end[..]));
+            let rows = txn.record_scan(class, from, to, limit, Direction::Backward)?;
+            Ok::<_, StoreError>((rows, cursor(txn, node)?))
         });
-        let places: Vec<u64> =
-            rows.await.map_err(Error::Store)?.into_iter().filter_map(|(_, record)| place(&record.value)).collect();
-        places.into_iter().filter_map(|index| self.at(index).transpose()).collect()
+        let (indexed, cursor) = read.await.map_err(Error::Store)?;
+        let mine = |decided: &Decided| {
+            let key = rows_of(decided).into_iter().find_map(|(of, key)| (of == class).then_some(key));
+            key.is_some_and(|key| key.starts_with(&prefix) && key <= to)
+        };
+        let who = match member {
+            Member::Person(person) => person.to_string(),
+            Member::Service(service) => service.to_string(),
+        };
+        let tail = self.tail(cursor, &who)?.into_iter().filter_map(|(index, entry)| Decided::of(index, entry));
+        let mut found: Vec<Decided> = tail.filter(mine).collect();
+        found.sort_unstable_by_key(|decided| std::cmp::Reverse((decided.at, decided.decision)));
+        found.truncate(limit);
+        let left = limit - found.len();
+        for index in indexed.into_iter().filter_map(|(_, record)| place(&record.value)).take(left) {
+            found.extend(self.at(index)?);
+        }
+        Ok(found)
+    }
+
+    /// Indexes when what is behind the index has grown beyond what is looked through entry by entry.
+    async fn near(&self) -> Result<(), Error> {
+        let node = self.node();
+        let cursor = self.store().read(move |txn| cursor(txn, node)).await.map_err(Error::Store)?;
+        if self.log().size().saturating_sub(cursor) > TAIL_MAX {
+            self.index_decisions().await?;
+        }
+        Ok(())
+    }
+
+    /// The entries behind the index that name `id`, oldest first.
+    fn tail(&self, cursor: u64, id: &str) -> Result<Vec<(u64, Entry)>, Error> {
+        let mut found = Vec::new();
+        self.log().each(cursor, |index, bytes| {
+            if holds(bytes, id.as_bytes()) {
+                found.extend(Entry::decode(bytes).ok().map(|entry| (index, entry)));
+            }
+            true
+        })?;
+        Ok(found)
+    }
+
+    async fn with_outcome(&self, mut decided: Decided) -> Result<Decided, Error> {
+        let of = match decided.entry.phase {
+            Phase::Intent | Phase::Change => decided.decision,
+            // A later range under an intent, or a question, which has no outcome.
+            _ => match decided.entry.of {
+                Some(intent) => intent,
+                None => return Ok(decided),
+            },
+        };
+        let (node, request) = (self.node(), decided.request);
+        let read = self.store().read(move |txn| {
+            let record = txn.record_get(BY_OUTCOME, &outcome_key(of, request))?;
+            Ok::<_, StoreError>((record.and_then(|record| place(&record.value)), cursor(txn, node)?))
+        });
+        let (index, cursor) = read.await.map_err(Error::Store)?;
+        let entry = match index {
+            Some(index) => self.log().read(index)?.and_then(|bytes| Entry::decode(&bytes).ok()),
+            None => {
+                let mut tail = self.tail(cursor, &of.to_string())?.into_iter().map(|(_, entry)| entry);
+                tail.find(|entry| ended(entry) == Some((of, request)))
+            }
+        };
+        decided.ended = entry.and_then(|entry| Ended::of(&entry));
+        Ok(decided)
     }
 
     fn at(&self, index: u64) -> Result<Option<Decided>, Error> {
@@ -202,22 +261,18 @@ impl Access {
         if from >= of {
             return Ok(Indexed { entries: from, of });
         }
-        let (mut rows, mut next) = (Vec::new(), from);
+        let (mut found, mut next) = (Vec::new(), from);
         self.log().each(from, |index, bytes| {
             next = index.saturating_add(1);
-            let decided = Entry::decode(bytes).ok().and_then(|entry| Decided::of(index, entry));
-            rows.extend(decided.as_ref().map(Row::of));
+            found.extend(Entry::decode(bytes).ok().map(|entry| (index, rows(index, entry))));
             usize::try_from(next.saturating_sub(from)).unwrap_or(usize::MAX) < ROUND_MAX
         })?;
         let key = node.bytes().to_vec();
         let write = self.store().write(Actor::System, move |txn| {
-            for row in &rows {
-                let value = row.index.to_be_bytes();
-                txn.record_insert(BY_DECISION, row.decision.bytes(), &value, None)?;
-                if let Some(member) = &row.member {
-                    txn.record_put(BY_MEMBER, member, &value, None)?;
+            for (index, rows) in &found {
+                for (class, key) in rows {
+                    txn.record_insert(class, key, &index.to_be_bytes(), None)?;
                 }
-                txn.record_put(BY_RESOURCE, &row.resource, &value, None)?;
             }
             txn.record_put(CURSOR, &key, &next.to_be_bytes(), None)?;
             Ok::<_, StoreError>(())

@@ -233,11 +233,14 @@ impl House {
 async fn a_read_is_told_with_its_proof_its_replay_and_what_it_would_be_now() {
     let house = House::new().await;
     let decision = house.read("17/a.csv").await.unwrap();
+    // An outcome is not waited for: the durable intent of another read makes it durable too.
+    house.read("17/b.csv").await.unwrap();
     house.access.journal().publish().await.unwrap();
     let story = house.told(decision).await;
     let sentence = &story.sentence;
     assert!(sentence.starts_with("Ann was allowed s3:GetObject on arn:aws:s3:::trials/17/a.csv"), "{sentence}");
     assert!(sentence.contains("was approved by Olga") && sentence.contains("Now it would be allowed."), "{sentence}");
+    assert!(sentence.contains("It ended with status 200 after 3 bytes"), "{sentence}");
     let proof = story.recorded.proof.unwrap();
     assert_eq!(proof.log, "galen.example/test");
     let bytes = house.access.journal().read(proof.index).unwrap().unwrap();

@@ -133,6 +133,7 @@ fn recorded(verdict: Verdict) -> Recorded {
         session: Some(SessionId::from_uuid(uuid(8))),
         verdict,
         proof: None,
+        ended: None,
         now: None,
         replay: None,
     }

@@ -1,6 +1,6 @@
 //! `/why`: why somebody may or may not do something, and why a recorded decision was made.
 
-use access::{Member, Outcome, action::api};
+use access::{DecisionTarget, Member, Outcome, action::api};
 use axum::{Json, extract::Query};
 use base::{DecisionId, Timestamp};
 use evidence::{Story, ask};
@@ -69,7 +69,13 @@ async fn why(caller: Caller, Query(asked): Query<Asked>) -> Result<Json<Value>, 
 
 async fn of_decision(caller: &Caller, decision: &str) -> Result<Story, Problem> {
     let decision = parse::<DecisionId>(decision)?;
-    let permit = caller.may(api::ShowDecision, decision).await?;
+    // Whose it was, so that people may ask about their own; that there is none is told only to who may ask about anybody's.
+    let member = match caller.state.access.decision(decision).await {
+        Ok(decided) => decided.member(),
+        Err(access::Error::NoDecision { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let permit = caller.may(api::ShowDecision, DecisionTarget { decision, member }).await?;
     let story = ask::of_decision(&caller.state.access, caller.state.names.as_ref(), decision).await?;
     permit.finish(Outcome::DONE);
     Ok(story)
