@@ -100,19 +100,20 @@ pub(crate) fn decide(world: &World, scene: &Scene<'_>, ask: &Ask<'_>) -> Verdict
     if let Some(reason) = not_live(scene, session) {
         return verdict.no(reason);
     }
+    let mut verdict = verdict;
+    if ask.need == Need::Nothing {
+        // Whoever is proven hears who they are, whatever they have lost since: tools ask this first.
+        verdict.reasons.extend([Reason::Session { session: session.id, role: session.role }, Reason::Free]);
+        return verdict;
+    }
     let subject = match Subject::of(world, session) {
         Ok(subject) => subject,
         Err(reason) => return verdict.no(reason),
     };
-    let mut verdict = verdict;
     verdict.reasons.push(Reason::Session { session: session.id, role: session.role });
     match ask.need {
-        Need::Nothing => {
-            verdict.reasons.push(Reason::Free);
-            verdict
-        }
         Need::Iam => manage::decide(world, scene, ask, &subject, verdict),
-        Need::Trust => verdict.no(DenyReason::Evaluation { what: EvaluationFault::Evaluator }),
+        Need::Nothing | Need::Trust => verdict.no(DenyReason::Evaluation { what: EvaluationFault::Evaluator }),
         Need::List => data::list(world, scene, ask, &subject, verdict),
         Need::Read | Need::Write | Need::Discover | Need::Owner | Need::Retention => {
             data::decide(world, scene, ask, &subject, verdict)

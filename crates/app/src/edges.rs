@@ -111,6 +111,7 @@ fn aws_service(
         access: system.access.clone(),
         objects: system.objects.clone(),
         buckets: system.buckets.clone(),
+        names: names(system),
         identity: Arc::new(system.provider.clone()),
         effects: system.effects.clone(),
     };
@@ -126,6 +127,14 @@ fn aws_service(
     Ok(AwsEdge(aws::Aws::new(deps, options, registry)?))
 }
 
+fn names(system: &System) -> Arc<dyn evidence::Names> {
+    Arc::new(KnownNames {
+        access: system.access.clone(),
+        directory: system.directory.clone(),
+        governance: system.governance.clone(),
+    })
+}
+
 fn rate(per_second: u32) -> Result<NonZeroU32> {
     NonZeroU32::new(per_second).context("a rate limit of 0 lets nobody in; name at least 1 request a second")
 }
@@ -137,11 +146,6 @@ fn web_service(
     registry: Arc<prometheus_client::registry::Registry>,
 ) -> Result<web::Web> {
     let journal = Arc::clone(&system.journal);
-    let names = KnownNames {
-        access: system.access.clone(),
-        directory: system.directory.clone(),
-        governance: system.governance.clone(),
-    };
     let deps = web::api::Deps {
         access: system.access.clone(),
         directory: system.directory.clone(),
@@ -157,7 +161,7 @@ fn web_service(
             aws: aws_url,
             version: env!("CARGO_PKG_VERSION"),
         },
-        names: Arc::new(names),
+        names: names(system),
         registry,
         waiting: Arc::new(move || match journal.stats().state {
             State::Ready | State::HighWater => Vec::new(),

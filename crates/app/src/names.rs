@@ -5,7 +5,7 @@ use access::Access;
 use async_trait::async_trait;
 use base::{ClientId, DatasetId, GroupId, PersonId, RoleId, ServiceId};
 use directory::Directory;
-use evidence::{Name, Names};
+use evidence::{Name, Named, Names};
 use governance::Governance;
 
 /// The parts that know names.
@@ -39,6 +39,15 @@ impl Names for KnownNames {
     }
     async fn client(&self, client: ClientId) -> Name {
         known(self.access.client(client).map(|client| client.name.clone()))
+    }
+    async fn domain_of(&self, dataset: DatasetId) -> Option<Named> {
+        let (dataset, _) = self.governance.dataset(dataset).await.ok()?;
+        let domain = self.governance.domain(dataset.domain).await.ok()?;
+        Some(Named::new(domain.id, Name::Known(domain.name)))
+    }
+    async fn owner_of(&self, dataset: DatasetId) -> Option<Named> {
+        let owner = self.access.location(dataset)?.owner;
+        Some(Named::new(owner, self.group(owner).await))
     }
     async fn dataset(&self, dataset: DatasetId) -> Name {
         known(self.governance.dataset(dataset).await.ok().map(|(dataset, _)| dataset.name))

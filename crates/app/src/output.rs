@@ -119,9 +119,14 @@ fn rows_table(rows: &[Value]) -> String {
             rows.iter().map(cell).collect::<Vec<_>>().join("\n")
         };
     };
-    let field = |row: &Value, column: &str| row.get(column).map_or_else(|| "-".to_owned(), cell);
+    // A name stands in the column of its id.
+    let field = |row: &Value, column: &str| {
+        let own = |column: &str| row.get(column).map(cell).filter(|text| !["-", ""].contains(&text.as_str()));
+        named(column).iter().find_map(|name| own(name)).or_else(|| own(column)).unwrap_or_else(|| "-".to_owned())
+    };
+    let is_name = |column: &str| first.keys().any(|other| named(other).iter().any(|name| name == column));
     // A column that is empty in every row says nothing.
-    let said = |column: &&String| rows.iter().any(|row| !["-", ""].contains(&field(row, column).as_str()));
+    let said = |column: &&String| !is_name(column) && rows.iter().any(|row| field(row, column) != "-");
     let columns: Vec<&String> = first.keys().filter(said).collect();
     let mut table = plain();
     table.set_header(columns.iter().map(|column| column.to_uppercase()));
@@ -129,6 +134,11 @@ fn rows_table(rows: &[Value]) -> String {
         table.add_row(columns.iter().map(|column| shortened(&field(row, column))));
     }
     trimmed(&table)
+}
+
+/// The fields that name what a field of ids stands for.
+fn named(column: &str) -> [String; 2] {
+    [format!("{column}_name"), format!("{}_names", column.trim_end_matches('s'))]
 }
 
 /// No frame and no lines: what is printed can be cut, sorted and searched.

@@ -44,6 +44,8 @@ pub struct Deps {
     pub objects: Objects,
     /// Buckets: workspaces, cross-origin rules, dataset policies.
     pub buckets: Buckets,
+    /// Names for refusals.
+    pub names: Arc<dyn evidence::Names>,
     /// The verifier of web identity tokens.
     pub identity: Arc<dyn IdentityTokens>,
     /// Clock and entropy.
@@ -94,6 +96,7 @@ impl Aws {
             access: deps.access.clone(),
             objects: deps.objects,
             buckets: deps.buckets,
+            names: deps.names,
             effects: deps.effects.clone(),
             region: options.region.clone(),
             account: options.account,

@@ -9,11 +9,12 @@ use access::facts::{
 use access::{Access, AuditClass, AuthPosition, Carry, Deps, Maintenance, Member, documents};
 use base::{
     AccountId, Actor, ClientId, Clock, DatasetId, Effects, EntitlementId, GrantId, GroupId, Ids, MembershipId, NodeId,
-    PersonId, RoleId, Timestamp,
+    PersonId, RoleId, ServiceId, Timestamp,
 };
 use bytes::Bytes;
 use crypto::{Crypto, PrivateKey, PublicKey, SignatureScheme, SystemEntropy};
 use custody::{Custody, Purpose, Seal, SoftwareToken, SoftwareTokenOptions};
+use evidence::{Name, Names};
 use governance::objects;
 use governance::{Buckets, Objects};
 use http::Request;
@@ -41,6 +42,31 @@ impl Clock for RealClock {
     }
     fn monotonic(&self) -> Duration {
         self.0.elapsed()
+    }
+}
+
+/// Refusals of this world tell ids.
+struct Nameless;
+
+#[async_trait::async_trait]
+impl Names for Nameless {
+    async fn person(&self, _: PersonId) -> Name {
+        Name::Unknown
+    }
+    async fn service(&self, _: ServiceId) -> Name {
+        Name::Unknown
+    }
+    async fn group(&self, _: GroupId) -> Name {
+        Name::Unknown
+    }
+    async fn role(&self, _: RoleId) -> Name {
+        Name::Unknown
+    }
+    async fn client(&self, _: ClientId) -> Name {
+        Name::Unknown
+    }
+    async fn dataset(&self, _: DatasetId) -> Name {
+        Name::Unknown
     }
 }
 
@@ -339,7 +365,8 @@ impl World {
         let mut options = aws::Options::new(REGION.parse().unwrap(), account);
         change(&mut options);
         let mut registry = Registry::default();
-        let deps = aws::Deps { access: access.clone(), objects, buckets, identity, effects: effects.clone() };
+        let names = Arc::new(Nameless);
+        let deps = aws::Deps { access: access.clone(), objects, buckets, names, identity, effects: effects.clone() };
         let edge = aws::Aws::new(deps, options, &mut registry).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

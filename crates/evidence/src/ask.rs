@@ -6,7 +6,7 @@ use access::why::{Decided, Explanation, ReplayFault, Who};
 use access::{Access, Bucket, Member, Object, ResourceRef};
 use base::{Actor, Arn, BadName, DecisionId, Timestamp};
 
-use crate::{Error, Names, NowAnswer, Proof, Recorded, ReplayAnswer, Story, Verdict, tell};
+use crate::{Error, Names, NowAnswer, Proof, Recorded, ReplayAnswer, Story, Verdict, refusal, tell};
 
 #[cfg(test)]
 mod tests;
@@ -64,9 +64,13 @@ pub async fn of_decision(access: &Access, names: &dyn Names, decision: DecisionI
         evaluator_now: replay.evaluator_now,
         sentence: format!("Evaluated again, the gate {same}{fault}."),
     };
-    let now = decided.member().zip(resource(&decided.resource).ok()).map(|(member, resource)| {
-        now_answer(&access.explain(Who { member, role: decided.role }, &decided.action, &resource))
-    });
+    let now = match decided.member().zip(resource(&decided.resource).ok()) {
+        Some((member, resource)) => {
+            let who = Who { member, role: decided.role };
+            Some(now_answer(names, &access.explain(who, &decided.action, &resource)).await)
+        }
+        None => None,
+    };
     let session = match decided.session {
         Some(session) => access.sessions().find(session).await?,
         None => None,
@@ -101,7 +105,10 @@ pub async fn of_question(access: &Access, names: &dyn Names, question: Question)
     };
     let latest = access.latest(member, &action, &explained.resource, explained.at).await?;
     let latest = latest.filter(|decided| decided.allowed() == explained.allowed());
-    let now = at.is_some().then(|| now_answer(&access.explain(who, &action, &resource)));
+    let now = match at {
+        Some(_) => Some(now_answer(names, &access.explain(who, &action, &resource)).await),
+        None => None,
+    };
     let session = match latest.as_ref().and_then(|decided| decided.session) {
         Some(session) => access.sessions().find(session).await?,
         None => None,
@@ -136,8 +143,12 @@ fn verdict_of(decided: Decided) -> Verdict {
     }
 }
 
-fn now_answer(explained: &Explanation) -> NowAnswer {
-    let sentence = match &explained.sentence {
+async fn now_answer(names: &dyn Names, explained: &Explanation) -> NowAnswer {
+    let named = match &explained.deny {
+        Some(reason) => refusal::told(names, reason).await,
+        None => None,
+    };
+    let sentence = match named.as_ref().or(explained.sentence.as_ref()) {
         None => "Now it would be allowed.".to_owned(),
         Some(why) => format!("Now it would be refused: {}.", why.trim_end_matches('.')),
     };

@@ -6,6 +6,7 @@
 
 pub mod ask;
 mod names;
+pub mod refusal;
 mod sentence;
 mod story;
 

@@ -32,6 +32,14 @@ pub trait Names: Send + Sync {
     async fn client(&self, client: ClientId) -> Name;
     /// A dataset's name.
     async fn dataset(&self, dataset: DatasetId) -> Name;
+    /// The domain of a dataset, where it is known.
+    async fn domain_of(&self, _dataset: DatasetId) -> Option<Named> {
+        None
+    }
+    /// The group that owns a dataset, where it is known.
+    async fn owner_of(&self, _dataset: DatasetId) -> Option<Named> {
+        None
+    }
 }
 
 /// An id with its name.
@@ -44,7 +52,8 @@ pub struct Named {
 }
 
 impl Named {
-    pub(crate) fn new(id: impl fmt::Display, name: Name) -> Self {
+    /// An id with what it is called.
+    pub fn new(id: impl fmt::Display, name: Name) -> Self {
         Self { id: id.to_string(), name }
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use store::{Fact, ReadTxn, Store};
 
 use crate::names::{Named, Names};
-use crate::{Error, sentence};
+use crate::{Error, refusal, sentence};
 
 #[cfg(test)]
 mod tests;
@@ -235,7 +235,10 @@ pub async fn tell(
     }
     let mut sentence = match &recorded.verdict {
         Verdict::Allowed { .. } => sentence::allowed(&who, &recorded, &chain),
-        Verdict::Refused { reason, told } => sentence::refused(&who, &recorded, reason, told, &chain),
+        Verdict::Refused { reason, told } => {
+            let named = refusal::told(names, reason).await;
+            sentence::refused(&who, &recorded, reason, named.as_ref().unwrap_or(told), &chain)
+        }
     };
     sentence.extend(recorded.ended.as_ref().map(sentence::ended));
     let now = recorded.now.as_ref().map(|now| &now.sentence);

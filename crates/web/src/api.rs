@@ -7,6 +7,7 @@ mod etag;
 mod extract;
 mod guard;
 mod idempotency;
+mod names;
 mod problem;
 
 mod client;

@@ -18,6 +18,18 @@ fn a_list_is_one_line_a_row_without_columns_that_say_nothing() {
 }
 
 #[test]
+fn a_name_stands_in_the_column_of_its_id() {
+    let rows = json!([
+        {"id": "a", "group": "1", "group_name": "readers", "groups": ["1", "2"], "group_names": ["readers", "owners"]},
+        {"id": "b", "group": "3", "group_name": null, "groups": [], "group_names": []},
+    ]);
+    let shown = table(&rows);
+    let words: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
+    let expected = [vec!["ID", "GROUP", "GROUPS"], vec!["a", "readers", "readers,", "owners"], vec!["b", "3", "-"]];
+    assert_eq!(words, expected, "{shown}");
+}
+
+#[test]
 fn fields_of_fields_have_lines_of_their_own() {
     let shown = table(&json!({"what": {"kind": "grant", "of": ["x", "y"]}, "epoch": null}));
     let words: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();

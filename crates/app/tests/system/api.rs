@@ -141,6 +141,8 @@ fn a_refusal_names_its_decision() {
     anna.login(&demo, demo.person("anna"));
     let (status, problem) = Api::of(&anna, &demo).post("groups", None, &json!({"name": "mine"}));
     assert_eq!(status, 403, "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("the policies of role member (") && detail.contains("galen login --as"), "{detail}");
     let decision = problem["decision"].as_str().unwrap();
     let auditor = Galen::new();
     auditor.login(&demo, demo.person("emil"));
@@ -148,6 +150,28 @@ fn a_refusal_names_its_decision() {
     let story: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(story["verdict"]["effect"], "refused", "{story}");
     assert_eq!(story["replay"]["agrees"], true, "{story}");
+    demo.stop();
+}
+
+#[test]
+fn rows_name_what_their_ids_stand_for() {
+    let demo = Demo::start();
+    let owner = Galen::new();
+    owner.login(&demo, demo.person("olivia"));
+    let list =
+        |noun: &str| -> Vec<Value> { serde_json::from_str(&owner.ok(&["--output", "json", noun, "list"])).unwrap() };
+    let grants = list("grant");
+    let grant = grants.iter().find(|row| row["dataset_name"] == "oncology-sdtm").unwrap();
+    assert_eq!(grant["approver_name"], "olivia", "{grant}");
+    assert!(grant["group_name"].is_string(), "{grant}");
+    let shown = owner.ok(&["--output", "json", "grant", "show", grant["id"].as_str().unwrap()]);
+    assert_eq!(serde_json::from_str::<Value>(&shown).unwrap()["group_name"], grant["group_name"]);
+    let dataset = list("dataset").into_iter().find(|row| row["name"] == "oncology-sdtm").unwrap();
+    assert!(dataset["domain_name"].is_string() && dataset["owner_name"].is_string(), "{dataset}");
+    let resource = format!("arn:aws:s3:::{}/", demo.dataset("ophthalmology-sdtm")["bucket"].as_str().unwrap());
+    let resource = format!("{resource}{}ae.csv", demo.dataset("ophthalmology-sdtm")["prefix"].as_str().unwrap());
+    let told = owner.ok(&["why", "--person", "anna", "--resource", &resource]);
+    assert!(told.contains("no grant of dataset ophthalmology-sdtm in domain"), "{told}");
     demo.stop();
 }
 

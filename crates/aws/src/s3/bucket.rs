@@ -19,7 +19,7 @@ pub(super) async fn list(
     let op = caller(&req.extensions)?;
     let limit = convert::page(req.input.max_buckets, BUCKETS_MAX)?;
     let after = req.input.continuation_token.as_deref().map(convert::open_marker).transpose()?;
-    let permit = edge.access.authorize(&op, s3::ListAllMyBuckets, AnyBucket).await.map_err(no)?;
+    let permit = edge.may(&op, s3::ListAllMyBuckets, AnyBucket).await.map_err(no)?;
     let prefix = req.input.prefix.clone().unwrap_or_default();
     let elsewhere = req.input.bucket_region.as_ref().is_some_and(|region| region.as_str() != edge.region.as_str());
     let mut names: Vec<String> = if elsewhere { Vec::new() } else { edge.access.visible_buckets(&op) };

@@ -5,6 +5,7 @@ use base::{AccountId, Region};
 use governance::objects::{BucketName, ObjectKey, Objects, VersionId};
 use governance::{Buckets, Error};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Result};
+use std::sync::Arc;
 
 use super::auth::{caller, no};
 use super::convert;
@@ -16,6 +17,7 @@ pub(super) struct Edge {
     pub(super) access: Access,
     pub(super) objects: Objects,
     pub(super) buckets: Buckets,
+    pub(super) names: Arc<dyn evidence::Names>,
     pub(super) region: Region,
     pub(super) account: AccountId,
     pub(super) metrics: Metrics,
@@ -100,7 +102,7 @@ impl Edge {
         let mut list = op.clone();
         list.keys.prefix = Some(key.to_owned());
         list.keys.version_id = None;
-        match self.access.authorize(&list, s3::ListBucket, Bucket::new(bucket)).await {
+        match self.may(&list, s3::ListBucket, Bucket::new(bucket)).await {
             Ok(permit) => {
                 let readable = self.access.visible(op, bucket).contains(key);
                 permit.finish(Outcome { status: if readable { 404 } else { 403 }, bytes: 0 });
@@ -127,8 +129,24 @@ impl Edge {
         let op = caller(&req.extensions)?;
         convert::bucket(bucket)?;
         self.expect_owner(req, "x-amz-expected-bucket-owner")?;
-        let asked = self.access.authorize(&op, action, Bucket::new(bucket)).await;
+        let asked = self.may(&op, action, Bucket::new(bucket)).await;
         asked.map_err(|refusal| self.refused_bucket(bucket, &refusal))
+    }
+
+    /// As [`Access::authorize`], with a refusal that knows names.
+    ///
+    /// # Errors
+    /// The gate's refusal.
+    pub(super) async fn may<A: access::Action>(
+        &self,
+        op: &OpContext,
+        action: A,
+        resource: A::Resource,
+    ) -> Result<Permit<A>, Denied> {
+        match self.access.authorize(op, action, resource).await {
+            Ok(permit) => Ok(permit),
+            Err(refusal) => Err(evidence::refusal::named(self.names.as_ref(), refusal).await),
+        }
     }
 
     /// As [`Access::authorize`] on an object, with the gate's refusal as an answer.
@@ -140,8 +158,7 @@ impl Edge {
         A: access::Action<Resource = Object>,
     {
         let bucket = object.bucket.clone();
-        self.access
-            .authorize(op, action, object)
+        self.may(op, action, object)
             .await
             .map_err(|refusal| if is_absence(&refusal) { self.refused_bucket(&bucket, &refusal) } else { no(refusal) })
     }

@@ -66,7 +66,7 @@ struct Page {
 }
 
 async fn page(edge: &Edge, wish: &Wish, after: Option<String>, owner: Option<dto::Owner>) -> S3Result<Page> {
-    let asked = edge.access.authorize(&wish.op, s3::ListBucket, Bucket::new(wish.bucket.as_str())).await;
+    let asked = edge.may(&wish.op, s3::ListBucket, Bucket::new(wish.bucket.as_str())).await;
     let permit = asked.map_err(|refusal| edge.refused_bucket(&wish.bucket, &refusal))?;
     let list = List { prefix: wish.prefix.clone(), delimiter: wish.delimiter.clone(), after, limit: wish.limit };
     let page = edge.objects.list(permit, &wish.areas(edge), list).await.map_err(|error| failed(&error))?;
@@ -165,7 +165,7 @@ pub(super) async fn versions(
         .map_err(|_| refuse(S3ErrorCode::InvalidArgument, "the version marker is not one that was given out"))?;
     let after = input.key_marker.clone().filter(|key| !key.is_empty()).map(|key| (key, at));
     // Its own action: a right to list keys is not a right to list what was overwritten or deleted.
-    let asked = edge.access.authorize(&wish.op, s3::ListBucketVersions, Bucket::new(wish.bucket.as_str())).await;
+    let asked = edge.may(&wish.op, s3::ListBucketVersions, Bucket::new(wish.bucket.as_str())).await;
     let permit = asked.map_err(|refusal| edge.refused_bucket(&wish.bucket, &refusal))?;
     let list =
         ListVersions { prefix: wish.prefix.clone(), delimiter: wish.delimiter.clone(), after, limit: wish.limit };

@@ -190,8 +190,7 @@ pub(super) async fn uploads(
     let wish = Wish::new(edge, &req, &input.bucket, names, input.max_uploads, input.encoding_type.as_ref())?;
     let at = input.upload_id_marker.as_deref().filter(|marker| !marker.is_empty()).map(convert::upload).transpose()?;
     let after = input.key_marker.clone().filter(|key| !key.is_empty()).map(|key| (key, at));
-    let asked =
-        edge.access.authorize(&wish.op, s3::ListBucketMultipartUploads, Bucket::new(wish.bucket.as_str())).await;
+    let asked = edge.may(&wish.op, s3::ListBucketMultipartUploads, Bucket::new(wish.bucket.as_str())).await;
     let permit = asked.map_err(|refusal| edge.refused_bucket(&wish.bucket, &refusal))?;
     let list = ListUploads { prefix: wish.prefix.clone(), delimiter: wish.delimiter.clone(), after, limit: wish.limit };
     let page = edge.objects.list_uploads(permit, &wish.areas(edge), list).await.map_err(|error| failed(&error))?;

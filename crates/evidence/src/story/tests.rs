@@ -220,7 +220,8 @@ async fn a_refusal_names_the_grant_or_says_what_the_caller_was_told() {
     none.now = Some(NowAnswer { allowed: true, sentence: "It would be allowed now.".into() });
     let none = tell(&store, &book, none, None).await.unwrap();
     assert!(
-        none.sentence.ends_with("no grant of dataset 4 goes to a group of the session. It would be allowed now."),
+        none.sentence.contains(": no grant of dataset trial-17 (")
+            && none.sentence.ends_with("goes to a group of this session: ask its owner. It would be allowed now."),
         "{}",
         none.sentence
     );

@@ -11,7 +11,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Problem, State,
     etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest},
+    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row},
+    names::Names,
     resolve,
 };
 
@@ -37,8 +38,9 @@ struct ClientRow {
     secret: Option<String>,
 }
 
-impl From<Client> for ClientRow {
-    fn from(client: Client) -> Self {
+impl Row for ClientRow {
+    type Of = Client;
+    async fn of(_: &Names<'_>, client: Client) -> Self {
         let it = client.registered;
         Self {
             id: client.id.to_string(),
@@ -48,6 +50,9 @@ impl From<Client> for ClientRow {
             redirect_uris: it.redirect_uris,
             secret: None,
         }
+    }
+    fn key(&self) -> String {
+        self.id.clone()
     }
 }
 
@@ -70,7 +75,8 @@ struct CreateClient {
 
 async fn row(caller: &Caller, id: ClientId) -> Result<Shown<ClientRow>, Problem> {
     let version = caller.version(id).await?;
-    Ok(Shown::of(version, caller.state.directory.resolve_client(&id.to_string()).await?.into()))
+    let client = caller.state.directory.resolve_client(&id.to_string()).await?;
+    Ok(Shown::of(version, ClientRow::of(&Names::of_things(caller), client).await))
 }
 
 /// Register a client
@@ -100,8 +106,7 @@ async fn create(caller: Caller, Body(body): Body<CreateClient>) -> Result<Shown<
 async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<ClientRow>>, Problem> {
     let permit = caller.may(api::ListClients, Installation).await?;
     let clients = caller.state.directory.list_clients(permit, page.after_id()?, page.limit + 1).await?;
-    let rows = clients.into_iter().map(ClientRow::from).collect();
-    Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
+    Ok(Page::of(&Names::of_things(&caller), clients, page.limit).await)
 }
 
 /// Show one client

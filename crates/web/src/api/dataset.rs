@@ -9,6 +9,7 @@ use axum::{Json, extract::Path, http::StatusCode};
 use base::DatasetId;
 use governance::{ChangeDataset, Dataset, NewDataset};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -16,7 +17,8 @@ use super::{
     Problem, State,
     domain::target,
     etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest, parse},
+    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row, parse},
+    names::Names,
     resolve,
 };
 
@@ -33,14 +35,20 @@ struct DatasetRow {
     name: String,
     /// Id of its domain.
     domain: String,
+    /// Its domain's name.
+    domain_name: Option<String>,
     /// The bucket.
     bucket: String,
     /// The prefix in the bucket; empty for the whole bucket.
     prefix: String,
     /// Id of the group that owns it.
     owner: String,
+    /// That group's name.
+    owner_name: Option<String>,
     /// Ids of the groups that may look after it.
     stewards: Vec<String>,
+    /// Their names.
+    steward_names: Vec<String>,
     /// public, internal, confidential or restricted.
     classification: String,
     /// Whether it is GxP data.
@@ -55,25 +63,34 @@ struct DatasetRow {
     created: String,
 }
 
-fn row(dataset: Dataset, location: &DatasetLocation) -> DatasetRow {
-    let place = location.places.first();
-    DatasetRow {
-        id: dataset.id.to_string(),
-        name: dataset.name,
-        domain: dataset.domain.to_string(),
-        bucket: place.map(|place| place.bucket.clone()).unwrap_or_default(),
-        prefix: place.map(|place| place.prefix.clone()).unwrap_or_default(),
-        owner: location.owner.to_string(),
-        stewards: location.stewards.iter().map(ToString::to_string).collect(),
-        classification: location.classification.as_str().to_owned(),
-        gxp: location.gxp,
-        personal: location.personal,
-        audit: match location.audit {
-            AuditClass::Strict => "strict".to_owned(),
-            AuditClass::Batched => "batched".to_owned(),
-        },
-        description: dataset.description,
-        created: dataset.created.to_string(),
+impl Row for DatasetRow {
+    type Of = (Dataset, Arc<DatasetLocation>);
+    async fn of(names: &Names<'_>, (dataset, location): Self::Of) -> Self {
+        let place = location.places.first();
+        Self {
+            id: dataset.id.to_string(),
+            name: dataset.name,
+            domain: dataset.domain.to_string(),
+            domain_name: names.domain(dataset.domain).await,
+            bucket: place.map(|place| place.bucket.clone()).unwrap_or_default(),
+            prefix: place.map(|place| place.prefix.clone()).unwrap_or_default(),
+            owner: location.owner.to_string(),
+            owner_name: names.group(location.owner).await,
+            stewards: location.stewards.iter().map(ToString::to_string).collect(),
+            steward_names: names.groups(&location.stewards).await,
+            classification: location.classification.as_str().to_owned(),
+            gxp: location.gxp,
+            personal: location.personal,
+            audit: match location.audit {
+                AuditClass::Strict => "strict".to_owned(),
+                AuditClass::Batched => "batched".to_owned(),
+            },
+            description: dataset.description,
+            created: dataset.created.to_string(),
+        }
+    }
+    fn key(&self) -> String {
+        self.id.clone()
     }
 }
 
@@ -138,8 +155,8 @@ struct ChangedDataset {
 
 async fn shown(caller: &Caller, id: DatasetId) -> Result<Shown<DatasetRow>, Problem> {
     let version = caller.version(id).await?;
-    let (dataset, location) = caller.state.governance.dataset(id).await?;
-    Ok(Shown::of(version, row(dataset, &location)))
+    let found = caller.state.governance.dataset(id).await?;
+    Ok(Shown::of(version, DatasetRow::of(&Names::of_things(caller), found).await))
 }
 
 /// Register a dataset
@@ -168,8 +185,7 @@ async fn create(caller: Caller, Body(body): Body<CreateDataset>) -> Result<Shown
 async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<DatasetRow>>, Problem> {
     let permit = caller.may(api::ListDatasets, Installation).await?;
     let datasets = caller.state.governance.datasets(&caller.op, permit, page.after_id()?, page.limit + 1).await?;
-    let rows = datasets.into_iter().map(|(dataset, location)| row(dataset, &location)).collect();
-    Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
+    Ok(Page::of(&Names::of_things(&caller), datasets, page.limit).await)
 }
 
 /// Show one dataset

@@ -11,7 +11,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Problem, State,
     etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest},
+    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row},
+    names::Names,
     resolve,
 };
 
@@ -28,18 +29,28 @@ struct DomainRow {
     name: String,
     /// Id of the group that owns it.
     owner: String,
+    /// That group's name.
+    owner_name: Option<String>,
     /// Ids of the groups that look after it.
     stewards: Vec<String>,
+    /// Their names.
+    steward_names: Vec<String>,
 }
 
-impl From<Domain> for DomainRow {
-    fn from(domain: Domain) -> Self {
+impl Row for DomainRow {
+    type Of = Domain;
+    async fn of(names: &Names<'_>, domain: Domain) -> Self {
         Self {
             id: domain.id.to_string(),
             name: domain.name,
             owner: domain.owner.to_string(),
+            owner_name: names.group(domain.owner).await,
             stewards: domain.stewards.iter().map(ToString::to_string).collect(),
+            steward_names: names.groups(&domain.stewards).await,
         }
+    }
+    fn key(&self) -> String {
+        self.id.clone()
     }
 }
 
@@ -86,8 +97,7 @@ async fn create(caller: Caller, Body(body): Body<CreateDomain>) -> Result<Shown<
 async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<DomainRow>>, Problem> {
     let permit = caller.may(api::ListDomains, Installation).await?;
     let domains = caller.state.governance.domains(permit, page.after_id()?, page.limit + 1).await?;
-    let rows = domains.into_iter().map(DomainRow::from).collect();
-    Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
+    Ok(Page::of(&Names::of_things(&caller), domains, page.limit).await)
 }
 
 /// Show one domain
@@ -125,7 +135,8 @@ async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> R
 async fn row(caller: &Caller, id: DomainId) -> Result<Shown<DomainRow>, Problem> {
     let governance = &caller.state.governance;
     let version = caller.version(target(&governance.domain(id).await?)).await?;
-    Ok(Shown::of(version, governance.domain(id).await?.into()))
+    let domain = governance.domain(id).await?;
+    Ok(Shown::of(version, DomainRow::of(&Names::of_things(caller), domain).await))
 }
 
 /// A domain as the gate's resource.

@@ -37,11 +37,6 @@ impl<T: Serialize> Shown<T> {
         Self { status: StatusCode::OK, version, row }
     }
 
-    /// The row.
-    pub(crate) const fn row(&self) -> &T {
-        &self.row
-    }
-
     /// The row, to complete it.
     pub(crate) const fn row_mut(&mut self) -> &mut T {
         &mut self.row

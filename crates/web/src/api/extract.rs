@@ -2,6 +2,7 @@
 
 use access::{Action, Class, Edge, OpContext, Outcome, Permit, ResourceRef, Session, Version};
 use axum::{
+    Json,
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Query, Request},
     http::{HeaderMap, header, request::Parts},
@@ -12,7 +13,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{State, etag, problem::Problem};
+use super::{State, etag, names::Names, problem::Problem};
 
 /// The id of a request, made before anything else and sent back in `x-request-id`.
 #[derive(Clone, Copy)]
@@ -33,13 +34,19 @@ impl Caller {
         if A::CLASS == Class::Change && self.expected.is_some() {
             return Err(Problem::invalid("this request is about no one version of a thing: send no If-Match"));
         }
-        Ok(self.state.access.authorize(&self.op, action, resource).await?)
+        self.ask(action, resource).await
     }
 
     /// Asks the gate for a change of one thing, in the version that `If-Match` names.
     pub(crate) async fn may_change<A: Action>(&self, action: A, resource: A::Resource) -> Result<Permit<A>, Problem> {
-        let permit = self.state.access.authorize(&self.op, action, resource).await?;
-        Ok(permit.expecting(self.expected.clone()))
+        Ok(self.ask(action, resource).await?.expecting(self.expected.clone()))
+    }
+
+    async fn ask<A: Action>(&self, action: A, resource: A::Resource) -> Result<Permit<A>, Problem> {
+        match self.state.access.authorize(&self.op, action, resource).await {
+            Ok(permit) => Ok(permit),
+            Err(denied) => Err(evidence::refusal::named(self.state.names.as_ref(), denied).await.into()),
+        }
     }
 
     /// Asks the gate whether this may be seen, and records that it was.
@@ -156,13 +163,27 @@ pub(crate) struct Page<T: ToSchema> {
     pub(crate) next_page_token: Option<String>,
 }
 
-impl<T: ToSchema> Page<T> {
-    /// A page from rows that were read with one more than the limit; `key` gives the token of a row.
-    pub(crate) fn of(mut rows: Vec<T>, limit: usize, key: impl Fn(&T) -> String) -> Self {
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let next_page_token = if more { rows.last().map(key) } else { None };
-        Self { items: rows, next_page_token }
+/// What is shown of a thing, with the names that the caller may see.
+pub(super) trait Row: ToSchema + Sized {
+    /// What it is made from.
+    type Of;
+    /// Makes it.
+    async fn of(names: &Names<'_>, thing: Self::Of) -> Self;
+    /// Its place in a list.
+    fn key(&self) -> String;
+}
+
+impl<T: Row> Page<T> {
+    /// A page of things that were read with one more than the limit.
+    pub(super) async fn of(names: &Names<'_>, mut things: Vec<T::Of>, limit: usize) -> Json<Self> {
+        let more = things.len() > limit;
+        things.truncate(limit);
+        let mut items = Vec::with_capacity(things.len());
+        for thing in things {
+            items.push(T::of(names, thing).await);
+        }
+        let next_page_token = if more { items.last().map(T::key) } else { None };
+        Json(Self { items, next_page_token })
     }
 }
 

@@ -9,7 +9,7 @@ use axum::{
     Json,
     extract::{Path, Query},
 };
-use base::GrantId;
+use base::{GrantId, PersonId};
 use governance::{GrantView, NewGrant};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -18,7 +18,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Problem, State,
     etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest, parse},
+    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row, parse},
+    names::Names,
     resolve,
     revocation::{ReceiptRow, revoke_grant},
 };
@@ -34,8 +35,12 @@ struct GrantRow {
     id: String,
     /// Id of the dataset.
     dataset: String,
+    /// Its name.
+    dataset_name: Option<String>,
     /// Id of the group.
     group: String,
+    /// Its name.
+    group_name: Option<String>,
     /// discover, read or write.
     level: String,
     /// Prefixes inside the dataset; none means all of it.
@@ -48,17 +53,22 @@ struct GrantRow {
     expiry: String,
     /// Who approved it: `person/ID`, or `policy/ACCOUNT` for a workspace.
     approver: String,
+    /// The approver's user name, for a caller who may see them.
+    approver_name: Option<String>,
     /// Whether it opens anything now.
     live: bool,
 }
 
-impl From<GrantView> for GrantRow {
-    fn from(view: GrantView) -> Self {
+impl Row for GrantRow {
+    type Of = GrantView;
+    async fn of(names: &Names<'_>, view: GrantView) -> Self {
         let GrantView { grant, live } = view;
         Self {
             id: grant.id.to_string(),
             dataset: grant.dataset.to_string(),
+            dataset_name: names.dataset(grant.dataset).await,
             group: grant.group.to_string(),
+            group_name: names.group(grant.group).await,
             level: grant.level.as_str().to_owned(),
             prefixes: grant.scope.prefixes,
             purpose: grant.purpose,
@@ -68,8 +78,19 @@ impl From<GrantView> for GrantRow {
                 Approver::Person(person) => format!("person/{person}"),
                 Approver::AccountPolicy(account) => format!("policy/{account}"),
             },
+            approver_name: names.person(approver(&grant.approver)).await,
             live,
         }
+    }
+    fn key(&self) -> String {
+        self.id.clone()
+    }
+}
+
+const fn approver(approver: &Approver) -> Option<PersonId> {
+    match approver {
+        Approver::Person(person) => Some(*person),
+        Approver::AccountPolicy(_) => None,
     }
 }
 
@@ -117,7 +138,9 @@ pub(super) async fn target(caller: &Caller, id: GrantId) -> Result<GrantTarget, 
 
 async fn row(caller: &Caller, id: GrantId) -> Result<Shown<GrantRow>, Problem> {
     let version = caller.version(target(caller, id).await?).await?;
-    Ok(Shown::of(version, caller.state.governance.grant(id).await?.into()))
+    let view = caller.state.governance.grant(id).await?;
+    let names = Names::of_row(caller, approver(&view.grant.approver)).await;
+    Ok(Shown::of(version, GrantRow::of(&names, view).await))
 }
 
 /// Grant a dataset to a group
@@ -146,8 +169,7 @@ async fn list(caller: Caller, page: PageRequest, Query(of): Query<Of>) -> Result
     };
     let permit = caller.may(api::ListGrants, Installation).await?;
     let grants = caller.state.governance.grants(permit, page.after_id()?, page.limit + 1, dataset).await?;
-    let rows = grants.into_iter().map(GrantRow::from).collect();
-    Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
+    Ok(Page::of(&Names::of_list(&caller).await, grants, page.limit).await)
 }
 
 /// Show one grant

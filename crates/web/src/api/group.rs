@@ -2,8 +2,8 @@
 
 use access::{Installation, Member, MembershipEdge, action::api};
 use axum::{Json, extract::Path, http::StatusCode};
-use base::{GroupId, MembershipId};
-use directory::{Group, MembershipRow as Row};
+use base::{GroupId, MembershipId, PersonId, ServiceId};
+use directory::{Group, MembershipRow as Membership};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -11,7 +11,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Problem, State,
     etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest, parse},
+    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row, parse},
+    names::Names,
     resolve,
     revocation::{ReceiptRow, revoke_membership},
 };
@@ -37,9 +38,13 @@ struct GroupRow {
     created: String,
 }
 
-impl From<Group> for GroupRow {
-    fn from(group: Group) -> Self {
+impl Row for GroupRow {
+    type Of = Group;
+    async fn of(_: &Names<'_>, group: Group) -> Self {
         Self { id: group.id.to_string(), name: group.name.to_string(), created: group.created.to_string() }
+    }
+    fn key(&self) -> String {
+        self.id.clone()
     }
 }
 
@@ -65,8 +70,7 @@ async fn create(caller: Caller, Body(body): Body<Named>) -> Result<Shown<GroupRo
 async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<GroupRow>>, Problem> {
     let permit = caller.may(api::ListGroups, Installation).await?;
     let groups = caller.state.directory.list_groups(permit, page.after_id()?, page.limit + 1).await?;
-    let rows = groups.into_iter().map(GroupRow::from).collect();
-    Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
+    Ok(Page::of(&Names::of_things(&caller), groups, page.limit).await)
 }
 
 /// Show one group
@@ -100,7 +104,7 @@ async fn row(caller: &Caller, id: GroupId) -> Result<Shown<GroupRow>, Problem> {
     let version = caller.version(id).await?;
     let group = caller.state.directory.group(id).await?;
     let group = group.ok_or_else(|| Problem::not_found("group", &id.to_string()))?;
-    Ok(Shown::of(version, group.into()))
+    Ok(Shown::of(version, GroupRow::of(&Names::of_things(caller), group).await))
 }
 
 /// A membership.
@@ -110,21 +114,45 @@ struct MembershipRow {
     id: String,
     /// Id of the group.
     group: String,
+    /// Its name.
+    group_name: Option<String>,
     /// Id of the person; absent for a machine.
     person: Option<String>,
+    /// Their user name, for a caller who may see them.
+    person_name: Option<String>,
     /// Id of the service, for a machine.
     service: Option<String>,
+    /// The service's name.
+    service_name: Option<String>,
     /// Since when.
     since: String,
 }
 
-impl From<Row> for MembershipRow {
-    fn from(row: Row) -> Self {
-        let (person, service) = match row.member {
-            Member::Person(id) => (Some(id.to_string()), None),
-            Member::Service(id) => (None, Some(id.to_string())),
-        };
-        Self { id: row.id.to_string(), group: row.group.to_string(), person, service, since: row.since.to_string() }
+impl Row for MembershipRow {
+    type Of = Membership;
+    async fn of(names: &Names<'_>, row: Membership) -> Self {
+        let (person, service) = split(row.member);
+        Self {
+            id: row.id.to_string(),
+            group: row.group.to_string(),
+            group_name: names.group(row.group).await,
+            person: person.map(|id| id.to_string()),
+            person_name: names.person(person).await,
+            service: service.map(|id| id.to_string()),
+            service_name: names.service(service).await,
+            since: row.since.to_string(),
+        }
+    }
+    fn key(&self) -> String {
+        let member = self.person.as_deref().or(self.service.as_deref()).unwrap_or_default();
+        format!("{member}/{}", self.group)
+    }
+}
+
+const fn split(member: Member) -> (Option<PersonId>, Option<ServiceId>) {
+    match member {
+        Member::Person(id) => (Some(id), None),
+        Member::Service(id) => (None, Some(id)),
     }
 }
 
@@ -141,11 +169,15 @@ struct AddMember {
     reason: Option<String>,
 }
 
-async fn membership(caller: &Caller, id: &str) -> Result<Shown<MembershipRow>, Problem> {
-    let found = caller.state.directory.membership(parse::<MembershipId>(id)?).await?;
-    let row = found.ok_or_else(|| Problem::not_found("live membership", id))?;
-    let version = caller.version(MembershipEdge { member: row.member, group: row.group }).await?;
-    Ok(Shown::of(version, row.into()))
+async fn membership(caller: &Caller, id: MembershipId) -> Result<Membership, Problem> {
+    let found = caller.state.directory.membership(id).await?;
+    found.ok_or_else(|| Problem::not_found("live membership", &id.to_string()))
+}
+
+async fn membership_row(caller: &Caller, it: Membership) -> Result<Shown<MembershipRow>, Problem> {
+    let version = caller.version(MembershipEdge { member: it.member, group: it.group }).await?;
+    let names = Names::of_row(caller, split(it.member).0).await;
+    Ok(Shown::of(version, MembershipRow::of(&names, it).await))
 }
 
 /// Put a person into a group
@@ -155,7 +187,7 @@ async fn add_member(caller: Caller, Body(body): Body<AddMember>) -> Result<Shown
     let member = Member::Person(resolve::person(&caller, &body.person).await?);
     let permit = caller.may(api::AddMember, MembershipEdge { member, group }).await?;
     let id = caller.state.directory.add_member(permit, body.reason).await?;
-    membership(&caller, &id.to_string()).await.map(Shown::made)
+    membership_row(&caller, membership(&caller, id).await?).await.map(Shown::made)
 }
 
 /// List memberships
@@ -163,19 +195,15 @@ async fn add_member(caller: Caller, Body(body): Body<AddMember>) -> Result<Shown
 async fn list_memberships(caller: Caller, page: PageRequest) -> Result<Json<Page<MembershipRow>>, Problem> {
     let permit = caller.may(api::ListGroups, Installation).await?;
     let found = caller.state.directory.list_memberships(permit, page.after.clone(), page.limit + 1).await?;
-    let key = |row: &MembershipRow| {
-        let member = row.person.as_deref().or(row.service.as_deref()).unwrap_or_default();
-        format!("{member}/{}", row.group)
-    };
-    Ok(Json(Page::of(found.into_iter().map(MembershipRow::from).collect(), page.limit, key)))
+    Ok(Page::of(&Names::of_list(&caller).await, found, page.limit).await)
 }
 
 /// Show one membership
 #[utoipa::path(get, path = "/memberships/{id}", tag = "membership", params(("id" = String, Path)), responses((status = 200, body = MembershipRow)))]
 async fn show_membership(caller: Caller, Path(id): Path<String>) -> Result<Shown<MembershipRow>, Problem> {
-    let shown = membership(&caller, &id).await?;
-    caller.see(api::ShowGroup, parse(&shown.row().group)?).await?;
-    Ok(shown)
+    let found = membership(&caller, parse(&id)?).await?;
+    caller.see(api::ShowGroup, found.group).await?;
+    membership_row(&caller, found).await
 }
 
 /// Take a person out of a group: open streams close at once; the answer is the signed receipt

@@ -11,7 +11,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Problem, State,
     etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest, parse},
+    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row, parse},
+    names::Names,
     resolve,
 };
 
@@ -42,8 +43,9 @@ struct PersonRow {
     created: String,
 }
 
-impl From<Person> for PersonRow {
-    fn from(person: Person) -> Self {
+impl Row for PersonRow {
+    type Of = Person;
+    async fn of(_: &Names<'_>, person: Person) -> Self {
         let personal = person.personal.as_ref();
         Self {
             id: person.id.to_string(),
@@ -54,6 +56,9 @@ impl From<Person> for PersonRow {
             status: person.status.as_str().to_owned(),
             created: person.created.to_string(),
         }
+    }
+    fn key(&self) -> String {
+        self.id.clone()
     }
 }
 
@@ -107,8 +112,7 @@ async fn create(caller: Caller, Body(body): Body<CreatePerson>) -> Result<Shown<
 async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<PersonRow>>, Problem> {
     let permit = caller.may(api::ListPeople, Installation).await?;
     let people = caller.state.directory.list_people(permit, page.after_id()?, page.limit + 1).await?;
-    let rows = people.into_iter().map(PersonRow::from).collect();
-    Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
+    Ok(Page::of(&Names::of_things(&caller), people, page.limit).await)
 }
 
 /// Show one person
@@ -187,5 +191,6 @@ async fn row(caller: &Caller, id: PersonId) -> Result<Shown<PersonRow>, Problem>
 
 async fn shown(caller: &Caller, permit: Permit<api::ShowPerson>) -> Result<Shown<PersonRow>, Problem> {
     let version = caller.version(*permit.resource()).await?;
-    Ok(Shown::of(version, caller.state.directory.show_person(permit).await?.into()))
+    let person = caller.state.directory.show_person(permit).await?;
+    Ok(Shown::of(version, PersonRow::of(&Names::of_things(caller), person).await))
 }

@@ -1,7 +1,7 @@
 //! Problem documents (RFC 9457): the only shape in which the management API says no. The one table from error kinds to HTTP
 //! status codes is here.
 
-use access::Denied;
+use access::{Denied, DenyReason};
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
@@ -124,7 +124,13 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
-        Self { decision: Some(denied.decision), ..Self::new(denied.kind(), denied.sentence.clone()) }
+        let todo = match denied.reason {
+            DenyReason::RoleSilent { .. } | DenyReason::Denied(_) | DenyReason::AuditorWrites => {
+                ": ask an administrator, or act in another of your roles with `galen login --as ROLE`"
+            }
+            _ => "",
+        };
+        Self { decision: Some(denied.decision), ..Self::new(denied.kind(), format!("{}{todo}", denied.sentence)) }
     }
 }
 

@@ -16,7 +16,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Problem, State,
     etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest},
+    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row},
+    names::Names,
     resolve,
 };
 
@@ -47,10 +48,13 @@ struct RoleRow {
     policies: Vec<String>,
     /// Ids of the groups that may assume it.
     groups: Vec<String>,
+    /// Their names.
+    group_names: Vec<String>,
 }
 
-impl From<RoleView> for RoleRow {
-    fn from(view: RoleView) -> Self {
+impl Row for RoleRow {
+    type Of = RoleView;
+    async fn of(names: &Names<'_>, view: RoleView) -> Self {
         let role = view.role;
         Self {
             id: role.id.to_string(),
@@ -61,7 +65,11 @@ impl From<RoleView> for RoleRow {
             max_session_secs: role.session_secs_max,
             policies: role.policies.iter().map(|policy| policy.name.clone()).collect(),
             groups: view.groups.iter().map(ToString::to_string).collect(),
+            group_names: names.groups(&view.groups).await,
         }
+    }
+    fn key(&self) -> String {
+        self.id.clone()
     }
 }
 
@@ -158,15 +166,15 @@ async fn create(caller: Caller, Body(body): Body<CreateRole>) -> Result<Shown<Ro
 async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<RoleRow>>, Problem> {
     let permit = caller.may(api::ListRoles, Installation).await?;
     let roles = caller.state.access.list_roles(permit, page.after_id()?, page.limit + 1);
-    let rows = roles.into_iter().map(RoleRow::from).collect();
-    Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
+    Ok(Page::of(&Names::of_things(&caller), roles, page.limit).await)
 }
 
 /// List the tool roles that the caller may assume
 #[utoipa::path(get, path = "/roles/mine", tag = "role", responses((status = 200, body = Page<RoleRow>)))]
 async fn mine(caller: Caller) -> Json<Page<RoleRow>> {
     let roles = caller.session.actor().person().map(|person| caller.state.access.roles_of(person)).unwrap_or_default();
-    Json(Page { items: roles.into_iter().map(RoleRow::from).collect(), next_page_token: None })
+    let all = roles.len();
+    Page::of(&Names::of_things(&caller), roles, all).await
 }
 
 /// Show one role
@@ -202,5 +210,5 @@ async fn row(caller: &Caller, id: RoleId) -> Result<Shown<RoleRow>, Problem> {
     let version = caller.version(id).await?;
     let access = &caller.state.access;
     let role = access.role(id).ok_or_else(|| Problem::not_found("role", &id.to_string()))?;
-    Ok(Shown::of(version, access.viewed(role).into()))
+    Ok(Shown::of(version, RoleRow::of(&Names::of_things(caller), access.viewed(role)).await))
 }

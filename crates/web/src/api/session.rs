@@ -1,6 +1,6 @@
 //! Management sessions: an ID token of the command line's client becomes a session of a management role; live sessions are listed and cut.
 
-use access::{Installation, Outcome, Session, SessionTarget, action::api, assume, sessions::SessionRow as Row};
+use access::{Installation, Outcome, Session, SessionTarget, action::api, assume, sessions::SessionRow as Live};
 use axum::{
     Json,
     extract::{Path, State as Shared},
@@ -14,7 +14,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Problem, State,
     etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest, anonymous, parse},
+    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row, anonymous, parse},
+    names::Names,
     revocation::{ReceiptRow, revoke_session},
 };
 
@@ -89,10 +90,14 @@ struct SessionRow {
     id: String,
     /// Id of the person; absent for a machine's.
     person: Option<String>,
+    /// Their user name, for a caller who may see them.
+    person_name: Option<String>,
     /// Id of the service, for a machine's.
     service: Option<String>,
     /// Id of its role.
     role: String,
+    /// Its name.
+    role_name: Option<String>,
     /// The session from which it was chained.
     parent: Option<String>,
     /// When it was made.
@@ -101,17 +106,23 @@ struct SessionRow {
     expires: String,
 }
 
-impl From<Row> for SessionRow {
-    fn from(row: Row) -> Self {
+impl Row for SessionRow {
+    type Of = Live;
+    async fn of(names: &Names<'_>, row: Live) -> Self {
         Self {
             id: row.id.to_string(),
             person: row.person.map(|id| id.to_string()),
             service: row.service.map(|id| id.to_string()),
             role: row.role.to_string(),
+            role_name: names.role(row.role).await,
+            person_name: names.person(row.person).await,
             parent: row.parent.map(|id| id.to_string()),
             issued: row.issued.to_string(),
             expires: row.expires.to_string(),
         }
+    }
+    fn key(&self) -> String {
+        self.id.clone()
     }
 }
 
@@ -121,8 +132,7 @@ async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<SessionRow>
     let permit = caller.may(api::ListSessions, Installation).await?;
     let rows = caller.state.access.sessions().live(None, page.after_id()?, page.limit + 1).await?;
     permit.finish(Outcome::DONE);
-    let rows = rows.into_iter().map(SessionRow::from).collect();
-    Ok(Json(Page::of(rows, page.limit, |row| row.id.clone())))
+    Ok(Page::of(&Names::of_list(&caller).await, rows, page.limit).await)
 }
 
 /// Show one live session
@@ -133,7 +143,8 @@ async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<SessionRow
     let target = SessionTarget { session, person: found.as_ref().and_then(|row| row.person) };
     caller.see(api::ShowSession, target).await?;
     let row = found.ok_or_else(|| Problem::not_found("live session", &id))?;
-    Ok(Shown::of(caller.version(target).await?, row.into()))
+    let names = Names::of_row(&caller, row.person).await;
+    Ok(Shown::of(caller.version(target).await?, SessionRow::of(&names, row).await))
 }
 
 /// Cut one session: its open streams close at once; the answer is the signed receipt
