@@ -6,6 +6,7 @@ import pathlib
 import duckdb
 
 from common import READY, check, datasets_of, granted_to_nobody, session
+from workspace import keywords, make, remove
 
 GOT, ROLE = session()
 DATASET = datasets_of(ROLE)[0]
@@ -19,14 +20,14 @@ def httpfs() -> pathlib.Path:
     return file
 
 
-def connection() -> duckdb.DuckDBPyConnection:
+def connection(got: dict = GOT) -> duckdb.DuckDBPyConnection:
     database = duckdb.connect(config={"allow_unsigned_extensions": "true"})
     database.execute(f"LOAD '{httpfs()}'")
     scheme, _, host = READY["aws"].partition("://")
     database.execute(
         "CREATE SECRET (TYPE s3, KEY_ID ?, SECRET ?, SESSION_TOKEN ?, REGION ?, ENDPOINT ?, URL_STYLE 'path', USE_SSL "
         + ("true)" if scheme == "https" else "false)"),
-        [GOT["aws_access_key_id"], GOT["aws_secret_access_key"], GOT["aws_session_token"], READY["region"], host],
+        [got["aws_access_key_id"], got["aws_secret_access_key"], got["aws_session_token"], READY["region"], host],
     )
     return database
 
@@ -55,5 +56,20 @@ def refused():
         assert "403" in str(error) or "Forbidden" in str(error) or "AccessDenied" in str(error), error
 
 
+def partitions_written_and_read():
+    got, bucket = make()
+    try:
+        database = connection(keywords(got))
+        options = "FORMAT parquet, PARTITION_BY (p), OVERWRITE_OR_IGNORE"
+        database.execute(f"COPY (SELECT i, i % 4 AS p FROM range(200_000) t(i)) TO 's3://{bucket}/table' ({options})")
+        rows = database.execute(
+            f"SELECT p, count(*) FROM read_parquet('s3://{bucket}/table/**/*.parquet', hive_partitioning = true) GROUP BY p ORDER BY p"
+        ).fetchall()
+        assert rows == [(p, 50_000) for p in range(4)], rows
+    finally:
+        remove(got, bucket)
+
+
 check("SQL over a granted dataset", counts)
+check("partitions written and read", partitions_written_and_read)
 check("a dataset without a grant", refused)

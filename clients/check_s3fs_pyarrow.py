@@ -1,5 +1,6 @@
 """s3fs and pyarrow: a Parquet table read through both, and refusals that arrive as such."""
 
+import pyarrow.dataset
 import pyarrow.fs
 import pyarrow.parquet
 import s3fs
@@ -80,6 +81,18 @@ def written_by_arrow_read_by_s3fs():
             file.write(b"x" * (11 << 20))
         files.invalidate_cache()
         assert files.size(f"{bucket}/t/large.bin") == 11 << 20
+        split = pyarrow.table({"n": list(range(999)), "p": [n % 3 for n in range(999)]})
+        how = {"filesystem": arrow_of(keyed), "partitioning_flavor": "hive", "partitioning": ["p"], "format": "parquet"}
+        for behaviour in ("error", "delete_matching"):
+            pyarrow.dataset.write_dataset(split, f"{bucket}/split", existing_data_behavior=behaviour, **how)
+        read = pyarrow.dataset.dataset(f"{bucket}/split", filesystem=arrow_of(keyed), partitioning="hive")
+        assert read.count_rows(filter=pyarrow.dataset.field("p") == 1) == 333
+        files.invalidate_cache()
+        assert len(files.glob(f"{bucket}/split/**/*.parquet")) == 3
+        assert next(iter(files.walk(f"{bucket}/split")))[1] == ["p=0", "p=1", "p=2"]
+        files.copy(f"{bucket}/split", f"{bucket}/copied", recursive=True)
+        files.rm(f"{bucket}/split", recursive=True)
+        assert not files.exists(f"{bucket}/split") and len(files.find(f"{bucket}/copied")) == 3
     finally:
         remove(got, bucket)
 

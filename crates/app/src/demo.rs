@@ -67,6 +67,9 @@ impl Folder {
     fn installation(&self) -> PathBuf {
         self.0.join("installation")
     }
+    fn config(&self) -> PathBuf {
+        self.0.join("galen.toml")
+    }
     fn downloads(&self) -> PathBuf {
         self.0.join("downloads")
     }
@@ -93,6 +96,12 @@ impl Folder {
             fs::remove_dir_all(self.installation()).context("could not remove what an earlier start left half made")?;
         }
         Ok(whole)
+    }
+
+    /// The configuration, for the commands of an operator: `galen ledger`, `state`, `doctor`. `galen serve` refuses it.
+    fn describe(&self, config: &Config) -> Result<()> {
+        let text = format!("# Written by `galen demo` at every start.\n\n{}", toml::to_string_pretty(config)?);
+        profile::write_private(&self.config(), text.as_bytes())
     }
 
     fn keep(&self, kept: &Kept) -> Result<()> {
@@ -122,10 +131,12 @@ async fn serve(effects: &Effects, command: &cli::Demo) -> Result<()> {
             kept.web_port
         );
     }
-    let mut config = config(&folder, web_port, aws_port)?;
-    let bound = Bound::bind(&config, &[Part::Web, Part::Aws]).await?;
+    let bound = Bound::bind(&config(&folder, web_port, aws_port)?, &[Part::Web, Part::Aws]).await?;
+    // The ports are known now.
+    let mut config = config(&folder, bound.web_port(), bound.aws_port())?;
     config.issuer = bound.web_url().to_owned();
     config.check()?;
+    folder.describe(&config)?;
 
     let system = Arc::new(System::open(&config, effects).await?);
     let stop = edges::stop_on_signal(&system)?;
@@ -205,7 +216,7 @@ async fn tell(
         return Ok(output::text(&ready(&world, place).to_string())?);
     }
     people(&world, place)?;
-    if command.headless { Ok(()) } else { hints(&world, place) }
+    if command.headless { Ok(()) } else { hints(folder, &world, place) }
 }
 
 fn build(
@@ -236,7 +247,6 @@ fn config(folder: &Folder, web_port: u16, aws_port: u16) -> Result<Config> {
         data_dir: folder.installation(),
         account: ACCOUNT.parse()?,
         region: REGION.parse()?,
-        // The port is known when the socket is bound.
         issuer: format!("http://{}", loopback(web_port)),
         store: Store::Sqlite,
         custody: Custody::Machine,
@@ -266,7 +276,7 @@ fn people(world: &World, place: &Place) -> Result<()> {
     Ok(())
 }
 
-fn hints(world: &World, place: &Place) -> Result<()> {
+fn hints(folder: &Folder, world: &World, place: &Place) -> Result<()> {
     let anna = world.people.iter().find(|person| person.username == "anna").context("the demonstration has no anna")?;
     let role = world.roles.first().context("the demonstration has no role")?;
     let program = std::env::current_exe().map_or_else(|_| "galen".to_owned(), |path| path.display().to_string());
@@ -279,10 +289,14 @@ Try:
   aws s3 ls s3://oncology/sdtm/                     # anna's group may read this
   aws s3 ls s3://ophthalmology/sdtm/                # and nobody granted her this
   {program} why --person anna --resource arn:aws:s3:::oncology/sdtm/tu_onco.parquet
+  {program} ledger verify --config {}
   {program} demo --story --data-dir /tmp/story      # the whole way, step by step, in a run of its own
 
 Ctrl-C stops it. It starts again with the same people and data."#,
-        anna.password, place.web, role.arn
+        anna.password,
+        place.web,
+        role.arn,
+        folder.config().display()
     ))?;
     Ok(())
 }

@@ -48,31 +48,44 @@ fn simulate(file: &str) -> Result<()> {
     };
     let mut out = BufWriter::new(io::stdout().lock());
     let mut stream = policy::simulate::Stream::new();
-    let (mut line, mut number, mut failed) = (String::new(), 0_u64, false);
+    let (mut bytes, mut number, mut failed) = (Vec::new(), 0_usize, false);
     loop {
-        line.clear();
-        if input.by_ref().take(INPUT_BYTES_MAX).read_line(&mut line)? == 0 {
+        bytes.clear();
+        if input.by_ref().take(INPUT_BYTES_MAX).read_until(b'\n', &mut bytes)? == 0 {
             break;
         }
         number += 1;
-        if let Some(answer) = stream.line(line.trim_end_matches(['\n', '\r'])) {
+        let answers = match std::str::from_utf8(&bytes) {
+            Ok(line) => stream.line(line.trim_end_matches(['\n', '\r'])),
+            Err(_) => {
+                failed = true;
+                wrong(&mut out, number, &"not UTF-8")?;
+                stream.skip();
+                Vec::new()
+            }
+        };
+        for (number, answer) in answers {
             match answer {
                 Ok(answer) => writeln!(out, "{}", answer.to_json())?,
                 Err(error) => {
                     failed = true;
-                    writeln!(out, "{}", serde_json::json!({"error": format!("line {number}: {error}")}))?;
+                    wrong(&mut out, number, &error)?;
                 }
             }
-            // A caller may wait for each answer before it sends the next line.
-            out.flush()?;
         }
+        // A caller may wait for each answer before it sends the next line.
+        out.flush()?;
     }
-    if let Some(answer) = stream.end() {
+    if let Some(answer) = stream.end().filter(|_| !failed) {
         writeln!(out, "{}", answer?.to_json())?;
     }
     out.flush()?;
     anyhow::ensure!(!failed, "some lines were not answered; each says why");
     Ok(())
+}
+
+fn wrong(out: &mut impl Write, line: usize, why: &dyn std::fmt::Display) -> io::Result<()> {
+    writeln!(out, "{}", serde_json::json!({"error": format!("line {line}: {why}")}))
 }
 
 /// Findings of the linter, one row each; the exit code is 1 when there is one.
@@ -90,7 +103,16 @@ fn lint(output: Output, file: &str, kind: Option<&str>) -> Result<()> {
     };
     let document = policy::Document::parse(&text, kind)?;
     let findings = policy::lint::lint(&document, &policy::lint::LintOptions::default());
-    crate::output::result(output, &serde_json::to_value(&findings)?)?;
+    match output {
+        Output::Json => crate::output::result(output, &serde_json::to_value(&findings)?)?,
+        // The mend is the point of a finding: it is never cut to a column.
+        Output::Table => findings.iter().try_for_each(|finding| {
+            let place = finding.statement.map_or_else(String::new, |index| format!(" in statement {index}"));
+            let code = serde_json::to_value(finding.code).unwrap_or_default();
+            let code = code.as_str().unwrap_or_default();
+            crate::output::text(&format!("{code}{place}: {}\n  mend: {}", finding.message, finding.mend))
+        })?,
+    }
     anyhow::ensure!(findings.is_empty(), "{} findings in {}", findings.len(), kind.described());
     Ok(())
 }

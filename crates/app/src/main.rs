@@ -32,7 +32,10 @@ use std::process::ExitCode;
 
 /// Exit codes: 0 done, 1 refused or failed, 2 bad usage (clap's own).
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
     let output = cli.output;
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -42,6 +45,23 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// Bad usage, or a wish for help. A script that asked for JSON gets a problem object for the former.
+fn misused(error: &clap::Error) -> ExitCode {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    let json = words.iter().any(|word| word == "--output=json")
+        || words.windows(2).any(|pair| matches!(pair, [name, value] if name == "--output" && value == "json"));
+    if json && error.use_stderr() {
+        output::failure(Output::Json, &anyhow::anyhow!("{}", error.render().to_string().trim_end()));
+        return ExitCode::from(BAD_USAGE);
+    }
+    // A closed standard error is no reason to do anything else.
+    let _printed = error.print();
+    if error.use_stderr() { ExitCode::from(BAD_USAGE) } else { ExitCode::SUCCESS }
+}
+
+/// The exit code of bad usage, which is clap's own.
+const BAD_USAGE: u8 = 2;
 
 fn run(cli: Cli) -> Result<()> {
     let effects = effects::machine();

@@ -116,22 +116,34 @@ fn exit_codes_say_done_refused_and_bad_usage() {
     let problem: Value = serde_json::from_slice(&refused.stderr).unwrap();
     assert!(problem["title"].as_str().unwrap().contains("nobody is signed in"), "{problem}");
     assert!(refused.stdout.is_empty());
+    let misused = galen.run(&["revoke", "grant", "--output", "json"]);
+    assert_eq!(misused.status.code(), Some(2));
+    let problem: Value = serde_json::from_slice(&misused.stderr).unwrap();
+    assert!(problem["detail"].as_str().unwrap().contains("--reason"), "{problem}");
 }
 
 #[test]
 fn demonstration_data_never_becomes_production() {
     let demo = Demo::start();
     let folder = demo.stop();
-    let config = folder.path().join("galen.toml");
+    let own = folder.path().join("galen.toml");
+    let own = ["--config", own.to_str().unwrap()];
+    let galen = Galen::new();
+    for command in [["ledger", "verify"], ["state", "verify"], ["config", "check"]] {
+        galen.ok(&[command, own].concat());
+    }
+    let config = folder.path().join("other.toml");
     let text = format!(
         "data_dir = {:?}\naccount = \"999999999999\"\nregion = \"eu-north-1\"\nissuer = \"http://127.0.0.1:1\"\n\
          [web]\nlisten = \"127.0.0.1:0\"\n[aws]\nlisten = \"127.0.0.1:0\"\n",
         folder.path().join("installation")
     );
     std::fs::write(&config, text).unwrap();
-    let refused = Galen::new().run(&["serve", "--config", config.to_str().unwrap()]);
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("demonstration"));
+    for config in [["--config", config.to_str().unwrap()], own] {
+        let refused = galen.run(&[["serve"].as_slice(), &config].concat());
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("demonstration"));
+    }
 }
 
 #[test]

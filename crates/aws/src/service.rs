@@ -137,12 +137,14 @@ impl Inner {
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let (mut parts, body) = request.into_parts();
+        let closing = Closing::of(&parts, &body);
         let source =
             parts.extensions.get::<Peer>().map(|peer| self.options.trusted_proxies.source(*peer, &parts.headers));
         let arrival = Arrival::new(RequestId::from_uuid(self.effects.uuid()), source);
         let id = arrival.request;
         if let Err(error) = self.admit(&parts, &arrival) {
-            return finish(s3_error(&parts.method, error, id), id, self, "other", "none");
+            let response = closing.mark(s3_error(&parts.method, error, id));
+            return finish(response, id, self, "other", "none");
         }
         parts.extensions.insert(arrival.clone());
         let (service, response) = match router::route(&parts, &self.options.domains) {
@@ -160,7 +162,7 @@ impl Inner {
             Route::S3 => ("s3", self.s3(parts, body, id).await),
         };
         self.note_stranger(service, &response, &arrival);
-        finish(response, id, self, service, arrival.operation())
+        finish(closing.mark(response), id, self, service, arrival.operation())
     }
 
     /// A refusal before anybody was known has no decision and no entry of its own: it is counted by reason and source.
@@ -208,7 +210,7 @@ impl Inner {
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        if let Some(error) = not_v4(&parts) {
+        if let Some(error) = not_v4(&parts).or_else(|| unwritable(parts.uri.query())) {
             self.metrics.refused("signature");
             return s3_error(&parts.method, error, id);
         }
@@ -225,7 +227,7 @@ impl Inner {
         let asked = page.and_then(|headers| Some((bucket_of(&parts, &self.options.domains)?, headers)));
         let method = parts.method.clone();
         let mut response = match self.s3.codec.call(Request::from_parts(parts, body)).await {
-            Ok(response) => response.map(boxed),
+            Ok(response) => completed(response, id),
             Err(error) => {
                 let error: BoxError = error.into_std_error();
                 tracing::error!(
@@ -249,7 +251,15 @@ impl Inner {
     /// A browser asks whether a page may send a request. It is answered from the bucket's rules alone, the same way
     /// whether there is no such bucket, no rule, or none that fits.
     async fn preflight(&self, parts: &request::Parts, id: RequestId) -> Response<AnswerBody> {
-        if let (Some(bucket), Some(ask)) = (bucket_of(parts, &self.options.domains), Ask::preflight(&parts.headers)) {
+        let Some(ask) = Ask::preflight(&parts.headers) else {
+            let mut error = refuse(
+                S3ErrorCode::Custom("BadRequest".into()),
+                "a preflight says its `Origin` and its `Access-Control-Request-Method`",
+            );
+            error.set_status_code(StatusCode::BAD_REQUEST);
+            return s3_error(&parts.method, error, id);
+        };
+        if let Some(bucket) = bucket_of(parts, &self.options.domains) {
             let rules = self.s3.cors_rules(&bucket).await;
             if let Some(rule) = cors::find(&rules, &ask) {
                 let mut response = plain(StatusCode::OK, "application/xml", String::new());
@@ -259,6 +269,55 @@ impl Inner {
         }
         s3_error(&parts.method, refuse(S3ErrorCode::AccessDenied, "this cross-origin request is not allowed"), id)
     }
+}
+
+/// A parameter with a control character, which an error that names it could not hold. Lists take them in what is compared with keys.
+fn unwritable(query: Option<&str>) -> Option<S3Error> {
+    const COMPARED: &[&str] = &["prefix", "delimiter", "marker", "start-after", "key-marker"];
+    let control = |text: &str| percent_encoding::percent_decode_str(text).any(|byte| byte.is_ascii_control());
+    let mut pairs = query.unwrap_or_default().split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs
+        .any(|(name, value)| control(name) || (control(value) && !COMPARED.contains(&name)))
+        .then(|| refuse(S3ErrorCode::InvalidURI, "a parameter of the request holds a control character"))
+}
+
+/// Whether a connection ends with the answer, and says so.
+struct Closing {
+    has_body: bool,
+    expects: bool,
+}
+
+impl Closing {
+    fn of<B: http_body::Body>(parts: &request::Parts, body: &B) -> Self {
+        let old = parts.version <= http::Version::HTTP_11;
+        Self { has_body: old && !body.is_end_stream(), expects: old && parts.headers.contains_key(header::EXPECT) }
+    }
+
+    /// A refusal may leave a body unread, and what is left of it cannot be told from the next request. An answer to `Expect` without
+    /// `100 Continue` before it (an empty body, a refusal) makes botocore misread the next answer on the same connection.
+    fn mark<B>(&self, mut response: Response<B>) -> Response<B> {
+        let refused = response.status().is_client_error() || response.status().is_server_error();
+        if (self.has_body && refused) || (self.expects && !self.has_body) {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+/// An answer of the codec, with what it does not know: the id of the request in an error, and that the head of a range is partial.
+fn completed(mut response: Response<s3s::Body>, id: RequestId) -> Response<AnswerBody> {
+    const END: &str = "</Error>";
+    if response.status() == StatusCode::OK && response.headers().contains_key(header::CONTENT_RANGE) {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    let whole = (!response.status().is_success()).then(|| response.body().bytes()).flatten();
+    let text =
+        whole.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok()).and_then(|text| text.strip_suffix(END));
+    let Some(text) = text else { return response.map(boxed) };
+    let text = format!("{text}<RequestId>{id}</RequestId>{END}");
+    let mut response = response.map(|_| boxed(Full::new(Bytes::from(text))));
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    response
 }
 
 /// A signature that is not of version 4 is answered with what to set, before the codec sees it.

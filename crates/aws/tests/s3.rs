@@ -288,6 +288,7 @@ async fn multipart() {
     let second = world.s3(&world.ann, &part(2, 10)).await.ok().header("etag").to_owned();
     let parts = world.s3(&world.ann, &call("GET", "/trial/large").query("uploadId", &upload)).await.ok();
     assert_eq!(parts.elements("PartNumber"), ["1", "2"]);
+    assert_eq!(parts.elements("Initiator"), parts.elements("Owner"));
     let uploads = world.s3(&world.ann, &call("GET", "/trial").query("uploads", "")).await.ok();
     assert_eq!(uploads.elements("UploadId"), std::slice::from_ref(&upload));
     world.s3(&world.ann, &call("GET", "/trial/large")).await.expect(404, "NoSuchKey");
@@ -305,6 +306,10 @@ async fn multipart() {
     assert!(done.element("ETag").unwrap().contains("-2"), "{}", done.text());
     let read = world.s3(&world.ann, &call("GET", "/trial/large").header("range", "bytes=5242878-5242881")).await;
     assert_eq!((read.status, read.text().as_str(), read.header("x-amz-meta-k")), (206, "1122", "v"));
+    let part = |method, number| call(method, "/trial/large").query("partNumber", number);
+    let second = world.s3(&world.ann, &part("HEAD", "2")).await;
+    assert_eq!((second.status, second.header("content-range")), (206, "bytes 5242880-5242889/5242890"));
+    world.s3(&world.ann, &part("GET", "3")).await.expect(416, "InvalidPartNumber");
     let again = call("POST", "/trial/gone").query("uploads", "");
     let gone = world.s3(&world.ann, &again).await.ok().element("UploadId").unwrap();
     let abort = call("DELETE", "/trial/gone").query("uploadId", &gone);
@@ -397,7 +402,16 @@ async fn dataset_policy() {
     world.s3(&world.ann, &call("GET", "/trial/closed/x")).await.expect(403, "AccessDenied");
     let allow = deny.replace("Deny", "Allow");
     world.s3(&world.olga, &put(&allow)).await.expect(400, "MalformedPolicy");
-    world.s3(&world.olga, &put("{}x")).await.expect(400, "MalformedPolicy");
+    let broken = world.s3(&world.olga, &put("{}x")).await;
+    broken.expect(400, "MalformedPolicy");
+    assert!(broken.text().contains("not JSON at line 1"), "{}", broken.text());
+    let elsewhere = world.s3(&world.olga, &put(&deny.replace("trial/closed", "trial2"))).await;
+    elsewhere.expect(400, "MalformedPolicy");
+    assert!(elsewhere.text().contains("arn:aws:s3:::trial2/*"), "{}", elsewhere.text());
+    for reaching in ["*", "arn:aws:s3:::trial", "arn:aws:s3:::tri*", "arn:aws:s3:::*/x"] {
+        let policy = deny.replace("arn:aws:s3:::trial/closed/*", reaching);
+        assert_eq!(world.s3(&world.olga, &put(&policy)).await.status, 204, "{reaching}");
+    }
     assert_eq!(world.s3(&world.olga, &call("DELETE", "/trial").query("policy", "")).await.status, 204);
     world.s3(&world.ann, &call("GET", "/trial/closed/x")).await.ok();
 }
@@ -423,6 +437,8 @@ async fn cors() {
     let nowhere = world.bare(&preflight("nowhere", "https://a.test")).await;
     assert_eq!((no.status, nowhere.status), (403, 403));
     assert_eq!(no.element("Message"), nowhere.element("Message"));
+    let half = call("OPTIONS", "/trial/key").header("origin", "https://a.test");
+    world.bare(&half).await.expect(400, "BadRequest");
     put_one(&world, "/trial/key", "x").await;
     let read = world.s3(&world.ann, &call("GET", "/trial/key").header("origin", "https://a.test")).await.ok();
     assert_eq!(

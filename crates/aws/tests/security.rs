@@ -573,3 +573,55 @@ async fn malformed_requests_are_answered() {
     let reply = world.bare(&v2).await;
     assert!(reply.element("Message").unwrap().contains("s3v4"), "{}", reply.text());
 }
+
+// botocore keeps an early answer to `Expect` for the next one on the same connection, so such an answer ends the connection; so does
+// a refusal that leaves a body unread.
+#[tokio::test]
+async fn an_answer_before_the_body_ends_the_connection() {
+    let world = World::new().await;
+    let put = |body: &'static str| call("PUT", "/trial/key").header("expect", "100-continue").body(body);
+    let empty = world.s3(&world.ann, &put("")).await.ok();
+    assert_eq!(empty.header("connection"), "close");
+    let whole = world.s3(&world.ann, &put("x")).await.ok();
+    assert_eq!(whole.header("connection"), "");
+    let refused = world.s3(&world.ann, &call("PUT", "/secret/key").body("x")).await;
+    assert_eq!((refused.status, refused.header("connection")), (403, "close"));
+    let absent = world.s3(&world.ann, &call("GET", "/trial/none")).await;
+    assert_eq!((absent.status, absent.header("connection")), (404, ""));
+}
+
+#[tokio::test]
+async fn every_error_names_its_request() {
+    let world = World::new().await;
+    for reply in [
+        world.s3(&world.ann, &call("GET", "/trial/none")).await,
+        world.s3(&world.ann, &call("GET", "/secret/none")).await,
+        world.s3(&world.ann, &call("GET", "/trial").query("max-keys", "x")).await,
+        world.bare(&call("GET", "/trial")).await,
+        world.bare(&call("FOO", "/")).await,
+    ] {
+        let id = reply.header("x-amz-request-id").to_owned();
+        assert!(!id.is_empty());
+        assert_eq!(reply.element("RequestId"), Some(id), "{}", reply.text());
+    }
+}
+
+// A key or parameter that XML cannot hold made the answer an internal error.
+#[tokio::test]
+async fn control_characters_are_refused_or_encoded() {
+    let world = World::new().await;
+    for path in ["/trial/a\u{1}b", "/trial/a\nb", "/trial/a\0b", "/trial/a\u{7f}"] {
+        world.s3(&world.ann, &call("PUT", path).body("x")).await.expect(400, "InvalidArgument");
+    }
+    let xml = "<Delete><Object><Key>a&#1;b</Key></Object><Object><Key>ok</Key></Object></Delete>";
+    let many = world.s3(&world.ann, &call("POST", "/trial").query("delete", "").body(xml)).await;
+    assert!(many.status < 500, "{}", many.text());
+    for name in ["prefix", "delimiter", "marker"] {
+        let list = call("GET", "/trial").query(name, "\u{1}");
+        world.s3(&world.ann, &list).await.expect(400, "InvalidArgument");
+        world.s3(&world.ann, &list.query("encoding-type", "url")).await.ok();
+    }
+    for (name, value) in [("\u{1}", "x"), ("max-keys", "\u{1}"), ("versionId", "\n")] {
+        world.s3(&world.ann, &call("GET", "/trial").query(name, value)).await.expect(400, "InvalidURI");
+    }
+}

@@ -176,7 +176,7 @@ impl Buckets {
     /// [`Error::BadPolicy`] for text that is no policy, or that allows anything; [`Error::NoSuchBucket`]; those of the store.
     pub async fn put_policy(&self, permit: Permit<s3::PutBucketPolicy>, text: String) -> Result<(), Error> {
         let location = self.root(&permit)?;
-        if let Err(error) = narrows(&text) {
+        if let Err(error) = narrows(&text, &permit.resource().name) {
             permit.finish(Outcome { status: 400, bytes: 0 });
             return Err(error);
         }
@@ -244,14 +244,33 @@ impl Buckets {
 }
 
 /// A dataset policy takes away and never gives: an Allow in it would have no effect, so it is refused rather than ignored.
-fn narrows(text: &str) -> Result<(), Error> {
-    let bad = |rule| Error::BadPolicy { rule };
-    let document = access::documents::check(text, DocumentKind::Resource)
-        .map_err(|_| bad("it is not a resource policy within 20,480 characters"))?;
+fn narrows(text: &str, bucket: &str) -> Result<(), Error> {
+    const ONLY_DENY: &str = "a dataset policy only narrows: write Deny statements, and give access by grants";
+    let document = match access::documents::check(text, DocumentKind::Resource) {
+        Ok(document) => document,
+        Err(access::Error::PublicPolicy) => return Err(Error::BadPolicy { rule: ONLY_DENY.to_owned() }),
+        Err(access::Error::Policy { source }) => return Err(Error::BadPolicy { rule: source.to_string() }),
+        Err(other) => return Err(Error::BadPolicy { rule: other.to_string() }),
+    };
     if document.statements().iter().any(|statement| statement.effect == StatementEffect::Allow) {
-        return Err(bad("a dataset policy only narrows: write Deny statements, and give access by grants"));
+        return Err(Error::BadPolicy { rule: ONLY_DENY.to_owned() });
     }
-    Ok(())
+    let named = document.statements().iter().filter_map(|statement| statement.resource.as_ref());
+    let mut named = named.filter(|selector| !selector.negated).flat_map(|selector| &selector.values);
+    match named.find(|resource| !can_reach(resource, bucket)) {
+        Some(resource) => Err(Error::BadPolicy { rule: format!("`{resource}` is nothing in the bucket `{bucket}`") }),
+        None => Ok(()),
+    }
+}
+
+/// Whether a `Resource` can name the bucket or something in it: one that cannot would be a rule without effect.
+fn can_reach(resource: &str, bucket: &str) -> bool {
+    let Some(place) = resource.splitn(6, ':').nth(5) else { return true };
+    let (fixed, open) = place.find(['*', '?', '$']).and_then(|at| place.split_at_checked(at)).unwrap_or((place, ""));
+    match fixed.strip_prefix(bucket) {
+        Some(rest) => rest.is_empty() || rest.starts_with('/'),
+        None => !open.is_empty() && bucket.starts_with(fixed),
+    }
 }
 
 fn set_policy(txn: &mut WriteTxn<'_>, dataset: DatasetId, digest: Option<crypto::Sha256Digest>) -> Result<(), Error> {

@@ -270,7 +270,7 @@ pub enum Error {
     #[error("the dataset policy is not allowed: {rule}")]
     BadPolicy {
         /// The rule.
-        rule: &'static str,
+        rule: String,
     },
     /// A change without the reason that it needs.
     #[error("a reason is needed to change a dataset that is under GxP")]

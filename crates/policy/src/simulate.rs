@@ -267,8 +267,14 @@ fn bad(path: &str, node: &Node, expected: &'static str) -> Error {
 #[derive(Debug, Default)]
 pub struct Stream {
     lines: bool,
-    pending: String,
+    number: usize,
+    /// Lines that were no question by themselves, while it is open whether they are one together.
+    pending: Vec<(usize, String)>,
+    bytes: usize,
 }
+
+/// The answer to one line, counted from 1.
+pub type Line = (usize, Result<Output, Error>);
 
 impl Stream {
     /// A stream that has read nothing.
@@ -276,23 +282,35 @@ impl Stream {
         Self::default()
     }
 
-    /// Takes one line; answers it if it is a question by itself.
-    pub fn line(&mut self, line: &str) -> Option<Result<Output, Error>> {
+    /// Takes one line and gives what can be answered now. The first line that is a question by itself says that the input is JSON
+    /// lines, and that those before it were broken.
+    pub fn line(&mut self, line: &str) -> Vec<Line> {
+        self.number += 1;
+        if line.trim().is_empty() && (self.lines || self.pending.is_empty()) {
+            return Vec::new();
+        }
         if self.lines {
-            return (!line.trim().is_empty()).then(|| simulate(line));
+            return vec![(self.number, simulate(line))];
         }
-        if self.pending.is_empty() && !line.trim().is_empty() {
-            let answer = simulate(line);
-            if !matches!(answer, Err(Error::Json { .. })) {
-                self.lines = true;
-                return Some(answer);
-            }
+        let alone = simulate(line);
+        let begins = self.pending.is_empty() && !matches!(alone, Err(Error::Json { .. }));
+        if begins || alone.is_ok() {
+            self.lines = true;
+            let before = std::mem::take(&mut self.pending).into_iter().filter(|(_, text)| !text.trim().is_empty());
+            let broken = before.map(|(number, text)| (number, simulate(&text)));
+            return broken.chain([(self.number, alone)]).collect();
         }
-        if self.pending.len() <= BYTES_MAX {
-            self.pending.push_str(line);
-            self.pending.push('\n');
+        // One line more than a question can have is kept, so that the end refuses it for its size.
+        if self.bytes <= BYTES_MAX {
+            self.bytes += line.len() + 1;
+            self.pending.push((self.number, line.to_owned()));
         }
-        None
+        Vec::new()
+    }
+
+    /// Counts a line that is not text.
+    pub fn skip(&mut self) {
+        self.number += 1;
     }
 
     /// Whether the input is answered line by line.
@@ -302,7 +320,8 @@ impl Stream {
 
     /// The end of the input; answers a question that was spread over lines.
     pub fn end(self) -> Option<Result<Output, Error>> {
-        (!self.lines).then(|| simulate(&self.pending))
+        let whole = || self.pending.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("\n");
+        (!self.lines).then(|| simulate(&whole()))
     }
 }
 

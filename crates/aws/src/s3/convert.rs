@@ -416,6 +416,18 @@ impl Names {
         }
     }
 
+    /// What a caller sends is told back in the answer, which cannot hold every character unless it is encoded.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a control character without the encoding.
+    pub(super) fn can_write(self, texts: &[Option<&String>]) -> S3Result<()> {
+        let told = texts.iter().flatten().all(|text| !text.chars().any(char::is_control));
+        if self.url || told {
+            return Ok(());
+        }
+        Err(refuse(S3ErrorCode::InvalidArgument, "control characters need the parameter `encoding-type=url`"))
+    }
+
     pub(super) fn write(self, name: &str) -> String {
         /// Everything but the unreserved of RFC 3986 and the slash.
         const KEPT: &percent_encoding::AsciiSet =

@@ -69,6 +69,7 @@ pub(super) fn failed(error: &Error) -> S3Error {
         Error::MetadataTooLarge { .. } => with(S3ErrorCode::Custom("MetadataTooLarge".into())).status(400),
         Error::InvalidTag { .. } => with(S3ErrorCode::InvalidTag),
         Error::TooManyTags { .. } => with(S3ErrorCode::Custom("BadRequest".into())).status(400),
+        Error::NoSuchPart { .. } => with(S3ErrorCode::Custom("InvalidPartNumber".into())).status(416),
         Error::BadPartNumber { .. } => with(S3ErrorCode::InvalidArgument),
         Error::PartOrder => with(S3ErrorCode::InvalidPartOrder),
         Error::InvalidPart { .. } => with(S3ErrorCode::InvalidPart),
@@ -118,14 +119,8 @@ fn by_kind(error: &Error) -> S3Error {
 fn body(source: &(dyn std::error::Error + Send + Sync + 'static)) -> S3Error {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(source);
     while let Some(error) = next {
-        let code = match (error.downcast_ref::<AwsChunkedStreamError>(), error.downcast_ref::<UploadStreamError>()) {
-            (Some(AwsChunkedStreamError::Underlying(_)), _) | (_, Some(UploadStreamError::Underlying(_))) => None,
-            (Some(chunked), _) => Some(chunked.to_s3_error_code()),
-            (_, Some(upload)) => Some(upload.to_s3_error_code()),
-            (None, None) => None,
-        };
-        if let Some(code) = code {
-            return refuse(code, format!("the body is not the one that was signed: {error}"));
+        if let Some(refusal) = misframed(error) {
+            return refusal;
         }
         if error.is::<s3s::BodySizeLimitExceeded>() {
             let message = "the body is larger than one request may carry: use a multipart upload";
@@ -134,6 +129,36 @@ fn body(source: &(dyn std::error::Error + Send + Sync + 'static)) -> S3Error {
         next = error.source();
     }
     refuse(S3ErrorCode::IncompleteBody, "the body did not arrive whole")
+}
+
+/// What the codec found wrong with the frames or the signature of a body.
+fn misframed(error: &(dyn std::error::Error + 'static)) -> Option<S3Error> {
+    use AwsChunkedStreamError as Chunked;
+    let (code, message) = match (error.downcast_ref::<Chunked>(), error.downcast_ref::<UploadStreamError>()) {
+        (Some(Chunked::Underlying(_)), _) | (_, Some(UploadStreamError::Underlying(_))) => return None,
+        (Some(chunked), _) => {
+            let message = match chunked {
+                Chunked::SignatureMismatch => "the signature of a chunk or of the trailer is not that of its bytes",
+                Chunked::Incomplete => "the `aws-chunked` body ends before its announced length or its last chunk",
+                Chunked::LengthMismatch => "a chunk or the whole body is not as long as announced",
+                _ => {
+                    "the body is not `aws-chunked`: expected `size[;chunk-signature=..]`, the bytes, and a chunk of size 0"
+                }
+            };
+            (chunked.to_s3_error_code(), message)
+        }
+        (_, Some(upload)) => {
+            let message = match upload {
+                UploadStreamError::Sha256Mismatch => {
+                    "the body is not the one that `x-amz-content-sha256` was made from"
+                }
+                _ => "the body is not as long as announced",
+            };
+            (upload.to_s3_error_code(), message)
+        }
+        (None, None) => return None,
+    };
+    Some(refuse(code, message))
 }
 
 fn headed(mut error: S3Error, pairs: impl IntoIterator<Item = (&'static str, String)>) -> S3Error {

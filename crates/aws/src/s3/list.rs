@@ -39,6 +39,8 @@ impl Wish {
         {
             return Err(refuse(S3ErrorCode::InvalidArgument, "a prefix and a delimiter have at most 1,024 bytes"));
         }
+        let names = Names::new(encoding)?;
+        names.can_write(&[prefix, delimiter])?;
         op.keys.prefix = prefix.cloned();
         op.keys.delimiter = delimiter.cloned();
         op.keys.max_keys = u32::try_from(limit).ok();
@@ -48,7 +50,7 @@ impl Wish {
             prefix: prefix.cloned().unwrap_or_default(),
             delimiter: delimiter.filter(|delimiter| !delimiter.is_empty()).cloned(),
             limit,
-            names: Names::new(encoding)?,
+            names,
         })
     }
 
@@ -99,6 +101,7 @@ pub(super) async fn v2(
     let input = &req.input;
     let names = (input.prefix.as_ref(), input.delimiter.as_ref());
     let wish = Wish::new(edge, &req, &input.bucket, names, input.max_keys, input.encoding_type.as_ref())?;
+    wish.names.can_write(&[input.start_after.as_ref()])?;
     let token = input.continuation_token.as_deref().map(convert::open_marker).transpose()?;
     let after = token.or_else(|| input.start_after.clone());
     let owner = input.fetch_owner.unwrap_or(false).then(|| owner(edge));
@@ -127,6 +130,7 @@ pub(super) async fn v1(
     let input = &req.input;
     let names = (input.prefix.as_ref(), input.delimiter.as_ref());
     let wish = Wish::new(edge, &req, &input.bucket, names, input.max_keys, input.encoding_type.as_ref())?;
+    wish.names.can_write(&[input.marker.as_ref()])?;
     let after = input.marker.clone().filter(|marker| !marker.is_empty());
     let page = page(edge, &wish, after, Some(owner(edge))).await?;
     Ok(S3Response::new(dto::ListObjectsOutput {
@@ -157,6 +161,7 @@ pub(super) async fn versions(
     let input = &req.input;
     let names = (input.prefix.as_ref(), input.delimiter.as_ref());
     let wish = Wish::new(edge, &req, &input.bucket, names, input.max_keys, input.encoding_type.as_ref())?;
+    wish.names.can_write(&[input.key_marker.as_ref()])?;
     let marker = input.version_id_marker.as_deref().filter(|marker| !marker.is_empty());
     if marker.is_some() && input.key_marker.is_none() {
         return Err(refuse(S3ErrorCode::InvalidArgument, "a version marker needs a key marker"));

@@ -174,11 +174,18 @@ pub(super) async fn parts(
         is_truncated: Some(page.next.is_some()),
         parts: Some(parts),
         owner: Some(owner(edge)),
+        initiator: Some(initiator(edge)),
         storage_class: Some(dto::StorageClass::from_static(dto::StorageClass::STANDARD)),
         checksum_algorithm: page.algorithm.map(convert::algorithm),
         checksum_type: page.kind.map(convert::checksum_kind),
         ..dto::ListPartsOutput::default()
     }))
+}
+
+/// Who began an upload: the account, as with owners. The ledger knows the person.
+fn initiator(edge: &Edge) -> dto::Initiator {
+    let dto::Owner { display_name, id } = owner(edge);
+    dto::Initiator { display_name, id }
 }
 
 pub(super) async fn uploads(
@@ -188,6 +195,7 @@ pub(super) async fn uploads(
     let input = &req.input;
     let names = (input.prefix.as_ref(), input.delimiter.as_ref());
     let wish = Wish::new(edge, &req, &input.bucket, names, input.max_uploads, input.encoding_type.as_ref())?;
+    wish.names.can_write(&[input.key_marker.as_ref()])?;
     let at = input.upload_id_marker.as_deref().filter(|marker| !marker.is_empty()).map(convert::upload).transpose()?;
     let after = input.key_marker.clone().filter(|key| !key.is_empty()).map(|key| (key, at));
     let asked = edge.may(&wish.op, s3::ListBucketMultipartUploads, Bucket::new(wish.bucket.as_str())).await;
@@ -203,9 +211,9 @@ pub(super) async fn uploads(
             initiated: Some(convert::time(upload.initiated)),
             key: Some(wish.names.write(upload.key.as_str())),
             owner: Some(owner(edge)),
+            initiator: Some(initiator(edge)),
             storage_class: Some(dto::StorageClass::from_static(dto::StorageClass::STANDARD)),
             upload_id: Some(upload.upload.to_string()),
-            ..dto::MultipartUpload::default()
         })
         .collect();
     let (next_key, next_upload) = page.next.map_or((None, None), |(key, upload)| (Some(key), upload));

@@ -43,7 +43,7 @@ impl FromStr for BucketName {
     }
 }
 
-/// An object's key: 1 to 1,024 bytes of UTF-8 without NUL, without an empty, `.` or `..` segment (one trailing `/` is
+/// An object's key: 1 to 1,024 bytes of UTF-8 without control characters, without an empty, `.` or `..` segment (one trailing `/` is
 /// allowed). S3 itself takes such segments; tools that write keys to disk are led out of their folder by them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -66,8 +66,9 @@ impl FromStr for ObjectKey {
         if text.is_empty() || text.len() > Self::LEN_MAX {
             return bad("1 to 1,024 bytes of UTF-8");
         }
-        if text.contains('\0') {
-            return bad("no NUL character");
+        // XML cannot hold them, so a list could not be answered; nor do they belong on a terminal.
+        if text.contains(|c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')) {
+            return bad("no control character");
         }
         let body = text.strip_suffix('/').unwrap_or(text);
         if body.split('/').any(|segment| matches!(segment, "" | "." | "..")) {

@@ -48,20 +48,36 @@ fn wrong_questions_say_where() {
     }
 }
 
+/// What one line is answered with, as the command prints it.
+fn told(stream: &mut Stream, line: &str) -> Vec<(usize, bool)> {
+    stream.line(line).into_iter().map(|(number, answer)| (number, answer.is_ok())).collect()
+}
+
 #[test]
 fn lines_are_answered_as_they_come_and_one_document_at_the_end() {
     let mut stream = Stream::new();
-    assert_eq!(stream.line(QUESTION).unwrap().unwrap().to_json(), ANSWER);
-    assert!(stream.line("  ").is_none());
-    assert!(stream.line("{").unwrap().is_err());
-    assert_eq!(stream.line(QUESTION).unwrap().unwrap().to_json(), ANSWER);
+    assert_eq!(stream.line(QUESTION).pop().unwrap().1.unwrap().to_json(), ANSWER);
+    assert_eq!(told(&mut stream, "  "), []);
+    assert_eq!(told(&mut stream, "{"), [(3, false)]);
+    assert_eq!(told(&mut stream, QUESTION), [(4, true)]);
     assert!(stream.end().is_none());
 
     let pretty: serde_json::Value = serde_json::from_str(QUESTION).unwrap();
     let mut stream = Stream::new();
     for line in serde_json::to_string_pretty(&pretty).unwrap().lines() {
-        assert!(stream.line(line).is_none());
+        assert_eq!(told(&mut stream, line), []);
     }
     assert!(!stream.is_lines());
     assert_eq!(stream.end().unwrap().unwrap().to_json(), ANSWER);
+}
+
+#[test]
+fn broken_lines_before_the_first_question_are_answered_too() {
+    let mut stream = Stream::new();
+    assert_eq!(told(&mut stream, ""), []);
+    assert_eq!(told(&mut stream, "not json"), []);
+    assert_eq!(told(&mut stream, "{\"request\":"), []);
+    assert_eq!(told(&mut stream, QUESTION), [(2, false), (3, false), (4, true)]);
+    assert_eq!(told(&mut stream, "[]"), [(5, false)]);
+    assert!(stream.end().is_none());
 }
