@@ -68,6 +68,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// Whether so many bytes without a checkpoint are too many to wait for its interval.
+    pub(crate) const fn presses(&self, bytes: usize) -> bool {
+        bytes >= self.backlog_bytes_max / 4
+    }
+
     /// The defaults for a log of this name.
     pub const fn new(origin: Origin) -> Self {
         Self {

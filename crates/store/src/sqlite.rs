@@ -4,7 +4,7 @@
 
 mod session;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::{
     fs::{File, TryLockError},
     io::Read,
@@ -189,9 +189,17 @@ fn writer_connection(dir: &Path, file: &Path, shared: &Shared) -> Result<Connect
     Ok(conn)
 }
 
+/// A statement is planned once. Without the stability guarantee the planner asks whether a bound value lets it use a partial
+/// index (`records_expires`), and so plans every statement on records anew at each run.
+fn keep_statements(conn: &Connection) -> Result<(), Error> {
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    let stable = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
+    stable.map(drop).map_err(|error| failed("configuring", error))
+}
+
 fn configure(conn: &Connection) -> Result<(), Error> {
     let configuring = |error| failed("configuring", error);
-    conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    keep_statements(conn)?;
     conn.busy_timeout(BUSY_WAIT_MAX).map_err(configuring)?;
     let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(configuring)?;
     if mode != "wal" {
@@ -211,7 +219,7 @@ fn reader_connection(file: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(file, flags).map_err(|error| failed("opening", error))?;
     conn.busy_timeout(BUSY_WAIT_MAX).map_err(|error| failed("configuring", error))?;
-    conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    keep_statements(&conn)?;
     conn.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -4096;")
         .map_err(|error| failed("configuring", error))?;
     Ok(conn)

@@ -59,10 +59,9 @@ impl Publisher<'_> {
 
     /// Lets the interval pass, unless somebody asks or much has come in.
     fn pause(&self) {
-        let busy = self.shared.options.backlog_bytes_max / 4;
         let log = self.shared.log();
         let waited = self.shared.to_publish.wait_timeout_while(log, self.shared.options.checkpoint_interval, |log| {
-            let pressed = log.recent_bytes >= busy && log.publishing_fails.is_none();
+            let pressed = self.shared.options.presses(log.recent_bytes) && log.publishing_fails.is_none();
             log.askers.is_empty() && !log.writer_done && !log.spare_wanted && !pressed
         });
         drop(waited.unwrap_or_else(PoisonError::into_inner));

@@ -83,11 +83,18 @@ impl Queue {
         if waiting.closed {
             return Err(Error::Closed);
         }
+        let urgent = request.ack.is_some();
+        // The writer is asleep only before the first entry, or before the first that somebody waits for: a wake costs as
+        // much as the rest of an append.
+        let wakes = waiting.requests.is_empty() || (urgent && waiting.urgent == 0);
         waiting.bytes += request.bytes;
-        waiting.urgent += usize::from(request.ack.is_some());
+        waiting.urgent += usize::from(urgent);
         waiting.requests.push_back(request);
+        let wakes = wakes || waiting.bytes >= self.batch_bytes_max;
         drop(waiting);
-        self.changed.notify_one();
+        if wakes {
+            self.changed.notify_one();
+        }
         Ok(())
     }
 

@@ -142,17 +142,21 @@ impl Writer<'_> {
 
     fn acknowledge(&mut self, batch: Vec<Request>) {
         let mut log = self.shared.log();
+        let first = log.recent.is_empty();
         for request in &batch {
             log.recent_bytes += request.bytes;
             log.recent.extend(request.entries.iter().cloned());
         }
         log.wal_offset = self.wal.offset;
-        let first = self.next;
+        let from = self.next;
         self.next = log.head.size + log.recent.len() as u64;
+        let wakes = first || self.shared.options.presses(log.recent_bytes);
         drop(log);
         self.shared.size.send_replace(self.next);
-        self.shared.to_publish.notify_all();
-        let mut index = first;
+        if wakes {
+            self.shared.to_publish.notify_all();
+        }
+        let mut index = from;
         for request in batch {
             let appended: Vec<Appended> = (index..)
                 .zip(&request.entries)
