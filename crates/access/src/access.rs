@@ -9,13 +9,14 @@ mod start;
 use base::{AccountId, DecisionId, Effects, Ids, Region, Timestamp};
 use crypto::Crypto;
 use custody::Custody;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use store::Store;
 
 use crate::action::{Class, Need};
 use crate::documents::{Given, Library};
 use crate::gate::{self, Ask, Scene, Verdict};
 use crate::index::{Index, World};
+use crate::lease::RECHECK_EVERY;
 use crate::permit::{EvaluationFault, Reason, Ticket};
 use crate::recorder::{ChangeRecorder, Log, NotRecorded, Recorder, Window};
 use crate::{
@@ -128,6 +129,8 @@ impl Access {
 
     async fn decide<A: Action>(&self, op: &OpContext, action: &A, resource: &A::Resource) -> Decided {
         let resource: ResourceRef = resource.clone().into();
+        // Before the decision: a world that comes in between is seen as another one.
+        let world = Arc::downgrade(&self.0.index.world());
         let ask =
             Ask { action: action.name(), class: A::CLASS, need: A::NEED, resource: &resource, trust: action.trust() };
         let mut verdict = self.0.evaluate(op, &ask, op.at);
@@ -141,13 +144,15 @@ impl Access {
         let mut decided =
             Decided { decision, verdict, arn, resource: resource.clone(), lease: None, window: Window::None };
         if decided.verdict.allowed() && matches!(A::CLASS, Class::Read | Class::Write) && ask.trust.is_none() {
-            self.lease(op, A::CLASS, A::NEED, action.name(), resource, &mut decided);
+            let stood = Stood { world, until: op.at + RECHECK_EVERY };
+            self.lease(op, A::CLASS, A::NEED, action.name(), resource, stood, &mut decided);
         }
         decided.window = self.0.recorder.window(op, A::CLASS, &decided.arn, decided.verdict.allowed());
         decided
     }
 
-    /// Registers the stream, then decides again: no cut can fall between the two.
+    /// Registers the stream, then asks again whether the decision stands: no cut can fall between the two.
+    #[expect(clippy::too_many_arguments, reason = "the second half of `decide`")]
     fn lease(
         &self,
         op: &OpContext,
@@ -155,6 +160,7 @@ impl Access {
         need: Need,
         action: &'static str,
         resource: ResourceRef,
+        stood: Stood,
         decided: &mut Decided,
     ) {
         let Some(session) = op.session.as_deref() else { return };
@@ -170,11 +176,11 @@ impl Access {
                 _ => {}
             }
         }
-        let (inner, again) = (Arc::downgrade(&self.0), op.clone());
+        let (inner, again, stood) = (Arc::downgrade(&self.0), op.clone(), Mutex::new(stood));
         let recheck = Arc::new(move |now: Timestamp| {
             let Some(inner) = inner.upgrade() else { return Err(Ended::Withdrawn) };
             let ask = Ask { action, class, need, resource: &resource, trust: None };
-            inner.still(&again, &ask, now)
+            inner.still(&again, &ask, now, &stood)
         });
         match self.0.sessions.leases().open(&scope, recheck) {
             Ok(lease) => match lease.check(self.0.effects.now()) {
@@ -201,7 +207,12 @@ impl Access {
         if let Some(reason) = deny {
             return Err(Denied { decision, sentence: gate::sentence(&reason), reason });
         }
-        let recorder = entry.map(|entry| ChangeRecorder { entry, used: Arc::default() });
+        let (recorder, covered) = match window {
+            Window::Covered { .. } => (None, entry),
+            Window::None | Window::Opens { .. } => {
+                (entry.map(|entry| ChangeRecorder { entry, used: Arc::default() }), None)
+            }
+        };
         let ticket = Ticket {
             decision,
             request: op.request,
@@ -211,10 +222,7 @@ impl Access {
             action: action.name(),
             class: A::CLASS,
             at: op.at,
-            covered: match window {
-                Window::Covered { intent } => Some(intent),
-                Window::None | Window::Opens { .. } => None,
-            },
+            covered,
             change: recorder.as_ref().map(|recorder| Arc::clone(&recorder.used)),
         };
         Ok(Permit {
@@ -301,6 +309,13 @@ fn ended(why: Ended, session: &crate::Session) -> DenyReason {
     }
 }
 
+/// The world over which an allow was computed, and until when the passing of time alone cannot be taken to have changed it.
+/// The weak reference keeps the place in memory from being another world's.
+struct Stood {
+    world: Weak<World>,
+    until: Timestamp,
+}
+
 /// A decision that is made and not recorded yet.
 struct Decided {
     decision: DecisionId,
@@ -365,10 +380,21 @@ impl Inner {
         verdict
     }
 
-    /// The same decision again, for an open stream.
-    fn still(&self, op: &OpContext, ask: &Ask<'_>, now: Timestamp) -> Result<(), Ended> {
+    /// The same decision again, for an open stream: from the epochs alone while nothing has changed since it last stood.
+    fn still(&self, op: &OpContext, ask: &Ask<'_>, now: Timestamp, stood: &Mutex<Stood>) -> Result<(), Ended> {
+        if op.session.as_deref().is_some_and(|session| self.sessions.epochs().cuts(session).is_some()) {
+            return Err(Ended::Cut);
+        }
+        let world = Arc::downgrade(&self.index.world());
+        let mut stood = stood.lock().unwrap_or_else(PoisonError::into_inner);
+        if stood.world.ptr_eq(&world) && now < stood.until {
+            return Ok(());
+        }
         match self.evaluate(op, ask, now).deny {
-            None => Ok(()),
+            None => {
+                *stood = Stood { world, until: now + RECHECK_EVERY };
+                Ok(())
+            }
             Some(DenyReason::SessionExpired { .. }) => Err(Ended::Expired),
             Some(DenyReason::SessionCut { .. }) => Err(Ended::Cut),
             // A document that a commit has just cited is on its way: `heal` sweeps again as soon as it is here.

@@ -7,7 +7,7 @@
 use base::{DatasetId, GrantId, GroupId, PersonId, RoleId, SessionId, Timestamp};
 use hashbrown::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -121,6 +121,8 @@ struct Stream {
     keys: HashSet<LeaseKey>,
     recheck: Recheck,
     ended: watch::Sender<Option<Ended>>,
+    /// What is to be done at the end besides.
+    at_end: OnceLock<Box<dyn Fn() + Send + Sync>>,
     life: watch::Sender<Life>,
 }
 
@@ -143,13 +145,17 @@ impl Life {
 
 impl Stream {
     fn end(&self, why: Ended) -> bool {
-        self.ended.send_if_modified(|now| {
+        let first = self.ended.send_if_modified(|now| {
             let first = now.is_none();
             if first {
                 *now = Some(why);
             }
             first
-        })
+        });
+        if first && let Some(act) = self.at_end.get() {
+            act();
+        }
+        first
     }
 
     fn state(&self, now: Timestamp) -> Result<(), Ended> {
@@ -213,6 +219,7 @@ impl Leases {
             keys,
             recheck,
             ended: watch::Sender::new(None),
+            at_end: OnceLock::new(),
             life: watch::Sender::new(Life::default()),
         });
         let mut table = self.table();
@@ -381,6 +388,17 @@ impl Lease {
         });
         let part = Part(Arc::clone(&self.0));
         self.check(now).map(|()| part)
+    }
+
+    /// Does `act` once when the stream must stop: for a peer that reads too slowly to notice. Quick, and once a lease.
+    pub fn at_end(&self, act: impl Fn() + Send + Sync + 'static) {
+        let stream = &self.0.stream;
+        if stream.at_end.set(Box::new(act)).is_ok()
+            && self.is_ended()
+            && let Some(act) = stream.at_end.get()
+        {
+            act();
+        }
     }
 
     /// Whether it was told to stop, without a re-check.

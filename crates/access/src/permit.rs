@@ -352,8 +352,8 @@ pub(crate) struct Ticket {
     pub(crate) action: &'static str,
     pub(crate) class: Class,
     pub(crate) at: Timestamp,
-    /// The window intent that covers this read, when an earlier one does.
-    pub(crate) covered: Option<DecisionId>,
+    /// The entry of a read that an earlier intent covers: it is written with its outcome.
+    pub(crate) covered: Option<Arc<ledger::Entry>>,
     /// Set when the change was recorded in a transaction.
     pub(crate) change: Option<Arc<AtomicBool>>,
 }

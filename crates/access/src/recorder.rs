@@ -116,11 +116,15 @@ impl Recorder {
         Ok(recorder)
     }
 
-    /// Makes the records as durable as their class asks, in one batch of the log.
+    /// Makes the records as durable as their class asks, in one batch of the log. Gives back an entry that is to be
+    /// written later: with the change that it records, or with the outcome of a read under an earlier intent.
     pub(crate) async fn record(
         &self,
         records: Vec<Record<'_>>,
     ) -> Result<Vec<Option<Arc<ledger::Entry>>>, NotRecorded> {
+        if let [record] = records.as_slice() {
+            return Ok(vec![self.one(record).await?]);
+        }
         let all = futures::future::join_all(records.iter().map(|record| self.one(record))).await;
         all.into_iter().collect()
     }
@@ -140,10 +144,11 @@ impl Recorder {
                 self.batched(&entry).await.map(|()| None)
             }
             (Class::Change, _) => Ok(Some(Arc::new(self.entry(record, ledger::Phase::Change).await?))),
+            // Written once, with its outcome: until then the intent of its window proves it.
             (Class::Read | Class::Write, Window::Covered { intent }) => {
                 let mut entry = self.entry(record, ledger::Phase::Note).await?;
                 entry.of = Some(*intent);
-                self.batched(&entry).await.map(|()| None)
+                Ok(Some(Arc::new(entry)))
             }
             (Class::Read | Class::Write, window) => self.intent(record, *window).await.map(|()| None),
         }

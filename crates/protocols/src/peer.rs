@@ -5,6 +5,7 @@
 use http::HeaderMap;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// The other end of a connection. The listener puts it into the extensions of each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,23 @@ pub struct Peer {
     pub address: SocketAddr,
     /// Whether the connection is TLS.
     pub tls: bool,
+}
+
+/// Ends the connection of a request at once, with what was sent and not yet received. The listener puts it into the extensions
+/// of a request that has its connection to itself.
+#[derive(Clone)]
+pub struct Hangup(Arc<dyn Fn() + Send + Sync>);
+
+impl Hangup {
+    /// Ends a connection by this act.
+    pub fn new(act: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(act))
+    }
+
+    /// Ends it.
+    pub fn now(&self) {
+        (self.0)();
+    }
 }
 
 /// Where a request really comes from.

@@ -160,16 +160,17 @@ impl Personal {
         }
     }
 
-    /// Its bytes, and the digest by which the entry names them.
+    /// Its bytes, and the digest by which the entry names them: nobody writes them a second time, so they need no one form.
     fn sealed(&self) -> (Vec<u8>, Option<Sha256Digest>) {
-        let bytes = base::canonical::to_vec(self).unwrap_or_default();
+        let bytes = serde_json::to_vec(self).unwrap_or_default();
         let digest = (!bytes.is_empty()).then(|| crypto::sha256(&bytes));
         (bytes, digest)
     }
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn why(record: &Record<'_>, region: &base::Region, context: Option<Sha256Digest>) -> Why {

@@ -19,6 +19,21 @@ const fn status(outcome: Option<Outcome>) -> Status {
     }
 }
 
+impl Inner {
+    /// An outcome closes an intent; a change that came to nothing had none and leaves a note.
+    fn closing(&self, ticket: &Ticket) -> Entry {
+        let (source, name) = entry::names(ticket.action);
+        let op = ticket.context();
+        let id = DecisionId::from_uuid(self.effects.uuid());
+        let phase = if ticket.class == Class::Change { Phase::Note } else { Phase::Outcome };
+        let mut written = Entry::new(phase, id, self.effects.now(), source, name, entry::identity(&op));
+        written.event_type = entry::event_type(ticket.edge);
+        written.request_id = Some(ticket.request);
+        written.of = Some(ticket.decision);
+        written
+    }
+}
+
 impl Outcomes for Inner {
     fn outcome(&self, ticket: &Ticket, outcome: Option<Outcome>) {
         let committed = ticket.change.as_ref().is_some_and(|used| used.load(std::sync::atomic::Ordering::SeqCst));
@@ -32,15 +47,10 @@ impl Outcomes for Inner {
         if !wanted {
             return;
         }
-        let (source, name) = entry::names(ticket.action);
-        let op = ticket.context();
-        let id = DecisionId::from_uuid(self.effects.uuid());
-        // An outcome closes an intent or reports a read under one; a change that came to nothing had none.
-        let phase = if ticket.class == Class::Change { Phase::Note } else { Phase::Outcome };
-        let mut written = Entry::new(phase, id, self.effects.now(), source, name, entry::identity(&op));
-        written.event_type = entry::event_type(ticket.edge);
-        written.request_id = Some(ticket.request);
-        written.of = Some(ticket.covered.unwrap_or(ticket.decision));
+        let mut written = match &ticket.covered {
+            Some(decided) => Entry::clone(decided),
+            None => self.closing(ticket),
+        };
         written.outcome = Some(ledger::Outcome {
             status: status(outcome),
             code: outcome.map(|outcome| outcome.status).filter(|code| *code != 0),

@@ -96,8 +96,12 @@ async fn later_ranges_are_covered_by_the_first_intent() {
     let intents: Vec<&Entry> = all.iter().filter(|entry| entry.phase == Phase::Intent).collect();
     assert_eq!(intents.len(), 2, "one window, then another");
     assert_eq!(intents[0].event_id, decisions[0]);
-    let covered = all.iter().filter(|entry| entry.phase == Phase::Note && entry.of == Some(decisions[0])).count();
-    assert_eq!(covered, 2, "each later range has its own entry under the first intent");
+    let under: Vec<&Entry> = all.iter().filter(|entry| entry.of == Some(decisions[0])).collect();
+    let (notes, outcomes): (Vec<&Entry>, Vec<&Entry>) = under.into_iter().partition(|it| it.phase == Phase::Note);
+    let seen: Vec<_> = notes.iter().map(|it| (it.event_id, it.decision.is_some(), it.outcome.unwrap().bytes)).collect();
+    let later = |at: usize| (decisions[at], true, Some(1));
+    assert_eq!(seen, [later(1), later(2)], "each later range is one entry, with its decision and its outcome");
+    assert_eq!(outcomes.len(), 1, "the range that opened the window has its own outcome");
 }
 
 #[tokio::test]
