@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use base::BlobId;
 use bytes::Bytes;
 use governance::ports::{
-    BackendError, BackendInfo, Blob, BlobPage, BlobReader, BlobWriter, ListCursor, ObjectBackend, Place, Work,
+    BackendError, BackendInfo, Blob, BlobPage, BlobReader, BlobWriter, EachWork, ListCursor, ObjectBackend, Place, Work,
 };
 use std::{
     fs::File,
@@ -190,7 +190,7 @@ impl ObjectBackend for LocalBackend {
             return self.inner.packs.put(id, bytes).await;
         }
         let mut writer = self.create(id).await?;
-        writer.append(bytes.to_vec(), Box::new(|_| Ok(()))).await?;
+        writer.append(vec![bytes.to_vec()], Box::new(|_| Ok(()))).await?;
         writer.finish().await
     }
 
@@ -256,16 +256,19 @@ struct OwnWriter {
 
 #[async_trait]
 impl BlobWriter for OwnWriter {
-    async fn append(&mut self, mut buffer: Vec<u8>, work: Work) -> Result<Vec<u8>, BackendError> {
-        let (handle, at) = (Arc::clone(&self.handle), self.len);
-        let buffer = blocking("write a body", move || {
-            work(&mut buffer).map_err(|_| BackendError::Work)?;
-            handle.write_at(&buffer, at).map_err(|e| failed("write a body", e))?;
-            Ok(buffer)
+    async fn append(&mut self, mut buffers: Vec<Vec<u8>>, mut work: EachWork) -> Result<Vec<Vec<u8>>, BackendError> {
+        let (handle, mut at) = (Arc::clone(&self.handle), self.len);
+        let (end, buffers) = blocking("write a body", move || {
+            for buffer in &mut buffers {
+                work(buffer).map_err(|_| BackendError::Work)?;
+                handle.write_at(buffer, at).map_err(|e| failed("write a body", e))?;
+                at += buffer.len() as u64;
+            }
+            Ok((at, buffers))
         })
         .await?;
-        self.len += buffer.len() as u64;
-        Ok(buffer)
+        self.len = end;
+        Ok(buffers)
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Blob, BackendError> {

@@ -76,7 +76,9 @@ pub(crate) struct System {
     tasks: TaskTracker,
 }
 
-/// How often expired records are removed and orphans are looked for.
+/// How often orphaned bodies are looked for after the start: it reads the name of every body there is.
+const SWEEP_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// How often expired records are removed.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60);
 /// How often the facts of other nodes are asked for: well below the second after which state counts as stale.
 const FOLLOW_EVERY: Duration = Duration::from_millis(250);
@@ -293,14 +295,18 @@ async fn follow(store: Store, mut stop: watch::Receiver<bool>) {
 
 /// Removes expired records and orphaned bodies until it is told to stop.
 async fn housekeeping(store: Store, objects: Objects, effects: Effects, mut stop: watch::Receiver<bool>) {
+    let mut sweep_at = effects.monotonic();
     loop {
         match store.expire(EXPIRE_PAGE).await {
             Ok(removed) if removed >= EXPIRE_PAGE as u64 => continue,
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "expired records were not removed"),
         }
-        if let Err(error) = objects.sweep(effects.now()).await {
-            tracing::warn!(%error, "orphaned bodies were not removed");
+        if effects.monotonic() >= sweep_at {
+            sweep_at = effects.monotonic() + SWEEP_EVERY;
+            if let Err(error) = objects.sweep(effects.now()).await {
+                tracing::warn!(%error, "orphaned bodies were not removed");
+            }
         }
         tokio::select! {
             _ = stop.changed() => return,

@@ -1,13 +1,22 @@
 //! Listening: sockets, TLS, connection limits and the graceful stop. It knows bytes and connections, not what is served.
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
@@ -24,7 +33,7 @@ const HEADER_BYTES_MAX: usize = 64 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The peer's socket address, put into the extensions of each request.
-pub(crate) use protocols::peer::Peer;
+pub(crate) use protocols::peer::{Hangup, Peer};
 
 /// What answers requests: a hyper service that can be cloned for each connection.
 pub(crate) trait Answer: Clone + Send + Sync + 'static {
@@ -124,19 +133,69 @@ async fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
+    let cut = CancellationToken::new();
+    let wire = Wire { stream, cut: cut.clone() };
     match tls {
-        None => http(stream, Peer { address: peer, tls: false }, answer, stop).await,
-        Some(tls) => match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-            Ok(Ok(stream)) => http(stream, Peer { address: peer, tls: true }, answer, stop).await,
+        None => http(wire, Peer { address: peer, tls: false }, answer, cut, stop).await,
+        Some(tls) => match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(wire)).await {
+            Ok(Ok(stream)) => http(stream, Peer { address: peer, tls: true }, answer, cut, stop).await,
             Ok(Err(error)) => tracing::debug!(%error, %peer, "the TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
         },
     }
 }
 
-async fn http<S>(stream: S, peer: Peer, answer: impl Answer, stop: CancellationToken)
+/// A socket that throws away what its peer has not received yet when it was cut.
+struct Wire {
+    stream: TcpStream,
+    cut: CancellationToken,
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.cut.is_cancelled()
+            && let Err(error) = self.stream.set_zero_linger()
+        {
+            tracing::debug!(%error, "what was sent before a cut could not be taken back");
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+async fn http<S>(stream: S, peer: Peer, answer: impl Answer, cut: CancellationToken, stop: CancellationToken)
 where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
@@ -145,8 +204,16 @@ where
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(HEADER_BYTES_MAX.max(512 * 1024));
     builder.http2().timer(TokioTimer::new()).max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX));
-    let service = hyper::service::service_fn(move |mut request| {
+    let hangup = Hangup::new({
+        let cut = cut.clone();
+        move || cut.cancel()
+    });
+    let service = hyper::service::service_fn(move |mut request: http::Request<_>| {
         request.extensions_mut().insert(peer);
+        // Streams of HTTP/2 share their connection.
+        if request.version() < http::Version::HTTP_2 {
+            request.extensions_mut().insert(hangup.clone());
+        }
         let answer = answer.clone();
         async move { Ok::<_, std::convert::Infallible>(answer.answer(request).await) }
     });
@@ -155,6 +222,7 @@ where
     let mut stopping = false;
     loop {
         tokio::select! {
+            () = cut.cancelled() => return,
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!(error = error.as_ref() as &dyn std::error::Error, "a connection ended early");
@@ -184,3 +252,6 @@ fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor> {
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
+
+#[cfg(test)]
+mod tests;

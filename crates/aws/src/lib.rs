@@ -10,6 +10,7 @@ mod document;
 mod limit;
 mod metrics;
 mod options;
+mod rest;
 mod router;
 mod s3;
 mod service;

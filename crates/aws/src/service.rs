@@ -6,7 +6,7 @@ use base::{Effects, Ids, RequestId};
 use bytes::Bytes;
 use governance::Buckets;
 use governance::objects::Objects;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header, request};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use prometheus_client::registry::Registry;
 use protocols::peer::Peer;
@@ -20,6 +20,7 @@ use crate::document;
 use crate::limit::Limits;
 use crate::metrics::Metrics;
 use crate::options::Options;
+use crate::rest::Rest;
 use crate::router::{self, Route};
 use crate::s3::{self, refuse};
 use crate::sts;
@@ -119,12 +120,20 @@ impl Aws {
     /// one the source is unknown.
     pub fn answer<B>(&self, request: Request<B>) -> impl Future<Output = Response<AnswerBody>> + Send + 'static + use<B>
     where
-        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
         let inner = Arc::clone(&self.0);
         async move {
             inner.metrics.in_flight.inc();
-            let response = inner.answer(request).await;
+            let waits = request.headers().contains_key(header::EXPECT);
+            // A stream of HTTP/2 ends alone.
+            let shared = request.version() < Version::HTTP_2;
+            let (parts, body) = request.into_parts();
+            let rest = Rest::new(body);
+            let mut response = inner.answer(Request::from_parts(parts, rest.clone())).await;
+            if shared {
+                rest.settle(waits, response.headers_mut()).await;
+            }
             inner.metrics.in_flight.dec();
             response
         }

@@ -113,6 +113,42 @@ async fn set_operators_hold_end_to_end() {
     world.s3(&keys, &with("open=1&closed=1")).await.expect(403, "AccessDenied");
 }
 
+// Found by a review of our own: a date in the query counted for a request that was signed in its header.
+#[tokio::test]
+async fn finding_j_the_age_of_a_signature_is_not_read_from_an_unsigned_place() {
+    let world = World::new().await;
+    put(&world, "/trial/key", "x").await;
+    let keys = narrowed(
+        &world,
+        r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"},
+           {"Effect":"Deny","Action":"s3:GetObject","Resource":"*","Condition":{"NumericLessThan":{"s3:signatureAge":"3600000"}}}"#,
+    )
+    .await;
+    let yesterday = world.effects.now().checked_sub(std::time::Duration::from_secs(86_400)).unwrap();
+    let yesterday = yesterday.strftime("%Y%m%dT%H%M%SZ").to_string();
+    world.s3(&keys, &call("GET", "/trial/key")).await.expect(403, "AccessDenied");
+    world.s3(&keys, &call("GET", "/trial/key").query("X-Amz-Date", &yesterday)).await.expect(403, "AccessDenied");
+}
+
+// Found by a review of our own: the next request on the connection of a refused PUT met a reset.
+#[tokio::test]
+async fn finding_i_a_refused_put_leaves_the_connection_usable_or_says_that_it_ends() {
+    let world = World::new().await;
+    let mut line = wire::Line::open(world.address).await;
+    let sign = |call: &Call| wire::signed(call, &world.ann, "s3", &world.host(), world.effects.now());
+    let refused = line.send(sign(&call("PUT", "/secret/key").body("x".repeat(60_000)))).await;
+    refused.expect(403, "AccessDenied");
+    assert_eq!(refused.header("connection"), "");
+    line.send(sign(&call("PUT", "/trial/key").body("next"))).await.ok();
+    let waiting = call("PUT", "/secret/key").header("expect", "100-continue").body("x".repeat(60_000));
+    let refused = world.s3(&world.ann, &waiting).await;
+    refused.expect(403, "AccessDenied");
+    assert_eq!(refused.header("connection"), "close", "a body that was not asked for is not read");
+    let long = world.s3(&world.ann, &call("PUT", "/secret/key").body("x".repeat(300_000))).await;
+    long.expect(403, "AccessDenied");
+    assert_eq!(long.header("connection"), "close");
+}
+
 // RustFS: request headers overrode server-derived condition keys, and X-Forwarded-For was believed.
 #[tokio::test]
 async fn a_caller_cannot_choose_its_condition_keys() {

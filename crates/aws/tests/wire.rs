@@ -228,20 +228,36 @@ pub(crate) fn presigned_for(
     format!("{target}&X-Amz-Signature={}", signature(keys, service, &date, &canonical))
 }
 
+/// One connection that is used again.
+pub(crate) struct Line {
+    address: SocketAddr,
+    sender: hyper::client::conn::http1::SendRequest<Full<Bytes>>,
+    _tasks: tokio::task::JoinSet<hyper::Result<()>>,
+}
+
+impl Line {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(connection);
+        Self { address, sender, _tasks: tasks }
+    }
+
+    pub(crate) async fn send(&mut self, mut request: Request<Full<Bytes>>) -> Reply {
+        if !request.headers().contains_key("host") {
+            request.headers_mut().insert("host", HeaderValue::from_str(&self.address.to_string()).unwrap());
+        }
+        self.sender.ready().await.unwrap();
+        let (parts, body) = self.sender.send_request(request).await.unwrap().into_parts();
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+}
+
 /// Sends one request on a connection of its own.
 pub(crate) async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Reply {
-    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-    let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(connection);
-    let mut request = request;
-    if !request.headers().contains_key("host") {
-        request.headers_mut().insert("host", HeaderValue::from_str(&address.to_string()).unwrap());
-    }
-    let response = sender.send_request(request).await.unwrap();
-    let (parts, body) = response.into_parts();
-    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+    Line::open(address).await.send(request).await
 }
 
 /// An answer whose body is read piece by piece.

@@ -58,6 +58,9 @@ pub struct WorkFailed;
 /// asynchronous thread nor touch memory that has gone cold.
 pub type Work = Box<dyn FnOnce(&mut [u8]) -> Result<(), WorkFailed> + Send>;
 
+/// As [`Work`], for each of several buffers.
+pub type EachWork = Box<dyn FnMut(&mut [u8]) -> Result<(), WorkFailed> + Send>;
+
 /// Why a backend did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
@@ -155,11 +158,11 @@ pub trait ObjectBackend: Send + Sync + 'static {
 /// A large body being written. Dropped without `finish`, it leaves nothing that is listed.
 #[async_trait]
 pub trait BlobWriter: Send {
-    /// Runs `work` over the buffer and appends the result; gives the buffer back for reuse.
+    /// Runs `work` over each buffer and appends the results, in order; gives the buffers back for reuse.
     ///
     /// # Errors
     /// Any [`BackendError`]; the writer is then of no further use.
-    async fn append(&mut self, buffer: Vec<u8>, work: Work) -> Result<Vec<u8>, BackendError>;
+    async fn append(&mut self, buffers: Vec<Vec<u8>>, work: EachWork) -> Result<Vec<Vec<u8>>, BackendError>;
 
     /// Makes the body durable and visible under its id.
     ///

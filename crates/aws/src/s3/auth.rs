@@ -64,11 +64,15 @@ impl S3Access for Gatekeeper {
 }
 
 impl Gatekeeper {
-    /// Milliseconds since the signature was made; the codec has already bounded it.
-    fn signature_age(&self, headers: &HeaderMap, uri: &Uri) -> u64 {
-        let in_query = query(uri).find(|(name, _)| name == "X-Amz-Date").map(|(_, value)| value);
-        let in_header = || headers.get("x-amz-date").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let signed = in_query.or_else(in_header).as_deref().and_then(protocols::sigv4::amz_date);
+    /// Milliseconds since the signature was made; the codec has already bounded it. The date is read where the codec read
+    /// it: in the query of a presigned request, else in the header.
+    fn signature_age(&self, presigned: bool, headers: &HeaderMap, uri: &Uri) -> u64 {
+        let date = if presigned {
+            query(uri).find(|(name, _)| name == "X-Amz-Date").map(|(_, value)| value)
+        } else {
+            headers.get("x-amz-date").and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        let signed = date.as_deref().and_then(protocols::sigv4::amz_date);
         let age = signed.map(|signed| self.effects.now().duration_since(signed).as_millis());
         age.and_then(|age| u64::try_from(age).ok()).unwrap_or(0)
     }
@@ -102,7 +106,7 @@ impl Gatekeeper {
         arrival.name(row.name);
         let keys = RequestKeys {
             amz: amz_keys(cx.headers()),
-            signature: Some(SignatureKeys { presigned, age_ms: self.signature_age(cx.headers(), cx.uri()) }),
+            signature: Some(SignatureKeys { presigned, age_ms: self.signature_age(presigned, cx.headers(), cx.uri()) }),
             ..RequestKeys::default()
         };
         let mut op = OpContext::anonymous(&self.effects, Edge::S3)

@@ -63,7 +63,7 @@ pub(super) async fn object(
         checksum: convert::named_algorithm(&req.headers)?,
     };
     to.op.keys.request_tags.clone_from(&pairs);
-    let read = edge.object(&from).await?;
+    let (read, _) = edge.object(&from).await?;
     let source_tags = read.tags.clone();
     // Tags that travel along are read from the source and written to the destination: both need their own right.
     let reads_tags = !new_tags && !source_tags.is_empty();
@@ -142,7 +142,7 @@ pub(super) async fn part(
             input.copy_source_if_unmodified_since.as_ref(),
         ),
     };
-    let read = edge.object(&from).await?;
+    let (read, _) = edge.object(&from).await?;
     // The source needs its own permit here too: it is a read, whatever it is called.
     let done = if from.version.is_some() {
         let permit = edge.permit(&from.op, s3::GetObjectVersion, read).await?;

@@ -2,8 +2,8 @@
 
 use access::{Access, Bucket, Denied, Object, OpContext, Outcome, Permit, s3};
 use base::{AccountId, Region};
-use governance::objects::{BucketName, ObjectKey, Objects, VersionId};
-use governance::{Buckets, Error};
+use governance::objects::{BucketName, ObjectKey, Objects, Seen, VersionId};
+use governance::{Buckets, Error, Tags};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Result};
 use std::sync::Arc;
 
@@ -68,17 +68,20 @@ impl Edge {
         Err(refuse(S3ErrorCode::AccessDenied, message))
     }
 
-    /// The resource of a decision on an object, with its tags as they are, for conditions on them.
+    /// The resource of a decision on an object, with its tags as they are, for conditions on them; and what was looked up,
+    /// for the operation itself.
     ///
     /// # Errors
-    /// When the tags cannot be read.
-    pub(super) async fn object(&self, target: &Target) -> S3Result<Object> {
-        let tags =
-            self.objects.tags_of(&target.bucket, &target.key, target.version).await.map_err(|error| failed(&error))?;
-        let pairs = tags.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        Ok(Object::new(target.bucket.as_str(), target.key.as_str())
+    /// When it cannot be read.
+    pub(super) async fn object(&self, target: &Target) -> S3Result<(Object, Seen)> {
+        let seen =
+            self.objects.look(&target.bucket, &target.key, target.version).await.map_err(|error| failed(&error))?;
+        let tags = seen.tags().into_iter().flat_map(Tags::iter);
+        let pairs = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let object = Object::new(target.bucket.as_str(), target.key.as_str())
             .at_version(target.version.map(|version| version.to_string()))
-            .with_tags(pairs))
+            .with_tags(pairs);
+        Ok((object, seen))
     }
 
     /// The answer to a refused request on a bucket. A bucket that is nowhere is `NoSuchBucket` to a caller whose role may

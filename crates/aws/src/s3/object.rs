@@ -6,6 +6,7 @@ use futures::TryStreamExt as _;
 use governance::objects::{ByteRange, Conditions, Get, Head, ObjectStream, Put, ReadsObject};
 use http_body::Frame;
 use http_body_util::StreamBody;
+use protocols::peer::Hangup;
 use s3s::dto;
 use s3s::{Body, S3ErrorCode, S3Request, S3Response, S3Result};
 
@@ -24,7 +25,7 @@ fn wish(range: Option<dto::Range>, part: Option<i32>, conditions: Conditions) ->
         dto::Range::Int { first, last: None } => ByteRange::From(first),
         dto::Range::Suffix { length } => ByteRange::Last(length),
     });
-    Ok(Get { range, part: part.map(convert::part).transpose()?, conditions })
+    Ok(Get { range, part: part.map(convert::part).transpose()?, conditions, seen: None })
 }
 
 pub(super) async fn get(
@@ -41,16 +42,18 @@ pub(super) async fn get(
         input.if_modified_since.as_ref(),
         input.if_unmodified_since.as_ref(),
     );
-    let wish = wish(input.range, input.part_number, conditions)?;
+    let mut wish = wish(input.range, input.part_number, conditions)?;
     let want_sums = input.checksum_mode.is_some();
-    let object = edge.object(&target).await?;
+    let (object, seen) = edge.object(&target).await?;
+    wish.seen = Some(seen);
+    let hangup = req.extensions.get::<Hangup>();
     // Reading a version is another action than reading the object.
     let stream = if target.version.is_some() {
         let permit = edge.permit(&target.op, s3::GetObjectVersion, object).await?;
-        open(edge, &target, permit, wish).await?
+        open(edge, &target, permit, wish, hangup).await?
     } else {
         let permit = edge.permit(&target.op, s3::GetObject, object).await?;
-        open(edge, &target, permit, wish).await?
+        open(edge, &target, permit, wish, hangup).await?
     };
     let ObjectStream { head, bytes } = stream;
     let head = head_output(&head, input.part_number, want_sums);
@@ -88,7 +91,17 @@ pub(super) async fn get(
     }))
 }
 
-async fn open<A: ReadsObject>(edge: &Edge, target: &Target, permit: Permit<A>, wish: Get) -> S3Result<ObjectStream> {
+async fn open<A: ReadsObject>(
+    edge: &Edge,
+    target: &Target,
+    permit: Permit<A>,
+    wish: Get,
+    hangup: Option<&Hangup>,
+) -> S3Result<ObjectStream> {
+    // A peer that does not read would keep what it was sent before the cut, and the connection.
+    if let (Some(lease), Some(hangup)) = (permit.lease(), hangup.cloned()) {
+        lease.at_end(move || hangup.now());
+    }
     match edge.objects.open(permit, wish).await {
         Ok(stream) => Ok(stream),
         Err(error) => Err(edge.answer(&target.op, target.bucket.as_str(), target.key.as_str(), error).await),
@@ -107,8 +120,9 @@ pub(super) async fn head(
         input.if_modified_since.as_ref(),
         input.if_unmodified_since.as_ref(),
     );
-    let wish = wish(input.range, input.part_number, conditions)?;
-    let object = edge.object(&target).await?;
+    let mut wish = wish(input.range, input.part_number, conditions)?;
+    let (object, seen) = edge.object(&target).await?;
+    wish.seen = Some(seen);
     let head = if target.version.is_some() {
         let permit = edge.permit(&target.op, s3::GetObjectVersion, object).await?;
         edge.objects.head(permit, wish).await
@@ -207,7 +221,7 @@ pub(super) async fn delete(
     let input = &req.input;
     let target = edge.target(&req, &input.bucket, &input.key, input.version_id.as_deref())?;
     let conditions = convert::conditions(input.if_match.as_ref(), None, None, None);
-    let object = edge.object(&target).await?;
+    let (object, _) = edge.object(&target).await?;
     if target.version.is_some() {
         if conditions != Conditions::default() {
             return Err(refuse(S3ErrorCode::NotImplemented, "a version cannot be deleted under a condition"));

@@ -140,7 +140,7 @@ pub(super) async fn object_acl(
     req: S3Request<dto::GetObjectAclInput>,
 ) -> S3Result<S3Response<dto::GetObjectAclOutput>> {
     let target = edge.target(&req, &req.input.bucket, &req.input.key, req.input.version_id.as_deref())?;
-    let object = edge.object(&target).await?;
+    let (object, _) = edge.object(&target).await?;
     ok(edge.permit(&target.op, s3::GetObjectAcl, object).await?);
     Ok(S3Response::new(dto::GetObjectAclOutput {
         grants: Some(grants(edge)),

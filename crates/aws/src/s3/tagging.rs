@@ -24,7 +24,7 @@ pub(super) async fn get(
     req: S3Request<dto::GetObjectTaggingInput>,
 ) -> S3Result<S3Response<dto::GetObjectTaggingOutput>> {
     let target = edge.target(&req, &req.input.bucket, &req.input.key, req.input.version_id.as_deref())?;
-    let object = edge.object(&target).await?;
+    let (object, _) = edge.object(&target).await?;
     let done: Result<(VersionId, Tags), Error> = if target.version.is_some() {
         edge.objects.tags(edge.permit(&target.op, s3::GetObjectVersionTagging, object).await?).await
     } else {
@@ -45,7 +45,7 @@ pub(super) async fn put(
     let pairs = convert::tag_pairs(std::mem::take(&mut req.input.tagging.tag_set));
     let tags = convert::tags(pairs.clone())?;
     target.op.keys.request_tags = pairs;
-    let object = edge.object(&target).await?;
+    let (object, _) = edge.object(&target).await?;
     let done = if target.version.is_some() {
         edge.objects.put_tags(edge.permit(&target.op, s3::PutObjectVersionTagging, object).await?, tags).await
     } else {
@@ -60,7 +60,7 @@ pub(super) async fn delete(
     req: S3Request<dto::DeleteObjectTaggingInput>,
 ) -> S3Result<S3Response<dto::DeleteObjectTaggingOutput>> {
     let target = edge.target(&req, &req.input.bucket, &req.input.key, req.input.version_id.as_deref())?;
-    let object = edge.object(&target).await?;
+    let (object, _) = edge.object(&target).await?;
     let done = if target.version.is_some() {
         edge.objects.remove_tags(edge.permit(&target.op, s3::DeleteObjectVersionTagging, object).await?).await
     } else {
@@ -87,7 +87,7 @@ pub(super) async fn attributes(
     let wants = |name: &str| asked.contains(&name);
     let limit = convert::page(input.max_parts, PAGE_MAX)?;
     let after = input.part_number_marker.and_then(|marker| u32::try_from(marker).ok()).unwrap_or(0);
-    let object = edge.object(&target).await?;
+    let (object, _) = edge.object(&target).await?;
     let done = if target.version.is_some() {
         let permit = edge.permit(&target.op, s3::GetObjectVersionAttributes, object).await?;
         edge.objects.attributes(permit, after, limit).await

@@ -45,13 +45,13 @@ impl NewVersion {
         if let Some(record::Body::One(segment)) = self.content.as_ref().map(|content| &content.body)
             && let Some(blob) = &segment.blob
         {
-            record::blob_used(txn, blob, &key)?;
+            record::blob_used(txn, blob, &key, None)?;
         }
         for segment in &self.segments {
             let at = record::segment_key(self.id, segment.start);
             txn.record_put(SEGMENT, &at, &record::encode(segment, "segment record")?, None)?;
             if let Some(blob) = &segment.blob {
-                record::blob_used(txn, blob, &key)?;
+                record::blob_used(txn, blob, &key, None)?;
             }
         }
         Ok((version, now))

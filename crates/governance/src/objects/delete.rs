@@ -69,7 +69,7 @@ fn remove(txn: &mut store::WriteTxn<'_>, target: &Target, version: VersionId) ->
     };
     txn.record_delete(OBJECT, &record::object_key(&target.bucket, target.key.as_str(), version))?;
     let Some(content) = row.content else { return Ok((true, Vec::new())) };
-    let segments = record::segments(txn, version.id, &content, &(0..content.size.max(1)))?;
+    let segments = record::segments(Some(txn), version.id, &content, &(0..content.size.max(1)))?;
     let mut blobs = Vec::with_capacity(segments.len());
     for segment in segments {
         txn.record_delete(SEGMENT, &record::segment_key(version.id, segment.start))?;

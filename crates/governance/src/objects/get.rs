@@ -14,10 +14,11 @@ use super::{
     name::{BucketName, ObjectKey, VersionId},
     read,
     record::{self, Content, ObjectRow, Segment},
+    seal::FRAME_SMALL,
     target::{ReadsAttributes, ReadsObject, Target, finished, status},
     types::{Get, ObjectInfo, PAGE_MAX, PartInfo, PartPage},
 };
-use crate::{Error, Tags};
+use crate::{Error, Tags, ports::BackendError};
 
 /// What a read would give, without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,33 @@ pub struct ObjectStream {
     pub bytes: BoxStream<'static, Result<Bytes, Error>>,
 }
 
+/// A key or version as it was looked up before a decision about it: its tags are for the decision's conditions, the rest
+/// is for the operation that the decision permits. It leaves no edge.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    bucket: BucketName,
+    key: ObjectKey,
+    version: Option<VersionId>,
+    row: Option<(VersionId, ObjectRow, bool)>,
+}
+
+impl Seen {
+    /// The tags; an absent object has none.
+    pub fn tags(&self) -> Option<&Tags> {
+        self.row.as_ref().and_then(|(_, row, _)| row.content.as_ref()).map(|content| &content.tags)
+    }
+
+    /// The row, if it is one of the target and says by itself where the bytes are.
+    fn whole(self, target: &Target) -> Option<Option<(VersionId, ObjectRow, bool)>> {
+        let same = self.bucket.as_str() == target.bucket && self.key == target.key && self.version == target.version;
+        let content = self.row.as_ref().and_then(|(_, row, _)| row.content.as_ref());
+        (same && content.is_none_or(|content| matches!(content.body, record::Body::One(_)))).then_some(self.row)
+    }
+}
+
+/// Plain bytes as they come.
+type Plain = BoxStream<'static, Result<Bytes, Error>>;
+
 struct Found {
     head: Head,
     segments: Vec<Segment>,
@@ -45,21 +73,17 @@ struct Found {
 }
 
 impl Objects {
-    /// The tags that an object has now, for the conditions of a decision: the one read before a permit. An absent
-    /// object has none.
+    /// Looks an object up for a decision: the one read before a permit.
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::Damaged`].
-    pub async fn tags_of(
-        &self,
-        bucket: &BucketName,
-        key: &ObjectKey,
-        version: Option<VersionId>,
-    ) -> Result<Tags, Error> {
+    pub async fn look(&self, bucket: &BucketName, key: &ObjectKey, version: Option<VersionId>) -> Result<Seen, Error> {
         let (bucket, key) = (bucket.clone(), key.clone());
-        let read = self.0.store.read(move |txn| record::version(txn, bucket.as_str(), key.as_str(), version));
-        let row = read.await?;
-        Ok(row.and_then(|(_, row, _)| row.content).map(|content| content.tags).unwrap_or_default())
+        let read = self.0.store.read(move |txn| {
+            let row = record::version(txn, bucket.as_str(), key.as_str(), version)?;
+            Ok(Seen { bucket, key, version, row })
+        });
+        read.await
     }
 
     /// What a version is.
@@ -78,13 +102,19 @@ impl Objects {
     /// does not hold; [`Error::RangeNotSatisfiable`]; what the parts underneath say. Errors while reading come through
     /// the stream.
     pub async fn open<A: ReadsObject>(&self, permit: Permit<A>, get: Get) -> Result<ObjectStream, Error> {
-        match self.0.find(&permit, get, true).await {
+        let fresh = get.seen.is_some().then(|| Get { seen: None, ..get.clone() });
+        let mut opened = self.0.start(&permit, get).await;
+        let missing = matches!(opened, Err(Error::Backend(BackendError::Missing { .. })));
+        if let Some(get) = fresh.filter(|_| missing) {
+            // Deleted for good after it was looked up: the record says what there is now.
+            opened = self.0.start(&permit, get).await;
+        }
+        match opened {
             Err(error) => finished(permit, Err(error), |_: &ObjectStream| 0),
-            Ok(Found { head, segments, target }) => {
-                let bytes = read::stream(Arc::clone(&self.0), target.dataset, segments, head.range.clone());
+            Ok((head, bytes)) => {
                 let status = if head.partial { 206 } else { 200 };
                 let meter = Meter { permit: Some(permit), status, bytes: 0 };
-                let bytes = metered(Arc::clone(&self.0), bytes.boxed(), meter);
+                let bytes = metered(Arc::clone(&self.0), bytes, meter);
                 Ok(ObjectStream { head, bytes })
             }
         }
@@ -135,22 +165,29 @@ pub(crate) fn readable(
 }
 
 impl Inner {
-    async fn find<A: ReadsObject>(&self, permit: &Permit<A>, get: Get, bodies: bool) -> Result<Found, Error> {
+    /// What a read gives, and its bytes: a few are read at once, more as they are asked for.
+    async fn start<A: ReadsObject>(self: &Arc<Self>, permit: &Permit<A>, get: Get) -> Result<(Head, Plain), Error> {
+        let Found { head, segments, target } = self.find(permit, get, true).await?;
+        let range = head.range.clone();
+        let bytes = match segments.as_slice() {
+            [segment] if range.end - range.start <= u64::from(FRAME_SMALL) => {
+                let pieces = read::short(self, target.dataset, segment, range).await?;
+                stream::iter(pieces.into_iter().map(Ok)).boxed()
+            }
+            _ => read::stream(Arc::clone(self), target.dataset, segments, range).boxed(),
+        };
+        Ok((head, bytes))
+    }
+
+    async fn find<A: ReadsObject>(&self, permit: &Permit<A>, mut get: Get, bodies: bool) -> Result<Found, Error> {
         let target = Target::on_version(permit)?;
+        if let Some(row) = get.seen.take().and_then(|seen| seen.whole(&target)) {
+            return found(None, target, row, &get, bodies);
+        }
         self.store
             .read(move |txn| {
                 let row = record::version(txn, &target.bucket, target.key.as_str(), target.version)?;
-                let (info, content) = readable(&target, row)?;
-                get.conditions.check_read(&info.etag, info.modified)?;
-                let range = match (get.part, get.range) {
-                    (Some(part), _) => part_range(txn, &info, &content, part)?,
-                    (None, Some(range)) => range.resolve(info.size)?,
-                    (None, None) => 0..info.size,
-                };
-                let segments =
-                    if bodies { record::segments(txn, info.version.id, &content, &range)? } else { Vec::new() };
-                let partial = get.part.is_some() || get.range.is_some();
-                Ok(Found { head: Head { info, range, partial }, segments, target })
+                found(Some(txn), target, row, &get, bodies)
             })
             .await
     }
@@ -167,7 +204,7 @@ impl Inner {
                 let row = record::version(txn, &target.bucket, target.key.as_str(), target.version)?;
                 let (info, content) = readable(&target, row)?;
                 let all = match info.parts {
-                    Some(_) => record::segments(txn, info.version.id, &content, &(0..info.size))?,
+                    Some(_) => record::segments(Some(txn), info.version.id, &content, &(0..info.size))?,
                     None => Vec::new(),
                 };
                 let mut parts: Vec<PartInfo> = (1..)
@@ -193,8 +230,33 @@ impl Inner {
     }
 }
 
+/// What a read would give of this row. Only an object of several segments needs the transaction.
+fn found(
+    txn: Option<&store::ReadTxn<'_>>,
+    target: Target,
+    row: Option<(VersionId, ObjectRow, bool)>,
+    get: &Get,
+    bodies: bool,
+) -> Result<Found, Error> {
+    let (info, content) = readable(&target, row)?;
+    get.conditions.check_read(&info.etag, info.modified)?;
+    let range = match (get.part, get.range) {
+        (Some(part), _) => part_range(txn, &info, &content, part)?,
+        (None, Some(range)) => range.resolve(info.size)?,
+        (None, None) => 0..info.size,
+    };
+    let segments = if bodies { record::segments(txn, info.version.id, &content, &range)? } else { Vec::new() };
+    let partial = get.part.is_some() || get.range.is_some();
+    Ok(Found { head: Head { info, range, partial }, segments, target })
+}
+
 /// The bytes of the `part`th part; an object that was put at once is its own only part.
-fn part_range(txn: &store::ReadTxn<'_>, info: &ObjectInfo, content: &Content, part: u32) -> Result<Range<u64>, Error> {
+fn part_range(
+    txn: Option<&store::ReadTxn<'_>>,
+    info: &ObjectInfo,
+    content: &Content,
+    part: u32,
+) -> Result<Range<u64>, Error> {
     let parts = info.parts.unwrap_or(1);
     let none = Error::NoSuchPart { parts };
     let Some(index) = part.checked_sub(1).filter(|_| part <= parts) else { return Err(none) };
@@ -226,11 +288,7 @@ impl<A: Action> Drop for Meter<A> {
     }
 }
 
-fn metered<A: ReadsObject>(
-    inner: Arc<Inner>,
-    bytes: BoxStream<'static, Result<Bytes, Error>>,
-    meter: Meter<A>,
-) -> BoxStream<'static, Result<Bytes, Error>> {
+fn metered<A: ReadsObject>(inner: Arc<Inner>, bytes: Plain, meter: Meter<A>) -> Plain {
     let state = Some((inner, bytes, meter));
     stream::unfold(state, |state| async move {
         let (inner, mut bytes, mut meter) = state?;

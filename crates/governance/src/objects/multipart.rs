@@ -25,6 +25,11 @@ use crate::{ETag, Error, VersionId, ports::Blob};
 
 /// How long the answer to a completed upload is kept: longer than any client goes on trying.
 const ANSWER_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// How long an upload may take; one that nobody finished is gone then.
+const UPLOAD_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How much longer the rows of its parts are kept: a transaction that completes the upload in its last moment still finds
+/// its bodies in use.
+const PARTS_KEPT: Duration = Duration::from_secs(8 * 24 * 3600);
 /// What is kept when an upload names no algorithm, as in S3.
 const ALGORITHM: Algorithm = Algorithm::Crc64nvme;
 
@@ -66,7 +71,8 @@ impl Objects {
         let change = move |txn: &mut WriteTxn<'_>| {
             at_home(txn, &target.bucket, target.key.as_str(), target.dataset)?;
             let key = record::upload_key(&target.bucket, target.key.as_str(), upload);
-            txn.record_put(UPLOAD, &key, &record::encode(&row, "upload record")?, None)?;
+            let until = row.initiated + UPLOAD_KEPT;
+            txn.record_put(UPLOAD, &key, &record::encode(&row, "upload record")?, Some(until))?;
             Ok::<_, Error>(())
         };
         self.0.store.write(Actor::System, change).await?;
@@ -323,8 +329,8 @@ fn listed(row: PartRow) -> PartInfo {
 
 /// Inserts a part; the body of the part that it replaces is left to delete.
 fn put_part(txn: &mut WriteTxn<'_>, target: &Target, upload: UploadId, row: &PartRow) -> Result<Option<Blob>, Error> {
-    // Completed or aborted meanwhile: the part is refused.
-    record::upload(txn, &target.bucket, target.key.as_str(), upload)?;
+    // Completed, aborted or expired meanwhile: the part is refused.
+    let until = record::upload(txn, &target.bucket, target.key.as_str(), upload)?.initiated + PARTS_KEPT;
     let key = record::part_key(upload, row.segment.part);
     let old: Option<PartRow> = match txn.record_get(PART, &key)? {
         Some(record) => Some(record::decode(&record.value, "part record")?),
@@ -334,9 +340,9 @@ fn put_part(txn: &mut WriteTxn<'_>, target: &Target, upload: UploadId, row: &Par
     if let Some(blob) = &replaced {
         record::blob_unused(txn, blob)?;
     }
-    txn.record_put(PART, &key, &record::encode(row, "part record")?, None)?;
+    txn.record_put(PART, &key, &record::encode(row, "part record")?, Some(until))?;
     if let Some(blob) = &row.segment.blob {
-        record::blob_used(txn, blob, &key)?;
+        record::blob_used(txn, blob, &key, Some(until))?;
     }
     Ok(replaced)
 }

@@ -21,8 +21,9 @@ use base::DatasetId;
 
 /// Plain bytes that are read and opened in one go.
 pub(crate) const BATCH: usize = 1 << 20;
-/// Batches under way at once: the one being sent waits for none, the next is prepared.
-const AHEAD: usize = 2;
+/// Batches under way at once: the one being sent waits for none, and two more, since a hand-over between threads takes long on
+/// a busy machine.
+const AHEAD: usize = 3;
 
 struct Source {
     inner: Arc<Inner>,
@@ -46,9 +47,7 @@ pub(crate) fn stream(
     range: Range<u64>,
 ) -> impl Stream<Item = Result<Bytes, Error>> + Send + use<> {
     let batches = segments.into_iter().flat_map(move |segment| {
-        let span = segment.span();
-        let wanted = range.start.max(span.start)..range.end.min(span.end);
-        let wanted = wanted.start.saturating_sub(span.start)..wanted.end.saturating_sub(span.start);
+        let wanted = within(&segment, &range);
         let frames = segment.layout.covering(&wanted);
         let step = (BATCH as u64 / segment.layout.frame()).max(1);
         let place = segment.sealed_for(dataset);
@@ -66,6 +65,30 @@ pub(crate) fn stream(
         .buffered(AHEAD)
         .map_ok(|chunks| stream::iter(chunks.into_iter().map(Ok)))
         .try_flatten()
+}
+
+/// The plain bytes `range` of a segment, at once: for a range that fits a batch.
+pub(crate) async fn short(
+    inner: &Arc<Inner>,
+    dataset: DatasetId,
+    segment: &Segment,
+    range: Range<u64>,
+) -> Result<Vec<Bytes>, Error> {
+    let wanted = within(segment, &range);
+    let frames = segment.layout.covering(&wanted);
+    if frames.is_empty() {
+        return Ok(Vec::new());
+    }
+    let place = segment.sealed_for(dataset);
+    let source = Source { inner: Arc::clone(inner), segment: segment.clone(), place, open: OnceCell::new() };
+    Batch { source: Arc::new(source), frames, wanted }.fetch().await
+}
+
+/// The part of an object's range that lies in a segment, counted from its start.
+fn within(segment: &Segment, range: &Range<u64>) -> Range<u64> {
+    let span = segment.span();
+    let wanted = range.start.max(span.start)..range.end.min(span.end);
+    wanted.start.saturating_sub(span.start)..wanted.end.saturating_sub(span.start)
 }
 
 impl Source {

@@ -221,9 +221,9 @@ pub(crate) fn version(
     }
 }
 
-/// The segments that hold these plain bytes, in order.
+/// The segments that hold these plain bytes, in order. Only a multipart object needs the transaction.
 pub(crate) fn segments(
-    txn: &ReadTxn<'_>,
+    txn: Option<&ReadTxn<'_>>,
     version: ObjectVersionId,
     content: &Content,
     range: &Range<u64>,
@@ -231,6 +231,7 @@ pub(crate) fn segments(
     if let Body::One(segment) = &content.body {
         return Ok(vec![segment.as_ref().clone()]);
     }
+    let txn = txn.ok_or(Error::Damaged { what: "object record" })?;
     use std::ops::Bound::{Excluded, Included};
     let (low, first) = (segment_key(version, 0), segment_key(version, range.start));
     let before = txn.record_scan(SEGMENT, Included(&low), Included(&first), 1, store::Direction::Backward)?;
@@ -256,8 +257,9 @@ pub(crate) fn upload(txn: &ReadTxn<'_>, bucket: &str, key: &str, upload: UploadI
     decode(&record.ok_or(Error::NoSuchUpload { upload })?.value, "upload record")
 }
 
-pub(crate) fn blob_used(txn: &mut WriteTxn<'_>, blob: &Blob, by: &[u8]) -> Result<(), Error> {
-    txn.record_put(BLOB, blob.id.bytes(), by, None)?;
+/// Says that a body is in use, for a while or for good.
+pub(crate) fn blob_used(txn: &mut WriteTxn<'_>, blob: &Blob, by: &[u8], until: Option<Timestamp>) -> Result<(), Error> {
+    txn.record_put(BLOB, blob.id.bytes(), by, until)?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checksum::{Algorithm, Checksum, Expected, Kind, StoredChecksum};
 use super::condition::{ByteRange, Conditions};
+use super::get::Seen;
 use super::metadata::{ETag, Metadata, Tags};
 use super::name::{ObjectKey, VersionId};
 
@@ -69,6 +70,8 @@ pub struct Get {
     pub part: Option<u32>,
     /// What must hold.
     pub conditions: Conditions,
+    /// The version as it was looked up for the decision: it is what is read then.
+    pub seen: Option<Seen>,
 }
 
 /// What is known of one version.

@@ -1,8 +1,8 @@
 //! From a stream of plain bytes to a sealed body in the backend.
 //!
 //! Bytes are gathered into batches of frame slots; while the backend's threads hash, seal and write one batch, the next
-//! is filled from the network. Hashing and AES never run on an asynchronous thread, except for a body of one small
-//! frame, where the hand-over would cost more. Plain bytes live in two buffers and nowhere else.
+//! ones are filled from the network. Hashing and AES never run on an asynchronous thread, except for a body of one small
+//! frame, where the hand-over would cost more. Plain bytes live in a few buffers and nowhere else.
 
 use base::{BlobId, DatasetId, ObjectVersionId};
 use bytes::Bytes;
@@ -21,6 +21,8 @@ use super::{
     seal::{Layout, SealedFor, Sealer, TAG, frame_size},
     types::Body,
 };
+use tokio::sync::mpsc;
+
 use crate::{
     Error,
     ports::{Blob, WorkFailed},
@@ -164,24 +166,51 @@ async fn store_large(
 ) -> Result<(Blob, Hashed), Error> {
     let mut writer = inner.backend.create(blob).await?;
     let per_batch = feed.frames_per_batch() as u64;
-    let (mut current, mut more, mut index) = (first, more, 0);
-    let mut spare = if more { inner.pool.empty(current.len()) } else { Vec::new() };
-    loop {
-        let (sealing, ends) = (Arc::clone(&sealing), !more);
-        let work = Box::new(move |slots: &mut [u8]| lock(&sealing).run(index, slots, ends));
-        if ends {
-            inner.pool.give(writer.append(current, work).await?);
-            break;
+    let (queue, mut filled) = mpsc::channel(AHEAD);
+    let feeding = async {
+        let (mut current, mut more) = (first, more);
+        loop {
+            let room = current.len();
+            // The writer ends before the queue only with an error of its own.
+            if queue.send((current, !more)).await.is_err() || !more {
+                drop(queue);
+                return Ok(());
+            }
+            current = inner.pool.empty(room);
+            more = feed.fill(&mut current).await?;
         }
-        let append = async { writer.append(current, work).await.map_err(Error::Backend) };
-        let (back, goes_on) = futures::try_join!(append, feed.fill(&mut spare))?;
-        current = std::mem::replace(&mut spare, back);
-        more = goes_on;
-        index += per_batch;
-    }
+    };
+    let writing = async {
+        let mut index = 0;
+        while let Some((buffer, mut ends)) = filled.recv().await {
+            let mut run = vec![buffer];
+            while let Ok((buffer, last)) = filled.try_recv() {
+                run.push(buffer);
+                ends = last;
+            }
+            let (sealing, mut left) = (Arc::clone(&sealing), run.len());
+            let mut at = index;
+            index += per_batch * left as u64;
+            let work = move |slots: &mut [u8]| {
+                left -= 1;
+                let first = at;
+                at += per_batch;
+                lock(&sealing).run(first, slots, ends && left == 0)
+            };
+            for buffer in writer.append(run, Box::new(work)).await? {
+                inner.pool.give(buffer);
+            }
+        }
+        Ok::<_, Error>(())
+    };
+    futures::try_join!(feeding, writing)?;
     let hashed = claims.check(&sealing)?;
     Ok((writer.finish().await?, hashed))
 }
+
+/// Batches that wait for the writer at most. What has arrived while it wrote is sealed and written in one go, so that a
+/// hand-over between threads is paid once for several batches when it takes long.
+const AHEAD: usize = 4;
 
 /// Cuts what arrives into frame slots.
 struct Feed<'a> {

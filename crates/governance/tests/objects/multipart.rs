@@ -214,3 +214,28 @@ async fn parts_are_copied_from_ranges_of_objects() {
     complete(&world, begun.upload, listed(&[one, two])).await.unwrap();
     assert!(world.get("big").await.unwrap() == [&content[100..=6 * MIB], &content[..]].concat());
 }
+
+#[tokio::test]
+async fn an_upload_that_nobody_finishes_expires_with_its_parts() {
+    const DAY: u64 = 24 * 3600;
+    let world = World::new().await;
+    let left = begin(&world, Begin::default()).await.upload;
+    let stored = part(&world, left, 1, bytes(MIB)).await.unwrap();
+    let kept = begin(&world, Begin::default()).await.upload;
+    let last = part(&world, kept, 1, bytes(MIB)).await.unwrap();
+    world.advance(7 * DAY - 60);
+    complete(&world, kept, listed(&[last])).await.unwrap();
+    world.advance(120);
+    assert!(matches!(part(&world, left, 2, bytes(10)).await, Err(Error::NoSuchUpload { .. })));
+    assert!(matches!(complete(&world, left, listed(&[stored])).await, Err(Error::NoSuchUpload { .. })));
+    assert_eq!(
+        world.objects.sweep(Timestamp::MAX).await.unwrap().removed,
+        0,
+        "a completion under way keeps its bodies"
+    );
+    world.advance(DAY);
+    while world.store.expire(100).await.unwrap() > 0 {}
+    let swept = world.objects.sweep(Timestamp::MAX).await.unwrap();
+    assert_eq!((swept.seen, swept.removed), (2, 1), "the body of the upload that was left");
+    assert!(world.get("big").await.unwrap() == bytes(MIB));
+}
