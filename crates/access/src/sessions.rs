@@ -13,6 +13,7 @@ use std::time::Duration;
 use store::{Fact, Store};
 
 use crate::epoch::{Cut, CutBy};
+use crate::recorder::ChangeRecorder;
 use crate::token::{self, BadToken, Opened, SealKeys};
 use crate::{
     AccessKeyId, Ended, Epochs, LeaseKey, Leases, Outcome, Permit, Reason, Session, SessionKind, lease::Closing, sts,
@@ -100,7 +101,7 @@ pub enum IssueError {
     Keys(#[source] KeysUnavailable),
     /// The record could not be written.
     #[error("the session could not be recorded")]
-    Store(#[source] store::Error),
+    Record(#[source] crate::Error),
 }
 
 /// New credentials. The secrets leave once.
@@ -239,7 +240,8 @@ impl Sessions {
         keys.access_key(&self.0.crypto).ok_or(IssueError::Keys(KeysUnavailable))
     }
 
-    /// Seals and records a session that the gate has permitted. The permit's entitling groups become the session's.
+    /// Seals and records a session that the gate has permitted, in one commit with the entry of the decision. The permit's
+    /// entitling groups become the session's.
     ///
     /// # Errors
     /// [`IssueError`]; then nothing was issued.
@@ -252,16 +254,16 @@ impl Sessions {
             return Err(IssueError::WrongPermit);
         }
         session.via = entitling(permit.reasons());
-        let issued = self.seal(session).await?;
+        let issued = self.seal(session, permit.recorder().cloned()).await?;
         permit.finish(Outcome { status: 200, bytes: 0 });
         Ok(issued)
     }
 
-    async fn seal(&self, session: Session) -> Result<Issued, IssueError> {
+    async fn seal(&self, session: Session, decision: Option<ChangeRecorder>) -> Result<Issued, IssueError> {
         let keys = self.0.keys.keys().map_err(IssueError::Keys)?;
         let sealed = token::seal(&keys, &self.0.crypto, &session).map_err(IssueError::Seal)?;
         let secret = keys.secret_of(&session.access_key_id).ok_or(IssueError::Keys(KeysUnavailable))?;
-        self.record(&session, sealed.record).await.map_err(IssueError::Store)?;
+        self.record(&session, sealed.record, decision).await.map_err(IssueError::Record)?;
         Ok(Issued {
             packed_percent: token::packed_percent(&session),
             session: Arc::new(session),
@@ -270,10 +272,15 @@ impl Sessions {
         })
     }
 
-    async fn record(&self, session: &Session, body: Option<Vec<u8>>) -> Result<(), store::Error> {
+    async fn record(
+        &self,
+        session: &Session,
+        body: Option<Vec<u8>>,
+        decision: Option<ChangeRecorder>,
+    ) -> Result<(), crate::Error> {
         let row = SessionRow::of(session);
         let corrupt = store::Error::Corrupt { what: "session" };
-        let value = serde_json::to_vec(&row).map_err(|_| corrupt)?;
+        let value = serde_json::to_vec(&row).map_err(|_| crate::Error::Store(corrupt))?;
         let expires = row.expires;
         let listed = expires.checked_add(KEPT_AFTER_END).unwrap_or(expires);
         let by_member = row.person.map(|p| *p.bytes()).or(row.service.map(|s| *s.bytes()));
@@ -290,7 +297,7 @@ impl Sessions {
             for (digest, text) in &policies {
                 txn.document_put(*digest, text.as_bytes())?;
             }
-            Ok::<_, store::Error>(())
+            decision.as_ref().map_or(Ok(()), |decision| decision.record(txn))
         };
         self.0.store.write(session.actor(), write).await.map(|_| ())
     }

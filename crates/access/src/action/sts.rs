@@ -54,7 +54,7 @@ pub struct AssumeRole {
 
 impl Action for AssumeRole {
     const NAME: &'static str = "sts:AssumeRole";
-    const CLASS: Class = Class::Write;
+    const CLASS: Class = Class::Change;
     const NEED: Need = Need::Trust;
     type Resource = AssumableRole;
 
@@ -98,7 +98,7 @@ impl Action for GetCallerIdentity {
 
 /// Every action of this module.
 pub(crate) const ALL: &[Spec] = &[
-    Spec { name: "sts:AssumeRole", class: Class::Write, need: Need::Trust },
-    Spec { name: "sts:AssumeRoleWithWebIdentity", class: Class::Write, need: Need::Trust },
+    Spec { name: "sts:AssumeRole", class: Class::Change, need: Need::Trust },
+    Spec { name: "sts:AssumeRoleWithWebIdentity", class: Class::Change, need: Need::Trust },
     Spec { name: "sts:GetCallerIdentity", class: Class::View, need: Need::Nothing },
 ];

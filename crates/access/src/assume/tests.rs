@@ -303,6 +303,7 @@ async fn claims_decide_before_and_beside_the_trust() {
     }
     // A session that was made makes the refusals before it durable; each of somebody known has its entry.
     house.signed_in().await;
+    house.maintenance.once().await;
     let member = Member::Person(ann());
     let decisions = house.access.decisions_of(member, house.clock.now(), 100).await.unwrap();
     let refused = decisions.iter().filter(|it| matches!(it.deny, Some(crate::DenyReason::TrustSilent { .. }))).count();

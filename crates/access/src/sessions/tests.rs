@@ -243,7 +243,7 @@ async fn epochs_of_a_role_and_of_a_membership_cut_their_sessions() {
     let group = base::GroupId::from_uuid(uuid(3));
     let mut session = bench.draft(20, bench.position());
     session.via = vec![group];
-    let sealed = bench.sessions.seal(session.clone()).await.unwrap();
+    let sealed = bench.sessions.seal(session.clone(), None).await.unwrap();
     bench.raise(EpochKey::Membership { person: PersonId::from_uuid(uuid(99)), group }).await;
     bench.opened(&sealed).await.unwrap();
     bench.raise(EpochKey::Membership { person: person(), group }).await;
@@ -284,7 +284,7 @@ async fn a_large_session_is_kept_as_a_record_and_opens() {
     let mut session = bench.draft(20, bench.position());
     session.tags = (0..50).map(|n| crate::Tag { key: format!("k{n}"), value: "v".repeat(120) }).collect();
     session.via = (0..200).map(|n| base::GroupId::from_uuid(uuid(n))).collect();
-    let issued = bench.sessions.seal(session.clone()).await.unwrap();
+    let issued = bench.sessions.seal(session.clone(), None).await.unwrap();
     assert!(issued.session_token.expose().len() <= token::TOKEN_LEN_MAX);
     let opened = bench.opened(&issued).await.unwrap();
     assert_eq!((opened.tags.len(), opened.via.len()), (50, 200));
