@@ -18,6 +18,7 @@ mod start;
 mod stats;
 mod system;
 mod why;
+mod why_kernel;
 
 use anyhow::{Result, bail};
 
