@@ -124,6 +124,12 @@ pub enum Error {
         /// The prefix.
         prefix: String,
     },
+    /// The policies of a management role are part of Galen.
+    #[error("role `{role}` is a management role: its policies are part of Galen and are not changed")]
+    ManagementRole {
+        /// The role.
+        role: base::RoleId,
+    },
     /// A place belongs to another dataset.
     #[error("`{bucket}/{prefix}` belongs to dataset {dataset}")]
     PlaceTaken {
@@ -177,6 +183,7 @@ impl Error {
             | Self::NotMember
             | Self::NoDecision { .. }
             | Self::NoManagedPolicy { .. } => ErrorKind::NotFound,
+            Self::ManagementRole { .. } => ErrorKind::Forbidden,
             Self::AlreadyMember
             | Self::Taken { .. }
             | Self::PlaceTaken { .. }

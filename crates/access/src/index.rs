@@ -9,6 +9,7 @@ mod intern;
 mod keyed;
 mod load;
 mod places;
+mod reach;
 mod report;
 
 use arc_swap::ArcSwap;

@@ -36,8 +36,8 @@ pub use op::{Edge, OpContext, RequestKeys, SignatureKeys};
 pub use permit::{AuditClass, Denied, DenyReason, Obligations, Outcome, Permit, Reason};
 pub use recorder::ChangeRecorder;
 pub use resource::{
-    AnyBucket, Bucket, DecisionTarget, DomainTarget, Erasure, GrantTarget, Installation, Member, MembershipEdge,
-    Object, ResourceRef, SessionTarget,
+    AnyBucket, Bucket, DecisionTarget, DomainTarget, GrantTarget, Installation, Member, MembershipEdge, Object,
+    Proposal, ResourceRef, SessionTarget,
 };
 pub use version::Version;
 pub use visible::{Jump, Visible};

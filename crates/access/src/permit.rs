@@ -131,6 +131,9 @@ pub struct Obligations {
     pub columns: Vec<String>,
     /// How the access is recorded.
     pub audit: AuditClass,
+    /// The change is not made before somebody else approves it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub approval: bool,
 }
 
 /// How durable the record of an access is before its data flows (house.md section 4).
@@ -518,5 +521,13 @@ impl<A: Action> Permit<A> {
             expected: None,
             outcomes: None,
         }
+    }
+
+    /// The same permit, given to a session, and with the obligation of a second approval.
+    pub fn given_to(mut self, session: Arc<Session>, approval: bool) -> Self {
+        self.ticket.actor = Some(session.actor());
+        self.ticket.session = Some(session);
+        self.obligations.approval = approval;
+        self
     }
 }

@@ -4,8 +4,8 @@
 //! operation takes its own typed resource back out of the permit.
 
 use base::{
-    AccountId, ClientId, DatasetId, DecisionId, DomainId, GrantId, GroupId, PersonId, ReceiptId, Region, RoleId,
-    ServiceId, SessionId,
+    AccountId, ApprovalId, ClientId, DatasetId, DecisionId, DomainId, GrantId, GroupId, PersonId, ReceiptId, Region,
+    RoleId, ServiceId, SessionId,
 };
 
 /// A bucket by name.
@@ -137,13 +137,17 @@ pub struct DecisionTarget {
     pub member: Option<Member>,
 }
 
-/// An erasure that waits for its second approval.
+/// A change that waits for its second approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-pub struct Erasure {
-    /// Whose attributes would be destroyed.
-    pub person: PersonId,
+pub struct Proposal {
+    /// By which it is approved.
+    pub approval: ApprovalId,
     /// Who asked for it (`galen:Requester` compares the actor with this).
     pub requested_by: PersonId,
+    /// Whom it concerns (`galen:Self`), who may not approve it either.
+    pub about: Option<PersonId>,
+    /// The group that would get a member: who owns or looks after all that it reaches is its owner (`galen:Owner`).
+    pub group: Option<GroupId>,
 }
 
 /// Any resource that a decision can name.
@@ -163,10 +167,10 @@ pub enum ResourceRef {
     Decision(DecisionTarget),
     Domain(DomainTarget),
     Edge(MembershipEdge),
-    Erasure(Erasure),
     Grant(GrantTarget),
     Group(GroupId),
     Person(PersonId),
+    Proposal(Proposal),
     Receipt(ReceiptId),
     Role(RoleId),
     Service(ServiceId),
@@ -189,7 +193,7 @@ macro_rules! into_ref {
 
 into_ref! {
     Bucket => Bucket, Object => Object, AccountId => Account, ClientId => Client, DatasetId => Dataset,
-    DecisionTarget => Decision, DomainTarget => Domain, MembershipEdge => Edge, Erasure => Erasure, GrantTarget => Grant,
+    DecisionTarget => Decision, DomainTarget => Domain, MembershipEdge => Edge, GrantTarget => Grant, Proposal => Proposal,
     GroupId => Group, PersonId => Person, ReceiptId => Receipt, RoleId => Role, ServiceId => Service,
     SessionTarget => Session,
 }
@@ -223,10 +227,10 @@ impl ResourceRef {
             Self::Decision(target) => galen("decision", &target.decision),
             Self::Domain(target) => galen("domain", &target.domain),
             Self::Edge(edge) => format!("{}/member/{}", galen("group", &edge.group), edge.member.uuid().hyphenated()),
-            Self::Erasure(erasure) => galen("person", &erasure.person),
             Self::Grant(target) => galen("grant", &target.grant),
             Self::Group(id) => galen("group", id),
             Self::Person(id) => galen("person", id),
+            Self::Proposal(proposal) => galen("approval", &proposal.approval),
             Self::Receipt(id) => galen("receipt", id),
             Self::Role(id) => galen("role", id),
             Self::Service(id) => galen("service", id),

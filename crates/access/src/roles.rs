@@ -132,6 +132,10 @@ impl Access {
         self.change(permit, move |txn| {
             let mut role = facts::role(txn, id)?.ok_or(Error::NoRole { role: id })?;
             if let Some(policies) = &new_policies {
+                // Who could give its members more would make an administrator of anybody.
+                if role.management {
+                    return Err(Error::ManagementRole { role: id });
+                }
                 role.policies = put_policies(txn, policies)?;
             }
             role.session_secs_max = session_secs_max.unwrap_or(role.session_secs_max);

@@ -53,7 +53,7 @@ fn subjects(txn: &ReadTxn<'_>, resource: &ResourceRef) -> Result<Vec<Uuid>, Erro
         ResourceRef::Client(id) => vec![id.uuid()],
         ResourceRef::Dataset(id) => vec![id.uuid()],
         ResourceRef::Domain(target) => vec![target.domain.uuid()],
-        ResourceRef::Erasure(erasure) => vec![erasure.person.uuid()],
+        ResourceRef::Proposal(proposal) => vec![proposal.approval.uuid()],
         ResourceRef::Grant(target) => vec![target.grant.uuid()],
         ResourceRef::Group(id) => vec![id.uuid()],
         ResourceRef::Person(id) => vec![id.uuid()],

@@ -56,6 +56,9 @@ pub(crate) enum Command {
     /// Who is in which group.
     #[command(subcommand)]
     Membership(Membership),
+    /// Changes that wait for a second person.
+    #[command(subcommand)]
+    Approval(Approval),
     /// Roles that sessions are made from.
     #[command(subcommand)]
     Role(Role),
@@ -454,6 +457,18 @@ pub(crate) enum Membership {
     Show(ById),
     /// Take a person out of a group.
     End(End),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Approval {
+    /// List what waits.
+    List(List),
+    /// Show one change that waits.
+    Show(ById),
+    /// Approve a change that somebody else asked for, which makes it; your sign-in must not be older than 15 minutes.
+    Approve(End),
+    /// Refuse a change, or take your own request back.
+    Refuse(End),
 }
 
 #[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]

@@ -176,6 +176,7 @@ impl System {
             crypto: crypto.clone(),
             account: config.account,
             issuer: config.issuer.clone(),
+            second_approval: config.approvals.second,
         });
         let provider = Provider::new(directory.clone(), Arc::new(access.clone()));
         let governance =

@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) web: Edge,
     pub(crate) aws: Edge,
     #[serde(default)]
+    pub(crate) approvals: Approvals,
+    #[serde(default)]
     pub(crate) limits: Limits,
     /// Set by `galen demo` alone: such a data folder can never be served as production.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -89,6 +91,20 @@ pub(crate) struct Edge {
     /// Proxies whose `X-Forwarded-For` is believed; from anyone else the header is ignored.
     #[serde(default)]
     pub(crate) trusted_proxies: Vec<IpNet>,
+}
+
+/// Who must agree to a change that gives somebody access which no owner chose for them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Approvals {
+    /// Whether such a change waits for a second person.
+    pub(crate) second: bool,
+}
+
+impl Default for Approvals {
+    fn default() -> Self {
+        Self { second: true }
+    }
 }
 
 /// Rates and sizes that an operator may want to change.
@@ -234,6 +250,12 @@ listen = "{web}"
 listen = "127.0.0.1:{aws_port}"
 # url = "https://aws.galen.example.com"
 # domains = ["s3.galen.example.com"]   # BUCKET.s3.galen.example.com; without it, path style
+
+[approvals]
+# A member of a group that reaches data or runs the installation, and another person's password, wait for a second person.
+# With one administrator nobody can be the second: set it to false, enrol the second administrator, and set it back.
+# Each change that was made alone is a fact of its own (`approval.waived`), and `galen doctor` warns.
+# second = true
 
 [limits]
 # requests_per_source = 2000      # a second, on each edge

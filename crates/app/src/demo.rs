@@ -21,7 +21,7 @@ use crate::{
     bootstrap::{self, Administrator},
     cli::{self, Part, loopback},
     compose::System,
-    config::{Config, Custody, Edge, Limits, Store},
+    config::{Approvals, Config, Custody, Edge, Limits, Store},
     edges::{self, Bound},
     installation::{block_on, close},
     output, profile,
@@ -252,6 +252,7 @@ fn config(folder: &Folder, web_port: u16, aws_port: u16) -> Result<Config> {
         custody: Custody::Machine,
         web: Edge::plain(loopback(web_port)),
         aws: Edge::plain(loopback(aws_port)),
+        approvals: Approvals::default(),
         limits: Limits::default(),
         demo: true,
     })

@@ -134,6 +134,7 @@ pub(crate) fn doctor(output: Output, effects: &Effects, command: &ConfigFile) ->
         token: token.describe(),
         data_dir: &config.data_dir,
         ledger: &Layout::new(&config.data_dir).ledger(),
+        second_approval: config.approvals.second,
         effects,
     };
     let examination = block_on(async { Ok(operate::doctor::examine(patient).await) })?;

@@ -104,6 +104,7 @@ fn remote(effects: &Effects, command: &Command) -> Result<Value> {
         Command::Person(command) => nouns.person(command),
         Command::Group(command) => nouns.group(command),
         Command::Membership(command) => nouns.membership(command),
+        Command::Approval(command) => nouns.approval(command),
         Command::Role(command) => nouns.role(command),
         Command::Client(command) => nouns.client(command),
         Command::Domain(command) => nouns.domain(command),

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     cli::{
-        ById, Carries, Client, Dataset, Domain, End, Endpoint, Grant, GrantList, Group, List, Membership, Person, Role,
-        Session, Target,
+        Approval, ById, Carries, Client, Dataset, Domain, End, Endpoint, Grant, GrantList, Group, List, Membership,
+        Person, Role, Session, Target,
     },
     local,
     manage::Manage,
@@ -83,6 +83,16 @@ impl Nouns<'_> {
             Membership::List(list) => self.list("memberships", list),
             Membership::Show(by) => self.show("memberships", by),
             Membership::End(end) => self.end("memberships", end),
+        }
+    }
+
+    /// `galen approval`.
+    pub(crate) fn approval(&self, command: &Approval) -> Result<Value> {
+        match command {
+            Approval::List(list) => self.list("approvals", list),
+            Approval::Show(by) => self.show("approvals", by),
+            Approval::Approve(end) => self.act("approvals", end, "approve"),
+            Approval::Refuse(end) => self.act("approvals", end, "refuse"),
         }
     }
 

@@ -9,6 +9,8 @@
 
 #[path = "system/api.rs"]
 mod api;
+#[path = "system/security.rs"]
+mod security;
 #[path = "system/support.rs"]
 mod support;
 

@@ -57,6 +57,8 @@ macro_rules! id_kinds {
 id_kinds! {
     /// One stored body of bytes (ciphertext) in an object backend.
     BlobId,
+    /// A change that waits, or waited, for its second approval.
+    ApprovalId,
     /// One change: all facts written by one call of `store.write` share it.
     ChangeId,
     /// An OIDC client (a relying party of the built-in provider).

@@ -1,6 +1,6 @@
 //! What the directory refuses, and why.
 
-use base::{BadName, ErrorKind, PersonId, Timestamp};
+use base::{ApprovalId, BadName, ErrorKind, PersonId, Timestamp};
 
 /// A refused or failed operation of the directory.
 #[derive(Debug, thiserror::Error)]
@@ -85,24 +85,27 @@ pub enum Error {
     /// More sign-ins at once than can be checked.
     #[error("too many sign-ins at once: try again in a few seconds")]
     Busy,
-    /// An erasure needs a person with a session on both sides.
-    #[error("an erasure is asked for and approved by people who are signed in, not by machines")]
+    /// A change with two approvals needs a person with a session on both sides.
+    #[error("a change that needs two approvals is asked for and approved by people who are signed in, not by machines")]
     ApproverNotAPerson,
     /// The second approval comes from the first approver.
-    #[error("the second approval of an erasure must come from another person, in another session, than the first")]
+    #[error("the second approval must come from another person, in another session, than the first")]
     SameApprover,
-    /// A person cannot approve their own erasure.
-    #[error("a person cannot approve their own erasure")]
-    OwnErasure,
-    /// Nobody asked for the erasure, or too long ago.
-    #[error("no erasure of person `{person}` is waiting for approval: ask for it first")]
-    NoErasureRequested {
-        /// Whose.
-        person: PersonId,
+    /// The change concerns who asks for it or approves it.
+    #[error("nobody asks for or approves a change that concerns themself: two other people do")]
+    OwnCase,
+    /// Nothing with this id waits.
+    #[error("no change `{approval}` is waiting: it was decided, or its time is over; ask for it again")]
+    NoApproval {
+        /// The approval that was named.
+        approval: ApprovalId,
     },
-    /// The approval is for another request than the one that waits.
-    #[error("the erasure that is waiting was asked for by somebody else meanwhile: read it again")]
-    ErasureChanged,
+    /// Nobody decides what is asked for.
+    #[error("{max} changes wait for approval, the most there may be: approve or refuse some first")]
+    TooManyWaiting {
+        /// The bound.
+        max: usize,
+    },
     /// Two changes of one person met.
     #[error("person `{person}` was changed at the same time: read it again and retry")]
     ChangedMeanwhile {
@@ -147,18 +150,17 @@ impl Error {
             Self::BadName { .. } | Self::BadClient { .. } | Self::BadRedirect { .. } | Self::BadPassword { .. } => {
                 ErrorKind::Invalid
             }
-            Self::NotFound { .. } | Self::NoErasureRequested { .. } => ErrorKind::NotFound,
+            Self::NotFound { .. } | Self::NoApproval { .. } => ErrorKind::NotFound,
             Self::UsernameTaken
             | Self::HandleTaken
             | Self::GroupNameTaken { .. }
             | Self::ClientTaken { .. }
             | Self::NotActive { .. }
             | Self::GroupEnded { .. }
-            | Self::ErasureChanged
             | Self::ChangedMeanwhile { .. } => ErrorKind::Conflict,
             Self::WrongCredentials => ErrorKind::Unauthenticated,
-            Self::Locked { .. } | Self::Busy => ErrorKind::RateLimited,
-            Self::ApproverNotAPerson | Self::SameApprover | Self::OwnErasure => ErrorKind::Forbidden,
+            Self::Locked { .. } | Self::Busy | Self::TooManyWaiting { .. } => ErrorKind::RateLimited,
+            Self::ApproverNotAPerson | Self::SameApprover | Self::OwnCase => ErrorKind::Forbidden,
             Self::Damaged { .. } => ErrorKind::Corrupt,
             Self::Hashing => ErrorKind::Internal,
             Self::Access { source } => source.kind(),

@@ -20,6 +20,14 @@ pub(crate) const PERSON_DEACTIVATED: &str = "person.deactivated";
 pub(crate) const PERSON_REACTIVATED: &str = "person.reactivated";
 /// A person's attributes were destroyed; the body names both approvals.
 pub(crate) const PERSON_ERASED: &str = "person.erased";
+/// A change was asked for that needs a second approval.
+pub(crate) const APPROVAL_REQUESTED: &str = "approval.requested";
+/// The second approval was given; the change is made in the same transaction.
+pub(crate) const APPROVAL_GIVEN: &str = "approval.given";
+/// The change was refused, or taken back.
+pub(crate) const APPROVAL_REFUSED: &str = "approval.refused";
+/// One administrator alone made a change that needs two, because the installation is set to one.
+pub(crate) const APPROVAL_WAIVED: &str = "approval.waived";
 /// A group exists from now on.
 pub(crate) const GROUP_CREATED: &str = "group.created";
 /// A group has another name.
@@ -62,6 +70,41 @@ pub(crate) struct PersonErased {
     pub(crate) approved: ApprovalBody,
 }
 
+/// What is asked for, without what is secret of it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    pub(crate) change: String,
+    pub(crate) person: Option<PersonId>,
+    pub(crate) group: Option<GroupId>,
+}
+
+/// Body of [`APPROVAL_REQUESTED`] and [`APPROVAL_WAIVED`].
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Requested {
+    #[serde(flatten)]
+    pub(crate) asked: Asked,
+    pub(crate) requested: ApprovalBody,
+}
+
+/// Body of [`APPROVAL_GIVEN`].
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Approved {
+    #[serde(flatten)]
+    pub(crate) asked: Asked,
+    pub(crate) requested: ApprovalBody,
+    pub(crate) approved: ApprovalBody,
+}
+
+/// Body of [`APPROVAL_REFUSED`].
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Refused {
+    #[serde(flatten)]
+    pub(crate) asked: Asked,
+    pub(crate) requested: ApprovalBody,
+    pub(crate) refused: ApprovalBody,
+}
+
+/// One approval, as facts name it.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct ApprovalBody {
     pub(crate) by: PersonId,

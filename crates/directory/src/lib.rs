@@ -4,6 +4,7 @@
 //! memberships are written as `access`'s own facts. INVARIANT: no personal attribute and no secret is in a fact; a
 //! source identity is given once and never again.
 
+mod approval;
 mod clients;
 mod erasure;
 mod error;
@@ -26,8 +27,8 @@ use custody::Custody;
 use std::sync::Arc;
 use store::{Store, WriteTxn};
 
+pub use approval::{APPROVAL_WAITS, Made, Proposed, Waiting};
 pub use clients::{Client, ClientKind, GroupClaim, NewClient};
-pub use erasure::{Approval, ERASURE_WAITS, ErasureRequest};
 pub use error::Error;
 pub use fold::folds;
 pub use groups::{Group, GroupStatus};
@@ -56,6 +57,9 @@ pub struct Deps {
     pub account: AccountId,
     /// The issuer of the built-in provider: an `https` origin, or `http` on loopback; no trailing slash.
     pub issuer: String,
+    /// Whether a change that gives somebody access which no owner chose for them waits for a second person. Without it one
+    /// administrator suffices, and a fact says so each time.
+    pub second_approval: bool,
 }
 
 /// The directory of one installation. Cheap to clone.
@@ -70,15 +74,16 @@ pub(crate) struct Inner {
     pub(crate) crypto: Crypto,
     pub(crate) account: AccountId,
     pub(crate) issuer: String,
+    pub(crate) second_approval: bool,
     pub(crate) passwords: password::Passwords,
 }
 
 impl Directory {
     /// Builds the directory; nothing is read or written yet.
     pub fn new(deps: Deps) -> Self {
-        let Deps { store, access, custody, effects, crypto, account, issuer } = deps;
+        let Deps { store, access, custody, effects, crypto, account, issuer, second_approval } = deps;
         let passwords = password::Passwords::new(crypto.clone());
-        Self(Arc::new(Inner { store, access, custody, effects, crypto, account, issuer, passwords }))
+        Self(Arc::new(Inner { store, access, custody, effects, crypto, account, issuer, second_approval, passwords }))
     }
 
     /// Runs one permitted change; its entry in the ledger is of the same transaction.

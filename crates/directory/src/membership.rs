@@ -1,13 +1,17 @@
 //! Who is in which group: written as `access`'s own facts, because the gate decides by them.
 
 use access::{
-    Member, Permit, api,
+    Member, MembershipEdge, Permit, api,
     facts::{Membership, add_membership, end_membership, view},
 };
 use base::{GroupId, Ids, MembershipId, Timestamp};
 use store::{ReadTxn, ViewedRow, WriteTxn};
 
-use crate::{Directory, Error, PersonStatus, facts, groups, people};
+use crate::{
+    Directory, Error, Made, PersonStatus, Proposed,
+    approval::{self, Route},
+    facts, groups, people,
+};
 
 /// One membership.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,8 +52,33 @@ pub(crate) fn end_all(
     Ok(())
 }
 
+/// Refuses an edge whose group has ended, or whose person may not sign in.
+fn may_join(txn: &ReadTxn<'_>, member: Member, group: GroupId) -> Result<(), Error> {
+    groups::live_in(txn, group)?;
+    if let Member::Person(person) = member {
+        let status = people::status_in(txn, person)?;
+        if status != PersonStatus::Active {
+            return Err(Error::NotActive { person, status: status.as_str() });
+        }
+    }
+    Ok(())
+}
+
+/// Makes a membership.
+pub(crate) fn add(
+    txn: &mut WriteTxn<'_>,
+    id: MembershipId,
+    member: Member,
+    group: GroupId,
+    reason: Option<&str>,
+) -> Result<(), Error> {
+    may_join(txn, member, group)?;
+    add_membership(txn, id, member, group, reason)?;
+    Ok(())
+}
+
 impl Directory {
-    /// Puts a person or a service into a group.
+    /// Puts a person or a service into a group, or asks for it where the permit obliges to a second approval.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::NotActive`], [`Error::GroupEnded`]; [`Error::Access`] when they are in it already.
@@ -57,19 +86,21 @@ impl Directory {
         &self,
         permit: Permit<api::AddMember>,
         reason: Option<String>,
-    ) -> Result<MembershipId, Error> {
-        let edge = *permit.resource();
+    ) -> Result<Made<MembershipId>, Error> {
+        let MembershipEdge { member, group } = *permit.resource();
         let id = MembershipId::from_uuid(self.0.effects.uuid());
+        let route = self.route(&permit, permit.obligations().approval)?;
         self.change(permit, move |txn| {
-            groups::live_in(txn, edge.group)?;
-            if let Member::Person(person) = edge.member {
-                let status = people::status_in(txn, person)?;
-                if status != PersonStatus::Active {
-                    return Err(Error::NotActive { person, status: status.as_str() });
+            let (reason, proposed) = (reason.as_deref(), Proposed::AddMember { member, group });
+            match route {
+                Route::Second(approval, first) => {
+                    may_join(txn, member, group)?;
+                    return approval::request(txn, approval, first, proposed, reason).map(Box::new).map(Made::Waits);
                 }
+                Route::Waived(by) => approval::waive(txn, by, &proposed, reason)?,
+                Route::Alone => {}
             }
-            add_membership(txn, id, edge.member, edge.group, reason.as_deref())?;
-            Ok(id)
+            add(txn, id, member, group, reason).map(|()| Made::Now(id))
         })
         .await
     }

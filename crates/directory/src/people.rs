@@ -8,7 +8,11 @@ use store::{ReadTxn, ViewedRow, WriteTxn};
 
 pub(crate) use attributes::{Attribute, USERNAME_CLASS};
 
-use crate::{Directory, DisplayName, Email, Error, Username, facts, password};
+use crate::{
+    Directory, DisplayName, Email, Error, Made, Proposed, Username,
+    approval::{self, Route},
+    facts, password,
+};
 use serde::{Deserialize, Serialize};
 
 /// A person to be made.
@@ -152,7 +156,8 @@ impl Directory {
         self.change(permit, move |txn| prepared.write(txn, reason.as_deref())).await
     }
 
-    /// Sets a password, ends the lockout, and cuts everything that the person has open.
+    /// Sets a password, ends the lockout, and cuts everything that the person has open. The password of somebody else waits
+    /// for a second approval where the permit obliges to it, or where they have one already.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::NotActive`] after an erasure, [`Error::BadPassword`].
@@ -161,22 +166,35 @@ impl Directory {
         permit: Permit<api::SetPassword>,
         password: &Secret<String>,
         reason: Option<String>,
-    ) -> Result<(), Error> {
+    ) -> Result<Made<()>, Error> {
         let id = *permit.resource();
         let hash = self.0.passwords.hash(password).await?;
         let key = self.subject_key(id).await?;
         let sealed = key.seal(Attribute::Password.name(), hash.expose())?;
         let personal = self.personal_of(id).await?.ok_or_else(|| facts::no_person(id))?;
         let name = self.username_hash(&personal.username)?;
+        let others = permit.actor().person().is_some_and(|by| by != id);
+        let needed = permit.obligations().approval || others && self.has_password(id).await?;
+        let route = self.route(&permit, needed)?;
         self.change(permit, move |txn| {
-            txn.sealed_put(id.uuid(), Attribute::Password.name(), &sealed)?;
-            crate::lockout::forgive(txn, &name)?;
-            let changed = facts::PersonChanged { attributes: vec![("password".to_owned(), String::new())] };
-            facts::add(txn, facts::PERSON_CHANGED, id.uuid(), &changed, reason.as_deref())?;
-            access::epoch::raise(txn, EpochKey::Person { person: id }, reason.clone())?;
-            Ok(())
+            let reason = reason.as_deref();
+            let proposed = Proposed::SetPassword { person: id, sealed: sealed.clone() };
+            match route {
+                Route::Second(approval, first) => {
+                    not_erased(txn, id)?;
+                    return approval::request(txn, approval, first, proposed, reason).map(Box::new).map(Made::Waits);
+                }
+                Route::Waived(by) => approval::waive(txn, by, &proposed, reason)?,
+                Route::Alone => {}
+            }
+            put_password(txn, id, &sealed, &name, reason).map(Made::Now)
         })
         .await
+    }
+
+    async fn has_password(&self, id: PersonId) -> Result<bool, Error> {
+        let name = Attribute::Password.name();
+        self.0.store.read(move |txn| Ok(txn.sealed_get(id.uuid(), name)?.is_some())).await
     }
 
     /// Deactivates a person, or lets one in again; deactivating cuts everything that is open.
@@ -252,6 +270,23 @@ impl Directory {
         let Row { status, created } = facts::read(&row.body, "person")?;
         Ok(Person { id, status, created, personal: self.personal_in(txn, id)? })
     }
+}
+
+/// Keeps a sealed password, ends the lockout of the name with this hash, and cuts everything that the person has open.
+pub(crate) fn put_password(
+    txn: &mut WriteTxn<'_>,
+    id: PersonId,
+    sealed: &[u8],
+    name: &[u8; 32],
+    reason: Option<&str>,
+) -> Result<(), Error> {
+    not_erased(txn, id)?;
+    txn.sealed_put(id.uuid(), Attribute::Password.name(), sealed)?;
+    crate::lockout::forgive(txn, name)?;
+    let changed = facts::PersonChanged { attributes: vec![("password".to_owned(), String::new())] };
+    facts::add(txn, facts::PERSON_CHANGED, id.uuid(), &changed, reason)?;
+    access::epoch::raise(txn, EpochKey::Person { person: id }, reason.map(str::to_owned))?;
+    Ok(())
 }
 
 /// The person whose user name has this hash.

@@ -81,6 +81,14 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with(true).await
+    }
+
+    pub(crate) async fn of_one_administrator() -> Self {
+        Self::with(false).await
+    }
+
+    async fn with(second_approval: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let hand = Arc::new(Hand(AtomicI64::new(1_790_000_000_000_000)));
         let effects = Effects { clock: hand.clone(), entropy: Arc::new(SystemEntropy) };
@@ -100,7 +108,16 @@ impl World {
         let deps = access::Deps { store: s, custody: c, journal, crypto: k, effects: e, region, account };
         let (access, maintenance) = Access::start(deps).await.unwrap();
         let given = Arc::new(Given { epochs: access.epochs().clone(), ..Given::default() });
-        let deps = Deps { store: store.clone(), access, custody, effects: effects.clone(), crypto, account, issuer };
+        let deps = Deps {
+            store: store.clone(),
+            access,
+            custody,
+            effects: effects.clone(),
+            crypto,
+            account,
+            issuer,
+            second_approval,
+        };
         let directory = Directory::new(deps);
         let provider = Provider::new(directory.clone(), given.clone());
         Self { directory, provider, given, store, effects, hand, _maintenance: maintenance, _dir: dir }

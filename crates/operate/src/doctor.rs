@@ -90,6 +90,8 @@ pub struct Patient<'a> {
     pub data_dir: &'a Path,
     /// The folder of the ledger, which may be on a disk of its own.
     pub ledger: &'a Path,
+    /// Whether a change that gives somebody access which no owner chose for them waits for a second person.
+    pub second_approval: bool,
     /// The clock.
     pub effects: &'a Effects,
 }
@@ -102,9 +104,22 @@ pub async fn examine(patient: Patient<'_>) -> Examination {
     checks.push(clock(patient.store, now).await);
     checks.push(folder(patient.data_dir));
     checks.push(disk(patient.data_dir));
+    checks.push(approvals(patient.second_approval));
     checks.push(ledger(patient.ledger));
     let verdict = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok);
     Examination { at: now, verdict, checks }
+}
+
+fn approvals(second: bool) -> Check {
+    if second {
+        return Check::ok(
+            "approvals",
+            "a member of a group that reaches data, and another's password, need two people",
+        );
+    }
+    let seen = "one administrator alone can reach data, by a membership or another person's password";
+    let advice = "enrol a second administrator, then set `second = true` in `[approvals]` and restart";
+    Check::new("approvals", Verdict::Warning, seen, advice)
 }
 
 fn keys(token: &TokenInfo) -> Vec<Check> {

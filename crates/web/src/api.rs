@@ -10,6 +10,7 @@ mod idempotency;
 mod names;
 mod problem;
 
+mod approval;
 mod client;
 mod dataset;
 mod domain;
@@ -127,6 +128,7 @@ fn routes() -> OpenApiRouter<State> {
         .merge(session::routes())
         .merge(person::routes())
         .merge(group::routes())
+        .merge(approval::routes())
         .merge(role::routes())
         .merge(client::routes())
         .merge(domain::routes())

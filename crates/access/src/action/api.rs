@@ -1,7 +1,7 @@
 //! The management actions, `galen:VERB`, of the API, the portal and the CLI.
 
 use super::actions;
-use crate::{DecisionTarget, DomainTarget, Erasure, GrantTarget, Installation, MembershipEdge, SessionTarget};
+use crate::{DecisionTarget, DomainTarget, GrantTarget, Installation, MembershipEdge, Proposal, SessionTarget};
 use base::{AccountId, ClientId, DatasetId, GroupId, PersonId, RoleId, ServiceId};
 
 actions! { "galen";
@@ -19,8 +19,14 @@ actions! { "galen";
     DeactivatePerson(PersonId) Change Iam;
     /// Ask that a person's attributes be erased.
     RequestErasure(PersonId) Change Iam;
-    /// Approve an erasure that somebody else asked for.
-    ApproveErasure(Erasure) Change Iam;
+    /// List the changes that wait for a second approval.
+    ListApprovals(Installation) View Iam;
+    /// Show one change that waits.
+    ShowApproval(Proposal) View Iam;
+    /// Approve a change that somebody else asked for, which makes it.
+    ApproveChange(Proposal) Change Iam;
+    /// Refuse a change that waits, or take one's own request back.
+    RefuseChange(Proposal) Change Iam;
     /// List groups.
     ListGroups(Installation) View Iam;
     /// Show one group with its members.

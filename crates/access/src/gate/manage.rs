@@ -16,9 +16,9 @@ use base::DatasetId;
 pub(crate) const SIGNATURE_AUTH_AGE_SECS_MAX: u64 = 900;
 
 /// Actions that count as an electronic signature.
-const SIGNATURES: &[&str] = &[<api::ApproveErasure as crate::Action>::NAME];
-/// Approvals, which their requester may not give.
-const APPROVALS: &[&str] = &[<api::ApproveErasure as crate::Action>::NAME];
+const SIGNATURES: &[&str] = &[<api::ApproveChange as crate::Action>::NAME];
+/// Approvals, which neither their requester nor whom they concern may give.
+const APPROVALS: &[&str] = &[<api::ApproveChange as crate::Action>::NAME];
 /// What only an owner or a steward of the dataset does, whatever a policy allows. A change of the dataset is among them:
 /// who could make themself its owner could grant it to themself.
 const OWNERS_ACTS: &[&str] = &[
@@ -43,6 +43,9 @@ pub(super) fn decide(
             let steward = target.stewards.iter().find(|group| holds(group)).copied();
             Ownership { owner: Some(target.owner).filter(|group| holds(group)), steward }
         }
+        ResourceRef::Proposal(target) => {
+            target.group.map(|group| of_everything(world, scene, subject, group)).unwrap_or_default()
+        }
         _ => state.map(|state| subject.ownership(world, &state.location)).unwrap_or_default(),
     };
     verdict.location = state.map(|state| std::sync::Arc::clone(&state.location));
@@ -64,6 +67,7 @@ pub(super) fn decide(
         let allowed: Vec<Reason> = allowed.map(Reason::Statement).collect();
         verdict.reasons.extend(allowed);
         verdict.reasons.extend(owner_reasons(subject, state, ownership));
+        verdict.obligations.approval = needs_approval(world, scene, ask, subject);
         return verdict;
     }
     let reason = match (decision.effect, decision.determined_by.first(), decision.missing.first()) {
@@ -72,6 +76,33 @@ pub(super) fn decide(
         _ => None,
     };
     verdict.no(reason.unwrap_or(DenyReason::Evaluation { what: EvaluationFault::Evaluator }))
+}
+
+/// Through which groups a session owns, or looks after, all the data that a group reaches; nothing for a group that runs the
+/// installation.
+fn of_everything(world: &World, scene: &Scene<'_>, subject: &Subject<'_>, group: base::GroupId) -> Ownership {
+    let reach = world.reach(group, scene.now);
+    if reach.manages {
+        return Ownership::default();
+    }
+    let mut all = reach.datasets.iter().map(|state| subject.ownership(world, &state.location));
+    let first = all.next().unwrap_or_default();
+    let owned = |one: &Ownership| one.owner.or(one.steward).is_some();
+    if owned(&first) && all.all(|one| owned(&one)) { first } else { Ownership::default() }
+}
+
+/// Whether a change gives somebody access that no owner chose for them, so that one person must not make it alone: a member
+/// of a group that reaches data or runs the installation, or the password of such a member.
+fn needs_approval(world: &World, scene: &Scene<'_>, ask: &Ask<'_>, subject: &Subject<'_>) -> bool {
+    let reaches = |group| !world.reach(group, scene.now).is_nothing();
+    match ask.resource {
+        ResourceRef::Edge(edge) if ask.action == <api::AddMember as crate::Action>::NAME => reaches(edge.group),
+        ResourceRef::Person(person) if ask.action == <api::SetPassword as crate::Action>::NAME => {
+            let mut groups = world.edges(person.uuid()).iter().filter_map(|edge| world.group(edge.group));
+            Member::Person(*person) != subject.member && groups.any(reaches)
+        }
+        _ => false,
+    }
 }
 
 fn owner_reasons(subject: &Subject<'_>, state: Option<&LocationState>, ownership: Ownership) -> Vec<Reason> {
@@ -93,7 +124,7 @@ pub(crate) const fn dataset(resource: &ResourceRef) -> Option<DatasetId> {
 pub(super) fn requester_or_self(resource: &ResourceRef) -> (Option<Member>, Option<Member>) {
     match resource {
         ResourceRef::Person(person) => (None, Some(Member::Person(*person))),
-        ResourceRef::Erasure(erasure) => (Some(Member::Person(erasure.requested_by)), None),
+        ResourceRef::Proposal(it) => (Some(Member::Person(it.requested_by)), it.about.map(Member::Person)),
         ResourceRef::Session(target) => (None, target.person.map(Member::Person)),
         ResourceRef::Decision(target) => (None, target.member),
         ResourceRef::Edge(edge) => (None, Some(edge.member)),
@@ -118,7 +149,7 @@ fn built_in(
         return Some(DenyReason::AuditorWrites);
     }
     let (requester, own) = requester_or_self(ask.resource);
-    if APPROVALS.contains(&ask.action) && requester == Some(subject.member) {
+    if APPROVALS.contains(&ask.action) && [requester, own].contains(&Some(subject.member)) {
         return Some(DenyReason::SelfApproval);
     }
     if ask.action == <api::AddMember as crate::Action>::NAME && own == Some(subject.member) {

@@ -360,6 +360,11 @@ fn person(world: &World, actor: &str) -> base::PersonId {
     })
 }
 
+fn proposal(world: &World, by: &str, about: Option<base::PersonId>, group: Option<base::GroupId>) -> Proposal {
+    let approval = base::ApprovalId::from_uuid(world.id("some proposal"));
+    Proposal { approval, requested_by: person(world, by), about, group }
+}
+
 /// The resource of a cell, and the prefix of a listing.
 fn resource(world: &World, cell: &str) -> (ResourceRef, Option<String>) {
     let words: Vec<&str> = cell.split_whitespace().collect();
@@ -385,7 +390,11 @@ fn resource(world: &World, cell: &str) -> (ResourceRef, Option<String>) {
         ["edge", name] => {
             MembershipEdge { member: Member::Person(person(world, name)), group: world.group("readers") }.into()
         }
-        ["erasure", name, "by", by] => Erasure { person: person(world, name), requested_by: person(world, by) }.into(),
+        ["edge-to", name, group] => {
+            MembershipEdge { member: Member::Person(person(world, name)), group: world.group(group) }.into()
+        }
+        ["proposal", name, "by", by] => proposal(world, by, Some(person(world, name)), None).into(),
+        ["proposal-to", group, "by", by] => proposal(world, by, None, Some(world.group(group))).into(),
         ["client", name] => world.client_id(name).into(),
         ["service", name] => ServiceId::from_uuid(world.id(&format!("service {name}"))).into(),
         ["session", name] => {
@@ -509,7 +518,8 @@ fn holds(world: &World) {
         let ask =
             Ask { action: spec.name, class: spec.class, need: spec.need, resource: &resource, trust: trust.as_ref() };
         let verdict = world.access.judge(&op, &ask);
-        let answer = verdict.deny.as_ref().map_or("allow", code);
+        let allow = if verdict.obligations.approval { "allow, second approval" } else { "allow" };
+        let answer = verdict.deny.as_ref().map_or(allow, code);
         if answer != row.answer {
             let Row { line, actor, action, resource, answer: wanted } = &row;
             let why = &verdict.deny;

@@ -7,21 +7,21 @@ use ureq::Agent;
 
 use super::support::{Demo, Galen};
 
-struct Api {
+pub(crate) struct Api {
     agent: Agent,
     web: String,
     token: String,
 }
 
 impl Api {
-    fn of(galen: &Galen, demo: &Demo) -> Self {
+    pub(crate) fn of(galen: &Galen, demo: &Demo) -> Self {
         let agent = Agent::config_builder().http_status_as_error(false).build().new_agent();
         Self { agent, web: demo.web().to_owned(), token: galen.session_token() }
     }
     fn url(&self, path: &str) -> String {
         format!("{}/api/v1/{path}", self.web)
     }
-    fn get(&self, path: &str) -> (u16, Value) {
+    pub(crate) fn get(&self, path: &str) -> (u16, Value) {
         let call = self.agent.get(self.url(path)).header("authorization", format!("Bearer {}", self.token));
         read(call.call().unwrap())
     }
@@ -33,13 +33,13 @@ impl Api {
         (read(response).1, tag.to_str().unwrap().to_owned())
     }
     /// A request with one conditional header.
-    fn given(&self, method: &str, path: &str, (name, tag): (&str, &str), body: &Value) -> (u16, Value) {
+    pub(crate) fn given(&self, method: &str, path: &str, (name, tag): (&str, &str), body: &Value) -> (u16, Value) {
         let request = ureq::http::Request::builder().method(method).uri(self.url(path)).header(name, tag);
         let request = request.header("authorization", format!("Bearer {}", self.token));
         let body = if method == "GET" { String::new() } else { body.to_string() };
         read(self.agent.run(request.header("content-type", "application/json").body(body).unwrap()).unwrap())
     }
-    fn post(&self, path: &str, key: Option<&str>, body: &Value) -> (u16, Value) {
+    pub(crate) fn post(&self, path: &str, key: Option<&str>, body: &Value) -> (u16, Value) {
         let mut call = self.agent.post(self.url(path)).header("authorization", format!("Bearer {}", self.token));
         if let Some(key) = key {
             call = call.header("idempotency-key", key);
@@ -55,7 +55,7 @@ fn read(mut response: ureq::http::Response<ureq::Body>) -> (u16, Value) {
     (status, serde_json::from_str(&text).unwrap_or(Value::Null))
 }
 
-fn admin(demo: &Demo) -> Galen {
+pub(crate) fn admin(demo: &Demo) -> Galen {
     let galen = Galen::new();
     galen.login(demo, &demo.ready["admin"]);
     galen

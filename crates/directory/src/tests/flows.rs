@@ -298,3 +298,22 @@ async fn signing_out_cuts_what_came_of_the_sign_in() {
     assert!(refresh(&world, &tokens, "").await.err().unwrap().contains("cut"));
     assert!(world.provider.userinfo(tokens.access_token.expose()).await.is_err());
 }
+
+#[tokio::test]
+async fn no_request_follows_what_a_token_names() {
+    let world = world().await;
+    let trap = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    trap.set_nonblocking(true).unwrap();
+    let url = format!("http://{}", trap.local_addr().unwrap());
+    let part =
+        |text: &serde_json::Value| base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, text.to_string());
+    let claims =
+        serde_json::json!({"iss": url, "sub": "ann", "aud": "galen-aws", "exp": 4_000_000_000_u64, "auth_time": 1});
+    for name in ["jku", "x5u", "jwk", "kid"] {
+        let header = serde_json::json!({"alg": "RS256", "typ": "JWT", "kid": "k", name: url});
+        let token = format!("{}.{}.{}", part(&header), part(&claims), part(&url.clone().into()));
+        assert!(world.provider.verify(&token, world.effects.now()).await.is_err(), "{name}");
+    }
+    let seen = trap.accept();
+    assert_eq!(seen.unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "somebody asked what the token named");
+}

@@ -1,9 +1,8 @@
 //! People, groups, memberships, passwords, lockout and erasure.
 
 use super::*;
-use crate::erasure::{self, Approval};
-use access::{Member, MembershipEdge};
-use base::{Actor, SessionId};
+use access::{Member, MembershipEdge, Session};
+use base::SessionId;
 
 async fn shown(world: &World, id: PersonId) -> Person {
     world.directory.show_person(world.permit(api::ShowPerson, id)).await.unwrap()
@@ -260,25 +259,17 @@ async fn erasing_needs_two_people_and_leaves_only_the_id() {
     let edge = MembershipEdge { member: Member::Person(ann), group };
     world.directory.add_member(world.permit(api::AddMember, edge), None).await.unwrap();
     let (_, cookie) = world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
-    let approval = |by: PersonId| Approval { by, session: SessionId::from_uuid(world.effects.uuid()) };
-    let ask = |first: Approval| {
-        world.store.write(Actor::Person(first.by), move |txn| erasure::request(txn, ann, first, "asked"))
-    };
-    let finish = |second: Approval| {
-        world.store.write(Actor::Person(second.by), move |txn| {
-            let asked = erasure::waiting(txn, ann)?;
-            erasure::perform(txn, ann, &asked, second, None, "asked")
-        })
-    };
-    assert!(matches!(finish(approval(bob)).await, Err(Error::NoErasureRequested { .. })));
-    assert!(matches!(ask(approval(ann)).await, Err(Error::OwnErasure)));
-    let first = approval(bob);
-    ask(first).await.unwrap();
-    assert!(matches!(finish(approval(bob)).await, Err(Error::SameApprover)));
-    assert!(matches!(finish(Approval { by: eve, session: first.session }).await, Err(Error::SameApprover)));
-    assert!(matches!(finish(approval(ann)).await, Err(Error::OwnErasure)));
+    let (first, second) = (signed_in(&world, bob), signed_in(&world, eve));
+    let own = request_erasure(&world, ann, &signed_in(&world, ann)).await;
+    assert!(matches!(own, Err(Error::OwnCase)));
+    let asked = request_erasure(&world, ann, &first).await.unwrap();
+    assert!(matches!(approve(&world, &asked, &signed_in(&world, bob)).await, Err(Error::SameApprover)));
+    let mut same = Session::clone(&second);
+    same.id = first.id;
+    assert!(matches!(approve(&world, &asked, &Arc::new(same)).await, Err(Error::SameApprover)));
+    assert!(matches!(approve(&world, &asked, &signed_in(&world, ann)).await, Err(Error::OwnCase)));
     assert!(shown(&world, ann).await.personal.is_some());
-    finish(approval(eve)).await.unwrap();
+    approve(&world, &asked, &second).await.unwrap();
     let left = shown(&world, ann).await;
     assert_eq!((left.status, left.personal), (PersonStatus::Erased, None));
     assert!(world.directory.memberships_of(edge.member).await.unwrap().is_empty());
@@ -287,7 +278,9 @@ async fn erasing_needs_two_people_and_leaves_only_the_id() {
         world.directory.authenticate(&world.op(), "ann", &password(PASSWORD)).await,
         Err(Error::WrongCredentials)
     ));
-    assert!(matches!(ask(approval(bob)).await, Err(Error::NotActive { status: "erased", .. })));
+    let again = request_erasure(&world, ann, &first).await;
+    assert!(matches!(again, Err(Error::NotActive { status: "erased", .. })));
+    assert!(matches!(approve(&world, &asked, &second).await, Err(Error::NoApproval { .. })));
     // The source identity stays reserved for ever.
     let mut new = new_person("ann3", "ann@example.com");
     new.handle = Some("ann@example.com".parse().unwrap());
@@ -295,13 +288,13 @@ async fn erasing_needs_two_people_and_leaves_only_the_id() {
     assert!(matches!(world.directory.create_person(permit, new).await, Err(Error::HandleTaken)));
 }
 
-fn signed_in(world: &World, person: PersonId) -> OpContext {
+fn signed_in(world: &World, person: PersonId) -> Arc<Session> {
     let account = AccountId::new(42).unwrap();
     let role = base::RoleId::from_uuid(world.effects.uuid());
     let role_arn: base::Arn = "arn:aws:iam::000000000042:role/administrator".parse().unwrap();
     let name: access::SessionName = "admin".parse().unwrap();
     let auth = AuthPosition { auth_time: world.effects.now(), seq: Some(0), amr: Vec::new(), acr: None };
-    let session = access::Session {
+    Arc::new(Session {
         id: SessionId::from_uuid(world.effects.uuid()),
         kind: access::SessionKind::Management,
         person: Some(person),
@@ -327,8 +320,17 @@ fn signed_in(world: &World, person: PersonId) -> OpContext {
         lineage: Vec::new(),
         client: None,
         federated: None,
-    };
-    world.op().with_session(Arc::new(session))
+    })
+}
+
+async fn request_erasure(world: &World, person: PersonId, by: &Arc<Session>) -> Result<Waiting, Error> {
+    let permit = world.permit(api::RequestErasure, person).given_to(Arc::clone(by), false);
+    world.directory.request_erasure(permit, "asked".to_owned()).await
+}
+
+async fn approve(world: &World, asked: &Waiting, by: &Arc<Session>) -> Result<(), Error> {
+    let permit = world.permit(api::ApproveChange, asked.proposal()).given_to(Arc::clone(by), false);
+    world.directory.approve(permit, Some("agreed".to_owned())).await
 }
 
 // verifies: IAM-02
@@ -337,21 +339,12 @@ async fn the_second_approval_performs_the_erasure_and_the_name_is_free() {
     let world = World::new().await;
     let (ann, bob, eve) = (world.person("ann").await, world.person("bob").await, world.person("eve").await);
     let (first, second) = (signed_in(&world, bob), signed_in(&world, eve));
-    let request = |op: &OpContext| {
-        let (directory, op, permit) = (world.directory.clone(), op.clone(), world.permit(api::RequestErasure, ann));
-        async move { directory.request_erasure(&op, permit, "asked".to_owned()).await }
-    };
-    let approve = |op: &OpContext, requested_by: PersonId| {
-        let erasure = access::Erasure { person: ann, requested_by };
-        let (directory, op, permit) = (world.directory.clone(), op.clone(), world.permit(api::ApproveErasure, erasure));
-        async move { directory.approve_erasure(&op, permit, "asked".to_owned()).await }
-    };
-    assert!(matches!(request(&world.op()).await, Err(Error::ApproverNotAPerson)));
-    request(&first).await.unwrap();
-    assert_eq!(world.directory.erasure_request(ann).await.unwrap().unwrap().requested_by, bob);
-    assert!(matches!(approve(&first, bob).await, Err(Error::SameApprover)));
-    assert!(matches!(approve(&second, eve).await, Err(Error::ErasureChanged)));
-    approve(&second, bob).await.unwrap();
+    let nobody = world.permit(api::RequestErasure, ann);
+    assert!(matches!(world.directory.request_erasure(nobody, String::new()).await, Err(Error::ApproverNotAPerson)));
+    let asked = request_erasure(&world, ann, &first).await.unwrap();
+    assert_eq!(world.directory.erasure_request(ann).await.unwrap().unwrap(), asked);
+    assert!(matches!(approve(&world, &asked, &first).await, Err(Error::SameApprover)));
+    approve(&world, &asked, &second).await.unwrap();
     assert!(world.directory.personal_of(ann).await.unwrap().is_none());
     assert!(world.directory.erasure_request(ann).await.unwrap().is_none());
     assert!(world.directory.resolve_person("ann").await.is_err());
@@ -362,5 +355,99 @@ async fn the_second_approval_performs_the_erasure_and_the_name_is_free() {
     let facts = world.store.read(move |txn| txn.facts_of(ann.uuid())).await.unwrap();
     let erased = facts.iter().find(|fact| fact.kind == crate::facts::PERSON_ERASED).unwrap();
     assert_eq!(erased.body["requested"]["by"], serde_json::json!(bob));
-    assert_eq!(erased.body["approved"]["session"], serde_json::json!(second.session.as_ref().unwrap().id));
+    assert_eq!(erased.body["approved"]["session"], serde_json::json!(second.id));
+}
+
+// verifies: IAM-02
+#[tokio::test]
+async fn one_administrator_alone_does_not_reach_data_by_a_password() {
+    let world = World::new().await;
+    let (ann, bob, eve) = (world.person("ann").await, world.person("bob").await, world.person("eve").await);
+    let (first, second) = (signed_in(&world, bob), signed_in(&world, eve));
+    let set = async |person: PersonId, by: &Arc<Session>, obliged: bool| {
+        let permit = world.permit(api::SetPassword, person).given_to(Arc::clone(by), obliged);
+        world
+            .directory
+            .set_password(permit, &password("known to the administrator"), Some("forgotten".to_owned()))
+            .await
+    };
+    // Ann has a password: nothing changes before somebody else agreed.
+    let Made::Waits(asked) = set(ann, &first, false).await.unwrap() else { panic!("it must wait") };
+    let known = world.directory.authenticate(&world.op(), "ann", &password("known to the administrator")).await;
+    assert!(matches!(known, Err(Error::WrongCredentials)));
+    assert!(matches!(approve(&world, &asked, &first).await, Err(Error::SameApprover)));
+    assert!(matches!(approve(&world, &asked, &signed_in(&world, ann)).await, Err(Error::OwnCase)));
+    approve(&world, &asked, &second).await.unwrap();
+    world.directory.authenticate(&world.op(), "ann", &password("known to the administrator")).await.unwrap();
+    // One's own password needs nobody.
+    assert!(matches!(set(eve, &second, false).await.unwrap(), Made::Now(())));
+    // A person who never had one gets the first by one administrator, unless they reach data already.
+    let mut new = new_person("new", "new@example.com");
+    new.password = None;
+    let new = world.directory.create_person(world.permit(api::CreatePerson, access::Installation), new).await.unwrap();
+    assert!(matches!(set(new, &first, true).await.unwrap(), Made::Waits(_)));
+    assert!(matches!(set(new, &first, false).await.unwrap(), Made::Now(())));
+    // What waits holds the password sealed, and the facts hold nothing of it.
+    let facts = world.store.read(move |txn| txn.facts_of(asked.id.uuid())).await.unwrap();
+    assert_eq!(
+        facts.iter().map(|fact| fact.kind.as_str()).collect::<Vec<_>>(),
+        ["approval.requested", "approval.given"]
+    );
+    for fact in &facts {
+        assert!(!fact.body.to_string().contains("known") && !fact.body.to_string().contains("sealed"), "{}", fact.body);
+    }
+    assert_eq!(facts[1].body["requested"]["session"], serde_json::json!(first.id));
+    assert_eq!(facts[1].body["approved"]["by"], serde_json::json!(eve));
+}
+
+// verifies: IAM-02
+#[tokio::test]
+async fn one_administrator_alone_does_not_reach_data_by_a_membership() {
+    let world = World::new().await;
+    let (ann, bob, eve) = (world.person("ann").await, world.person("bob").await, world.person("eve").await);
+    let (first, second) = (signed_in(&world, bob), signed_in(&world, eve));
+    let edge = MembershipEdge { member: Member::Person(ann), group: world.group("readers").await };
+    let add = async |obliged: bool| {
+        let permit = world.permit(api::AddMember, edge).given_to(Arc::clone(&first), obliged);
+        world.directory.add_member(permit, Some("new in the team".to_owned())).await.unwrap()
+    };
+    let members = async || world.directory.members_of(edge.group).await.unwrap().len();
+    let Made::Waits(asked) = add(true).await else { panic!("it must wait") };
+    assert_eq!((members().await, asked.proposal().group), (0, Some(edge.group)));
+    let list = async || {
+        let permit = world.permit(api::ListApprovals, access::Installation);
+        world.directory.list_approvals(permit, None, 10).await.unwrap()
+    };
+    assert_eq!(list().await, [Waiting::clone(&asked)]);
+    // Refused: it is gone, and cannot be approved any more.
+    let permit = world.permit(api::RefuseChange, asked.proposal()).given_to(Arc::clone(&second), false);
+    world.directory.refuse(permit, Some("not in the team".to_owned())).await.unwrap();
+    assert!(matches!(approve(&world, &asked, &second).await, Err(Error::NoApproval { .. })));
+    // Too late: it is gone as well.
+    let Made::Waits(asked) = add(true).await else { panic!("it must wait") };
+    world.pass(APPROVAL_WAITS);
+    assert!(list().await.is_empty());
+    assert!(matches!(approve(&world, &asked, &second).await, Err(Error::NoApproval { .. })));
+    // Who asked may not sign in any more: the request counts no more.
+    let Made::Waits(asked) = add(true).await else { panic!("it must wait") };
+    world.directory.set_active(world.permit(api::DeactivatePerson, bob), false, None).await.unwrap();
+    assert!(matches!(approve(&world, &asked, &second).await, Err(Error::NotActive { .. })));
+    world.directory.set_active(world.permit(api::DeactivatePerson, bob), true, None).await.unwrap();
+    approve(&world, &asked, &second).await.unwrap();
+    assert_eq!(members().await, 1);
+    // A group that reaches nothing gets its members by one administrator.
+    world.directory.remove_member(world.permit(api::RemoveMember, edge), None).await.unwrap();
+    assert!(matches!(add(false).await, Made::Now(_)));
+}
+
+#[tokio::test]
+async fn an_installation_of_one_administrator_says_so_in_a_fact_each_time() {
+    let world = World::of_one_administrator().await;
+    let (ann, bob) = (world.person("ann").await, world.person("bob").await);
+    let edge = MembershipEdge { member: Member::Person(ann), group: world.group("readers").await };
+    let permit = world.permit(api::AddMember, edge).given_to(signed_in(&world, bob), true);
+    assert!(matches!(world.directory.add_member(permit, None).await.unwrap(), Made::Now(_)));
+    let facts = world.store.read(move |txn| txn.facts_of(bob.uuid())).await.unwrap();
+    let waived = facts.iter().find(|fact| fact.kind == "approval.waived").unwrap();
+    assert_eq!((&waived.body["change"], &waived.body["group"]), (&"add_member".into(), &serde_json::json!(edge.group)));
 }

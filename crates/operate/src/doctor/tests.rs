@@ -74,11 +74,27 @@ async fn an_examination_names_every_check_once() {
     let options = Options::sqlite(dir.path().join("db"), "eu-north-1".parse().unwrap(), node, effects.clone());
     let store = Store::open(options).unwrap();
     let (data_dir, ledger) = (dir.path(), dir.path());
-    let patient = Patient { store: &store, token: token(true), data_dir, ledger, effects: &effects };
+    let patient =
+        Patient { store: &store, token: token(true), data_dir, ledger, second_approval: true, effects: &effects };
     let examination = examine(patient).await;
     let names: Vec<_> = examination.checks.iter().map(|check| check.name).collect();
-    let expected = ["key token", "key seal", "cryptographic module", "store", "clock", "data folder", "disk", "ledger"];
+    let expected = [
+        "key token",
+        "key seal",
+        "cryptographic module",
+        "store",
+        "clock",
+        "data folder",
+        "disk",
+        "approvals",
+        "ledger",
+    ];
     assert_eq!(names, expected);
     assert!(examination.verdict >= Verdict::Warning);
     assert!(serde_json::to_string(&examination).unwrap().contains("\"verdict\""));
+}
+
+#[test]
+fn an_installation_of_one_administrator_is_warned_of() {
+    assert_eq!((approvals(true).verdict, approvals(false).verdict), (Verdict::Ok, Verdict::Warning));
 }

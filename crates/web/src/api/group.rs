@@ -1,15 +1,21 @@
 //! `/groups` and `/memberships`: groups, and who is in them.
 
 use access::{Installation, Member, MembershipEdge, action::api};
-use axum::{Json, extract::Path, http::StatusCode};
+use axum::{
+    Json,
+    extract::Path,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use base::{GroupId, MembershipId, PersonId, ServiceId};
-use directory::{Group, MembershipRow as Membership};
+use directory::{Group, Made, MembershipRow as Membership};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Problem, State,
+    approval::{ApprovalRow, waits},
     etag::Shown,
     extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row, parse},
     names::Names,
@@ -180,14 +186,16 @@ async fn membership_row(caller: &Caller, it: Membership) -> Result<Shown<Members
     Ok(Shown::of(version, MembershipRow::of(&names, it).await))
 }
 
-/// Put a person into a group
-#[utoipa::path(post, path = "/memberships", tag = "membership", request_body = AddMember, responses((status = 201, body = MembershipRow)))]
-async fn add_member(caller: Caller, Body(body): Body<AddMember>) -> Result<Shown<MembershipRow>, Problem> {
+/// Put a person into a group; where the group reaches data or runs the installation, ask for it: a second person approves
+#[utoipa::path(post, path = "/memberships", tag = "membership", request_body = AddMember, responses((status = 201, body = MembershipRow), (status = 202, body = ApprovalRow)))]
+async fn add_member(caller: Caller, Body(body): Body<AddMember>) -> Result<Response, Problem> {
     let group = resolve::group(&caller, &body.group).await?;
     let member = Member::Person(resolve::person(&caller, &body.person).await?);
     let permit = caller.may(api::AddMember, MembershipEdge { member, group }).await?;
-    let id = caller.state.directory.add_member(permit, body.reason).await?;
-    membership_row(&caller, membership(&caller, id).await?).await.map(Shown::made)
+    Ok(match caller.state.directory.add_member(permit, body.reason).await? {
+        Made::Now(id) => membership_row(&caller, membership(&caller, id).await?).await?.made().into_response(),
+        Made::Waits(waiting) => waits(&caller, *waiting).await,
+    })
 }
 
 /// List memberships

@@ -1,15 +1,21 @@
 //! `/persons`: people, their attributes, and the erasure of them by two approvals.
 
-use access::{Erasure, Installation, Permit, action::api};
-use axum::{Json, extract::Path, http::StatusCode};
+use access::{Installation, Outcome, Permit, action::api};
+use axum::{
+    Json,
+    extract::Path,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use base::{PersonId, Secret};
-use directory::{NewPerson, Person, PersonChange};
+use directory::{Made, NewPerson, Person, PersonChange};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Problem, State,
+    approval::{ApprovalRow, waits},
     etag::Shown,
     extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row, parse},
     names::Names,
@@ -122,13 +128,9 @@ async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<PersonRow>
     row(&caller, id).await
 }
 
-/// Change a person
-#[utoipa::path(patch, path = "/persons/{id}", tag = "person", params(("id" = String, Path)), request_body = ChangedPerson, responses((status = 200, body = PersonRow)))]
-async fn change(
-    caller: Caller,
-    Path(id): Path<String>,
-    Body(body): Body<ChangedPerson>,
-) -> Result<Shown<PersonRow>, Problem> {
+/// Change a person; the password of somebody else who has one is asked for: a second person approves
+#[utoipa::path(patch, path = "/persons/{id}", tag = "person", params(("id" = String, Path)), request_body = ChangedPerson, responses((status = 200, body = PersonRow), (status = 202, body = ApprovalRow)))]
+async fn change(caller: Caller, Path(id): Path<String>, Body(body): Body<ChangedPerson>) -> Result<Response, Problem> {
     let id = resolve::person(&caller, &id).await?;
     let attributes = body.name.is_some() || body.email.is_some();
     if attributes && body.password.is_some() {
@@ -147,10 +149,16 @@ async fn change(
         // Asked for first: a new password of one's own cuts the very session that asks.
         let show = caller.may(api::ShowPerson, id).await?;
         let permit = caller.may_change(api::SetPassword, id).await?;
-        caller.state.directory.set_password(permit, &Secret::new(password), None).await?;
-        return shown(&caller, show).await;
+        let made = caller.state.directory.set_password(permit, &Secret::new(password), None).await?;
+        return Ok(match made {
+            Made::Now(()) => shown(&caller, show).await?.into_response(),
+            Made::Waits(waiting) => {
+                show.finish(Outcome::DONE);
+                waits(&caller, *waiting).await
+            }
+        });
     }
-    row(&caller, id).await
+    Ok(row(&caller, id).await?.into_response())
 }
 
 /// Deactivate a person: everything that they have open is cut
@@ -167,6 +175,9 @@ async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> R
 struct Erased {
     /// `waiting`: a second person must approve; `erased`: the attributes are destroyed.
     state: &'static str,
+    /// Id of the change that waits; it can also be approved or refused under `/approvals`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<String>,
 }
 
 /// Approve the erasure of a person's attributes; the second approval, by another signed-in person, performs it
@@ -176,13 +187,12 @@ async fn erase(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) ->
     let reason = body.reason()?;
     let Some(asked) = caller.state.directory.erasure_request(person).await? else {
         let permit = caller.may_change(api::RequestErasure, person).await?;
-        caller.state.directory.request_erasure(&caller.op, permit, reason).await?;
-        return Ok(Json(Erased { state: "waiting" }));
+        let waiting = caller.state.directory.request_erasure(permit, reason).await?;
+        return Ok(Json(Erased { state: "waiting", approval: Some(waiting.id.to_string()) }));
     };
-    let erasure = Erasure { person, requested_by: asked.requested_by };
-    let permit = caller.may_change(api::ApproveErasure, erasure).await?;
-    caller.state.directory.approve_erasure(&caller.op, permit, reason).await?;
-    Ok(Json(Erased { state: "erased" }))
+    let permit = caller.may(api::ApproveChange, asked.proposal()).await?;
+    caller.state.directory.approve(permit, Some(reason)).await?;
+    Ok(Json(Erased { state: "erased", approval: None }))
 }
 
 async fn row(caller: &Caller, id: PersonId) -> Result<Shown<PersonRow>, Problem> {

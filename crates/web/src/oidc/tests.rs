@@ -152,7 +152,16 @@ impl World {
         let deps = access::Deps { store: s, custody: c, journal, crypto: k, effects: e, region, account };
         let (access, maintenance) = Access::start(deps).await.unwrap();
         let e = effects.clone();
-        let directory = Directory::new(directory::Deps { store, access, custody, effects: e, crypto, account, issuer });
+        let directory = Directory::new(directory::Deps {
+            store,
+            access,
+            custody,
+            effects: e,
+            crypto,
+            account,
+            issuer,
+            second_approval: true,
+        });
         let ann = NewPerson {
             username: "ann".parse().unwrap(),
             display_name: "Ann".parse().unwrap(),

@@ -1,0 +1,153 @@
+//! What the hostile reviews found, made again against the whole program: each must fail.
+
+use serde_json::{Value, json};
+
+use super::api::{Api, admin};
+use super::support::{Demo, Galen};
+
+/// A signed-in person of the demonstration, and their view of the API.
+fn signed_in(demo: &Demo, name: &str) -> (Galen, Api) {
+    let galen = Galen::new();
+    galen.login(demo, demo.person(name));
+    let api = Api::of(&galen, demo);
+    (galen, api)
+}
+
+fn patch(api: &Api, path: &str, body: &Value) -> (u16, Value) {
+    api.given("PATCH", path, ("accept", "application/json"), body)
+}
+
+fn signs_in(demo: &Demo, user: &str, password: &str) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, password).unwrap();
+    let words = ["login", "--endpoint", demo.web(), "--user", user, "--password-file", file.to_str().unwrap()];
+    Galen::new().run(&[&words[..], &["--no-browser"]].concat()).status.success()
+}
+
+// verifies: IAM-02
+#[test]
+fn one_administrator_alone_does_not_reach_data() {
+    let demo = Demo::start();
+    let chief = admin(&demo);
+    let api = Api::of(&chief, &demo);
+    // By the password of an owner.
+    let (status, waits) = patch(&api, "persons/olivia", &json!({"password": "known to the administrator"}));
+    assert_eq!(
+        (status, &waits["state"], &waits["change"]),
+        (202, &"waiting".into(), &"set_password".into()),
+        "{waits}"
+    );
+    assert!(!signs_in(&demo, "olivia", "known to the administrator"));
+    let reset = format!("approvals/{}/approve", waits["id"].as_str().unwrap());
+    assert_eq!(api.post(&reset, None, &json!({"reason": "urgent"})).0, 403, "nobody approves what they asked for");
+    // By a person of their own making in a group that has a grant, that owns, or that runs the installation.
+    chief.ok(&["group", "create", "fresh"]);
+    let puppet =
+        json!({"username": "puppet", "name": "Puppet", "email": "p@example.com", "password": "puppet on a string"});
+    assert_eq!(api.post("persons", None, &puppet).0, 201);
+    for group in ["oncology-readers", "oncology-owners", "administrators"] {
+        let (status, waits) = api.post("memberships", None, &json!({"group": group, "person": "puppet"}));
+        assert_eq!((status, &waits["change"]), (202, &"add_member".into()), "{group}: {waits}");
+    }
+    for group in ["fresh", "members"] {
+        let (status, made) = api.post("memberships", None, &json!({"group": group, "person": "puppet"}));
+        assert_eq!(status, 201, "{group} reaches nothing: {made}");
+    }
+    // By making an administrator of every member.
+    let (status, refused) = patch(&api, "roles/member", &json!({"policies": ["GalenAdministrator"]}));
+    assert_eq!(status, 403, "{refused}");
+    let puppet = Galen::new();
+    puppet.login_at(demo.web(), "puppet", "puppet on a string");
+    for waiting in api.get("approvals").1["items"].as_array().unwrap() {
+        let path = format!("approvals/{}/approve", waiting["id"].as_str().unwrap());
+        assert_eq!(Api::of(&puppet, &demo).post(&path, None, &json!({"reason": "please"})).0, 403);
+    }
+    demo.stop();
+}
+
+// verifies: IAM-02
+#[test]
+fn an_owner_of_all_that_a_group_reaches_is_the_second_person() {
+    let demo = Demo::start();
+    let chief = admin(&demo);
+    let add = ["--output", "json", "membership", "create", "--group", "oncology-readers", "--person", "dora"];
+    let waits: Value = serde_json::from_str(&chief.ok(&add)).unwrap();
+    let id = waits["id"].as_str().unwrap();
+    let (other, _) = signed_in(&demo, "niels");
+    let approve = ["approval", "approve", id, "--reason", "in the study team"];
+    assert_eq!(other.run(&approve).status.code(), Some(1), "the owner of other data");
+    assert_eq!(chief.run(&approve).status.code(), Some(1), "who asked for it");
+    let (owner, api) = signed_in(&demo, "olivia");
+    let listed: Value = serde_json::from_str(&owner.ok(&["--output", "json", "approval", "list"])).unwrap();
+    assert_eq!(listed[0]["id"], waits["id"]);
+    owner.ok(&approve);
+    assert_eq!(owner.run(&approve).status.code(), Some(1), "once");
+    assert_eq!(api.get(&format!("approvals/{id}")).0, 404);
+    let dora = demo.person("dora");
+    let member = Galen::new();
+    member.login(&demo, dora);
+    let roles: Value = Api::of(&member, &demo).get("roles/mine").1;
+    assert_eq!(roles["items"][0]["name"], "oncology-reader");
+    demo.stop();
+}
+
+#[test]
+fn an_own_password_is_changed_and_answered() {
+    let demo = Demo::start();
+    let (_, api) = signed_in(&demo, "anna");
+    let (status, row) = patch(&api, "persons/anna", &json!({"password": "a new phrase of mine"}));
+    assert_eq!((status, &row["username"]), (200, &"anna".into()), "{row}");
+    assert_eq!(api.get("persons/anna").0, 401, "what was open is cut");
+    assert!(signs_in(&demo, "anna", "a new phrase of mine"));
+    demo.stop();
+}
+
+#[test]
+fn no_key_keeps_personal_attributes_in_the_clear() {
+    let demo = Demo::start();
+    let api = Api::of(&admin(&demo), &demo);
+    let body =
+        json!({"username": "keyed", "name": "Key Ed", "email": "keyed@example.com", "password": "long enough for all"});
+    let (status, problem) = api.post("persons", Some("one-key"), &body);
+    assert_eq!(status, 400, "{problem}");
+    assert_eq!(api.get("persons/keyed").0, 404, "nothing was made");
+    demo.stop();
+}
+
+#[test]
+fn names_are_not_probed_by_who_may_not_list() {
+    let demo = Demo::start();
+    let (_, api) = signed_in(&demo, "anna");
+    let probe = |there: &str, absent: &str| {
+        let (known, unknown) = (api.get(there), api.get(absent));
+        assert_eq!((known.0, unknown.0), (403, 403), "{there}: {} / {}", known.1, unknown.1);
+        assert_eq!((&known.1["title"], &known.1["detail"]), (&unknown.1["title"], &unknown.1["detail"]), "{there}");
+    };
+    probe("persons/olivia", "persons/nobody-here");
+    probe("groups/oncology-owners", "groups/no-such-group");
+    probe("clients/galen-aws", "clients/no-such-client");
+    let revoke = |id: &str| {
+        let (status, problem) =
+            api.post("revocations", None, &json!({"what": "person", "id": id, "reason": "probing"}));
+        (status, problem["title"].clone())
+    };
+    assert_eq!(revoke("olivia"), revoke("nobody-here"));
+    demo.stop();
+}
+
+#[test]
+fn restricted_datasets_are_not_listed_to_who_may_not_know_of_them() {
+    let demo = Demo::start();
+    let names = |api: &Api| -> Vec<String> {
+        let items = api.get("datasets").1["items"].clone();
+        items.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let (_, reader) = signed_in(&demo, "anna");
+    let seen = names(&reader);
+    assert!(seen.contains(&"oncology-sdtm".to_owned()) && !seen.contains(&"neurology-sdtm".to_owned()), "{seen:?}");
+    assert!(names(&Api::of(&admin(&demo), &demo)).contains(&"neurology-sdtm".to_owned()));
+    let (_, owner) = signed_in(&demo, "olivia");
+    assert_eq!(owner.get("datasets/neurology-sdtm").0, 403);
+    demo.stop();
+}

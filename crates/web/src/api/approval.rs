@@ -1,0 +1,131 @@
+//! `/approvals`: the changes that wait for a second person, and what that person decides.
+
+use access::{Installation, Version, action::api};
+use axum::{
+    Json,
+    extract::Path,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use base::ApprovalId;
+use directory::Waiting;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Problem, State,
+    etag::Shown,
+    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row, parse},
+    names::Names,
+};
+
+pub(super) fn routes() -> OpenApiRouter<State> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(approve)).routes(routes!(refuse))
+}
+
+/// A change that waits for its second approval.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ApprovalRow {
+    /// Its id.
+    id: String,
+    /// `waiting`.
+    state: &'static str,
+    /// `add_member`, `set_password` or `erase_person`.
+    change: &'static str,
+    /// Id of the person whom it concerns.
+    person: Option<String>,
+    /// Their user name, for a caller who may see people.
+    person_name: Option<String>,
+    /// Id of the group that would get a member.
+    group: Option<String>,
+    /// Its name.
+    group_name: Option<String>,
+    /// Id of the person who asked for it; somebody else approves.
+    requested_by: String,
+    /// Their user name, for a caller who may see people.
+    requested_by_name: Option<String>,
+    /// When it was asked for.
+    requested: String,
+    /// Until when it can be approved.
+    expires: String,
+    /// Why it was asked for.
+    reason: Option<String>,
+}
+
+impl Row for ApprovalRow {
+    type Of = Waiting;
+    async fn of(names: &Names<'_>, waiting: Waiting) -> Self {
+        let (person, group) = (waiting.proposed.person(), waiting.proposed.group());
+        let group_name = match group {
+            Some(group) => names.group(group).await,
+            None => None,
+        };
+        Self {
+            id: waiting.id.to_string(),
+            state: "waiting",
+            change: waiting.proposed.as_str(),
+            person: person.map(|id| id.to_string()),
+            person_name: names.person(person).await,
+            group: group.map(|id| id.to_string()),
+            group_name,
+            requested_by: waiting.requested_by.to_string(),
+            requested_by_name: names.person(Some(waiting.requested_by)).await,
+            requested: waiting.at.to_string(),
+            expires: waiting.expires.to_string(),
+            reason: waiting.reason,
+        }
+    }
+    fn key(&self) -> String {
+        self.id.clone()
+    }
+}
+
+/// The answer to a change that waits: accepted, not done.
+pub(super) async fn waits(caller: &Caller, waiting: Waiting) -> Response {
+    let row = ApprovalRow::of(&Names::of_list(caller).await, waiting).await;
+    (StatusCode::ACCEPTED, Json(row)).into_response()
+}
+
+/// List the changes that wait for a second approval
+#[utoipa::path(get, path = "/approvals", tag = "approval", params(PageQuery), responses((status = 200, body = Page<ApprovalRow>)))]
+async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<ApprovalRow>>, Problem> {
+    let permit = caller.may(api::ListApprovals, Installation).await?;
+    let waiting = caller.state.directory.list_approvals(permit, page.after_id()?, page.limit + 1).await?;
+    Ok(Page::of(&Names::of_list(&caller).await, waiting, page.limit).await)
+}
+
+/// Show one change that waits
+#[utoipa::path(get, path = "/approvals/{id}", tag = "approval", params(("id" = String, Path)), responses((status = 200, body = ApprovalRow)))]
+async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<ApprovalRow>, Problem> {
+    let (version, waiting) = find(&caller, &id).await?;
+    caller.see(api::ShowApproval, waiting.proposal()).await?;
+    Ok(Shown::of(version, ApprovalRow::of(&Names::of_list(&caller).await, waiting).await))
+}
+
+/// Approve a change that somebody else asked for, which makes it; needs a sign-in of at most 15 minutes
+#[utoipa::path(post, path = "/approvals/{id}/approve", tag = "approval", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
+async fn approve(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
+    let (_, waiting) = find(&caller, &id).await?;
+    let reason = body.reason()?;
+    let permit = caller.may_change(api::ApproveChange, waiting.proposal()).await?;
+    caller.state.directory.approve(permit, Some(reason)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Refuse a change that waits, or take one's own request back
+#[utoipa::path(post, path = "/approvals/{id}/refuse", tag = "approval", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
+async fn refuse(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
+    let (_, waiting) = find(&caller, &id).await?;
+    let reason = body.reason()?;
+    let permit = caller.may_change(api::RefuseChange, waiting.proposal()).await?;
+    caller.state.directory.refuse(permit, Some(reason)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The change that waits under this id. Ids are random, so that absence tells a stranger nothing.
+async fn find(caller: &Caller, id: &str) -> Result<(Version, Waiting), Problem> {
+    let found = caller.state.directory.approval(parse::<ApprovalId>(id)?).await?;
+    let waiting = found.ok_or_else(|| Problem::not_found("waiting change", id))?;
+    Ok((caller.version(waiting.proposal()).await?, waiting))
+}
