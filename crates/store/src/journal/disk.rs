@@ -196,7 +196,12 @@ impl DiskFiles {
         for entry in entries {
             let entry = entry?;
             let path = entry.path();
-            if entry.file_type()?.is_dir() {
+            let kind = match entry.file_type() {
+                // Removed meanwhile, by the writer of a log in use.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                kind => kind?,
+            };
+            if kind.is_dir() {
                 self.walk(&path, out)?;
             } else if let Ok(name) = path.strip_prefix(&self.root) {
                 out.push(name.to_string_lossy().into_owned());
