@@ -9,7 +9,10 @@ mod start;
 use base::{AccountId, DecisionId, Effects, Ids, Region, Timestamp};
 use crypto::Crypto;
 use custody::Custody;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::{
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 use store::Store;
 
 use crate::action::{Class, Need};
@@ -25,6 +28,13 @@ use crate::{
 
 pub use look::{Catalogue, Located};
 pub use start::{Deps, Maintenance, folds};
+
+/// Oldest state that a decision is made from, where other nodes change it too (house.md section 3): a decision that finds
+/// older state looks first, and is refused when it cannot.
+pub const FRESH_WITHIN: Duration = Duration::from_secs(1);
+/// Oldest state under which a stream that is open goes on: the same, and the time of a few looks that a busy database
+/// answers late. A cut that is known ends a stream at once.
+pub const STREAM_FRESH_WITHIN: Duration = Duration::from_secs(3);
 
 /// The gate and what it stands on; cheap to clone.
 #[derive(Clone)]
@@ -133,7 +143,11 @@ impl Access {
         let world = Arc::downgrade(&self.0.index.world());
         let ask =
             Ask { action: action.name(), class: A::CLASS, need: A::NEED, resource: &resource, trust: action.trust() };
-        let mut verdict = self.0.evaluate(op, &ask, op.at);
+        let mut verdict = if self.0.store.fresh_within(FRESH_WITHIN).await {
+            self.0.evaluate(op, &ask, op.at)
+        } else {
+            Verdict { deny: Some(DenyReason::Stale), ..Verdict::default() }
+        };
         if matches!(verdict.deny, Some(DenyReason::Evaluation { what: EvaluationFault::DocumentMissing }))
             && self.heal().await
         {
@@ -382,6 +396,9 @@ impl Inner {
 
     /// The same decision again, for an open stream: from the epochs alone while nothing has changed since it last stood.
     fn still(&self, op: &OpContext, ask: &Ask<'_>, now: Timestamp, stood: &Mutex<Stood>) -> Result<(), Ended> {
+        if self.store.age() > STREAM_FRESH_WITHIN {
+            return Err(Ended::Stale);
+        }
         if op.session.as_deref().is_some_and(|session| self.sessions.epochs().cuts(session).is_some()) {
             return Err(Ended::Cut);
         }

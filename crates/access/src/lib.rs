@@ -27,7 +27,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use access::{Access, Catalogue, Deps, Located, Maintenance, folds};
+pub use access::{Access, Catalogue, Deps, FRESH_WITHIN, Located, Maintenance, STREAM_FRESH_WITHIN, folds};
 pub use action::{Action, Class, Need, api, s3, sts};
 pub use error::Error;
 pub use gate::EVALUATOR;

@@ -53,7 +53,8 @@ fn deps(dir: &Path, clock: &Arc<Hand>) -> (Store, Custody, Effects, Region) {
     let effects = Effects { clock: Arc::clone(clock) as Arc<dyn Clock>, entropy: Arc::new(SystemEntropy) };
     let region: Region = "eu-north-1".parse().unwrap();
     let node = NodeId::from_uuid(uuid::Uuid::from_u128(7));
-    let mut options = Options::sqlite(dir.join("db"), region.clone(), node, effects.clone());
+    let mut options = Options::sqlite("", region.clone(), node, effects.clone());
+    options.backend = store::conformance::backend(&dir.join("db"));
     options.folds = crate::folds();
     let store = Store::open(options).unwrap();
     let token = SoftwareToken::open_or_init(SoftwareTokenOptions {
@@ -101,6 +102,12 @@ impl World {
         drop(journal);
         between(dir.path());
         Self::open(dir, clock, names.into_inner().unwrap()).await
+    }
+
+    /// The folder of the store, when it is on PostgreSQL.
+    pub(crate) fn database(&self) -> Option<std::path::PathBuf> {
+        let dir = self.dir.path().join("db");
+        matches!(store::conformance::backend(&dir), store::Backend::Postgres { .. }).then_some(dir)
     }
 
     /// What a crash at this moment leaves on the disk, started again; `self` goes on beside it.

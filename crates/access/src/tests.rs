@@ -4,6 +4,7 @@ use crate::facts::*;
 use crate::testing::World;
 use crate::*;
 
+mod freshness;
 mod gate;
 mod matrix;
 mod recorder;

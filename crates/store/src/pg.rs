@@ -15,9 +15,9 @@ use std::{
 };
 use tokio::sync::mpsc;
 
+pub(crate) use self::deliver::Delivery;
 use self::{
     connect::{Role, connect, prepare_database},
-    deliver::Delivery,
     session::{PgSession, Prepared, failed},
     tls::Target,
 };
@@ -169,9 +169,10 @@ fn open_alone(
             .map(drop)
             .map_err(|error| error.unwrap_or(Error::Closed))
     })?;
+    let looked = shared.effects.monotonic();
     let (mut session, hlc) = conn.snapshot(shared)?;
     let newest = ReadTxn::new(&mut session, shared, hlc).newest_seq()?;
-    delivery.start(newest);
+    delivery.start(newest, looked);
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     Checkpoint, CommitHook, Committed, Error, FeedPage, Fold, PendingRow, Position, ReadTxn, Report, WriteTxn,
     job::{Read, ReadJob, Write, WriteJob},
-    pg::Postgres,
+    pg::{Delivery, Postgres},
     shared::Shared,
     sqlite::Sqlite,
 };
@@ -190,19 +190,53 @@ impl Store {
         self.inner.shared.hook(hook);
     }
 
-    /// Delivers to the hooks what other nodes have committed; how many facts. The owner calls it at least every 250 ms
-    /// and takes its success as the moment up to which memory is fresh. On SQLite there are no other nodes.
+    /// Delivers to the hooks what other nodes have committed; how many facts. The owner calls it at least every 250 ms.
+    /// On SQLite there are no other nodes.
     ///
     /// # Errors
-    /// The engine's; nothing can be said about freshness then.
+    /// The engine's; memory gets no fresher then.
     pub async fn follow(&self) -> Result<usize, Error> {
         match &self.inner.engine {
             Engine::Sqlite(_) => self.inner.shared.running().map(|()| 0),
             Engine::Postgres(engine) => {
-                let delivery = Arc::clone(&engine.delivery);
-                self.read(move |txn| delivery.follow(txn)).await
+                let _turn = engine.delivery.turn().await;
+                self.look(&engine.delivery).await
             }
         }
+    }
+
+    /// Everything that was committed when it began is delivered when it ends.
+    async fn look(&self, delivery: &Arc<Delivery>) -> Result<usize, Error> {
+        let (began, mut facts) = (self.inner.shared.effects.monotonic(), 0_usize);
+        loop {
+            let delivering = Arc::clone(delivery);
+            let page = self.read(move |txn| delivering.follow(txn)).await?;
+            facts = facts.saturating_add(page);
+            if page == 0 {
+                delivery.seen(began);
+                return Ok(facts);
+            }
+        }
+    }
+
+    /// How old memory may be: the time since everything that was committed was known to be delivered to the hooks. On
+    /// SQLite there are no other nodes and it is never old.
+    pub fn age(&self) -> Duration {
+        match &self.inner.engine {
+            Engine::Sqlite(_) => Duration::ZERO,
+            Engine::Postgres(engine) => engine.delivery.age(self.inner.shared.effects.monotonic()),
+        }
+    }
+
+    /// Whether memory is no older than `bound`; if it is, looks at once, for at most `bound`.
+    pub async fn fresh_within(&self, bound: Duration) -> bool {
+        let Engine::Postgres(engine) = &self.inner.engine else { return true };
+        let look = async {
+            let _turn = engine.delivery.turn().await;
+            // Whoever had the turn before may have looked for us.
+            self.age() <= bound || self.look(&engine.delivery).await.is_ok()
+        };
+        self.age() <= bound || tokio::time::timeout(bound, look).await.unwrap_or(false)
     }
 
     /// Facts and events after a position, in feed order.

@@ -32,8 +32,9 @@ impl Hand {
 
 pub(crate) fn open_store(dir: &std::path::Path, effects: &Effects, folds: Vec<Arc<dyn store::Fold>>) -> Store {
     let region = "eu-north-1".parse().unwrap();
-    let mut options = Options::sqlite(dir.join("db"), region, NodeId::from_uuid(uuid(7)), effects.clone());
+    let mut options = Options::sqlite("", region, NodeId::from_uuid(uuid(7)), effects.clone());
     options.folds = folds;
+    options.backend = store::conformance::backend(&dir.join("db"));
     Store::open(options).unwrap()
 }
 

@@ -80,6 +80,10 @@ async fn an_outcome_is_told_with_its_decision_before_and_after_it_is_indexed() {
 #[tokio::test]
 async fn an_altered_document_is_disagreed_with() {
     let world = reader().await;
+    if world.database().is_some() {
+        // The bytes that it alters are in the files of a server there.
+        return;
+    }
     world.grant(world.grant_of("g", "trial", "readers", Level::Read, "olga")).await.unwrap();
     let decision = decided(&world).await;
     let world = world

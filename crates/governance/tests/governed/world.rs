@@ -101,7 +101,8 @@ impl World {
         let effects = Effects { clock: clock as Arc<dyn Clock>, entropy: Arc::new(SystemEntropy) };
         let region: base::Region = "eu-north-1".parse().unwrap();
         let node = NodeId::from_uuid(Uuid::from_u128(7));
-        let mut options = Options::sqlite(dir.path().join("db"), region.clone(), node, effects.clone());
+        let mut options = Options::sqlite("", region.clone(), node, effects.clone());
+        options.backend = store::conformance::backend(&dir.path().join("db"));
         options.folds = access::folds().into_iter().chain(governance::folds()).collect();
         let store = Store::open(options).unwrap();
         let token = SoftwareToken::open_or_init(SoftwareTokenOptions {

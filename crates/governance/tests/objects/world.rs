@@ -72,12 +72,9 @@ impl World {
     ) -> Self {
         let clock = ManualClock::at(Timestamp::from_second(1_790_000_000 + seed as i64 * 1000).unwrap());
         let effects = store::conformance::effects(clock.clone(), seed);
-        let mut options = Options::sqlite(
-            path.join("state"),
-            "eu-north-1".parse().unwrap(),
-            NodeId::from_uuid(Uuid::from_u128(1)),
-            effects.clone(),
-        );
+        let mut options =
+            Options::sqlite("", "eu-north-1".parse().unwrap(), NodeId::from_uuid(Uuid::from_u128(1)), effects.clone());
+        options.backend = store::conformance::backend(&path.join("state"));
         options.folds = access::folds();
         let store = Store::open(options).unwrap();
         let custody = Custody::new(token(path, &effects), store.clone(), effects.clone(), crypto::Crypto::default());
