@@ -45,6 +45,8 @@ const MAINTENANCE_EVERY: Duration = Duration::from_millis(100);
 
 /// How often decisions are indexed for "why": a newer one is found in the tail of the log.
 const INDEX_EVERY: Duration = Duration::from_secs(1);
+/// Rounds of the index of decisions at once; then the other work has its turn.
+const INDEX_ROUNDS: usize = 8;
 
 impl Access {
     /// Loads the index, joins the store's commits, closes what a crash left open, and answers from then on.
@@ -239,15 +241,19 @@ impl Maintenance {
         self.index().await;
     }
 
-    /// Indexes one page of decisions; whether more wait.
+    /// Indexes some rounds of decisions; whether more wait.
     async fn index(&self) -> bool {
-        match self.access.index_round().await {
-            Ok(done) => done.entries < done.of,
-            Err(error) => {
-                tracing::warn!(error = %base_chain(&error), "decisions cannot be indexed now");
-                false
+        for _ in 0..INDEX_ROUNDS {
+            match self.access.index_round().await {
+                Ok(done) if done.entries < done.of => {}
+                Ok(_) => return false,
+                Err(error) => {
+                    tracing::warn!(error = %base_chain(&error), "decisions cannot be indexed now");
+                    return false;
+                }
             }
         }
+        true
     }
 
     async fn round(&self) {

@@ -1,6 +1,6 @@
 //! Decisions by id, person and question, and their outcomes: an index over the log, built beside it and rebuilt from it at will.
 
-use base::{Actor, DecisionId, RequestId, Timestamp};
+use base::{Actor, DecisionId, Timestamp};
 use ledger::{Entry, Phase};
 use std::ops::Bound;
 use store::{Direction, Error as StoreError, ReadTxn};
@@ -15,13 +15,14 @@ const BY_DECISION: &str = "why_decision";
 const BY_MEMBER: &str = "why_member";
 /// Place in the log by question (16 bytes of a digest of who, action and resource), when (8) and decision (16).
 const BY_QUESTION: &str = "why_question";
-/// Place in the log of an outcome by its intent and request (16 bytes each): a window's intent has many outcomes.
+/// Place in the log of an outcome by its decision.
 const BY_OUTCOME: &str = "why_outcome";
 /// How far the log is indexed, by node.
 const CURSOR: &str = "why_cursor";
 
-/// Entries that one round indexes: one transaction of some thousand small rows.
-const ROUND_MAX: usize = 4096;
+/// Entries that one round indexes: one transaction of some thousand small rows, which holds other changes up for some
+/// milliseconds.
+const ROUND_MAX: usize = 512;
 /// Entries behind the index that a question looks through: some milliseconds, most of them in memory.
 const TAIL_MAX: u64 = 8192;
 /// Largest page of decisions.
@@ -55,8 +56,8 @@ type Row = (&'static str, Vec<u8>);
 
 /// The rows that lead to an entry.
 fn rows(index: u64, entry: Entry) -> Vec<Row> {
-    if let Some((of, request)) = ended(&entry) {
-        return vec![(BY_OUTCOME, outcome_key(of, request))];
+    if let Some(of) = outcome_of(&entry) {
+        return vec![(BY_OUTCOME, of.bytes().to_vec())];
     }
     Decided::of(index, entry).map(|decided| rows_of(&decided)).unwrap_or_default()
 }
@@ -71,14 +72,9 @@ fn rows_of(decided: &Decided) -> Vec<Row> {
     rows
 }
 
-/// What an entry is the outcome of.
-fn ended(entry: &Entry) -> Option<(DecisionId, Option<RequestId>)> {
-    entry.of.filter(|_| entry.outcome.is_some()).map(|of| (of, entry.request_id))
-}
-
-fn outcome_key(of: DecisionId, request: Option<RequestId>) -> Vec<u8> {
-    let request = request.map(|request| *request.bytes()).unwrap_or_default();
-    [of.bytes().as_slice(), &request].concat()
+/// The decision of which an entry tells the outcome. One that decides too (a later range under an intent) tells its own.
+fn outcome_of(entry: &Entry) -> Option<DecisionId> {
+    entry.of.filter(|_| entry.outcome.is_some() && entry.decision.is_none())
 }
 
 impl Access {
@@ -196,17 +192,13 @@ impl Access {
     }
 
     async fn with_outcome(&self, mut decided: Decided) -> Result<Decided, Error> {
-        let of = match decided.entry.phase {
-            Phase::Intent | Phase::Change => decided.decision,
-            // A later range under an intent, or a question, which has no outcome.
-            _ => match decided.entry.of {
-                Some(intent) => intent,
-                None => return Ok(decided),
-            },
-        };
-        let (node, request) = (self.node(), decided.request);
+        decided.ended = Ended::of(&decided.entry);
+        if decided.ended.is_some() || decided.entry.phase != Phase::Intent {
+            return Ok(decided);
+        }
+        let (node, of) = (self.node(), decided.decision);
         let read = self.store().read(move |txn| {
-            let record = txn.record_get(BY_OUTCOME, &outcome_key(of, request))?;
+            let record = txn.record_get(BY_OUTCOME, of.bytes())?;
             Ok::<_, StoreError>((record.and_then(|record| place(&record.value)), cursor(txn, node)?))
         });
         let (index, cursor) = read.await.map_err(Error::Store)?;
@@ -214,7 +206,7 @@ impl Access {
             Some(index) => self.log().read(index)?.and_then(|bytes| Entry::decode(&bytes).ok()),
             None => {
                 let mut tail = self.tail(cursor, &of.to_string())?.into_iter().map(|(_, entry)| entry);
-                tail.find(|entry| ended(entry) == Some((of, request)))
+                tail.find(|entry| outcome_of(entry) == Some(of))
             }
         };
         decided.ended = entry.and_then(|entry| Ended::of(&entry));
