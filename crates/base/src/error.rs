@@ -50,6 +50,11 @@ impl BadName {
     }
 }
 
+/// Whether a name would mislead where names are matched, joined to paths or shown: wildcards, `..`, `//` and control characters.
+pub fn misleads(name: &str) -> bool {
+    name.contains(|c: char| c.is_control() || matches!(c, '*' | '?')) || name.contains("..") || name.contains("//")
+}
+
 impl fmt::Display for BadName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` is not {}: expected {}", self.got.escape_debug(), self.what, self.expected)

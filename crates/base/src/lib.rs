@@ -17,7 +17,7 @@ pub use account::{AccountId, Region};
 pub use actor::{Actor, SourceIdentity};
 pub use arn::Arn;
 pub use effect::{Clock, Effects, Entropy, Ids};
-pub use error::{BadName, ErrorKind};
+pub use error::{BadName, ErrorKind, misleads};
 pub use id::*;
 pub use jiff::Timestamp;
 pub use secret::Secret;

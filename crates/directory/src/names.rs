@@ -1,6 +1,6 @@
 //! Names of people and groups: parsed once, bounded, without control characters. People's names have no `Debug`.
 
-use base::BadName;
+use base::{BadName, misleads};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -50,8 +50,8 @@ macro_rules! text {
 
 text! {
     /// What a person types to sign in: 2 to 128 characters without spaces, compared without regard to case.
-    Username, "a user name", "2 to 128 characters without spaces", false,
-    |text| is_plain(text, 2, 128) && !text.chars().any(char::is_whitespace)
+    Username, "a user name", "2 to 128 characters without spaces, `*`, `?`, `..` or `//`", false,
+    |text| is_plain(text, 2, 128) && !misleads(text) && !text.chars().any(char::is_whitespace)
 }
 text! {
     /// The name that is shown: 1 to 200 characters.
@@ -59,14 +59,16 @@ text! {
 }
 text! {
     /// A mail address: something on both sides of one `@`, at most 254 characters. Whether mail arrives is not checked.
-    Email, "a mail address", "NAME@DOMAIN, at most 254 characters", false,
+    Email, "a mail address", "NAME@DOMAIN, at most 254 characters, without `*`, `?`, `..` or `//`", false,
     |text| is_plain(text, 3, 254)
+        && !misleads(text)
         && !text.chars().any(char::is_whitespace)
         && text.rsplit_once('@').is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty() && !name.contains('@'))
 }
 text! {
     /// A group's name: 1 to 128 characters; unique among live groups without regard to case.
-    GroupName, "a group name", "1 to 128 characters", true, |text| is_plain(text, 1, 128)
+    GroupName, "a group name", "1 to 128 characters without `*`, `?`, `..` or `//`", true,
+    |text| is_plain(text, 1, 128) && !misleads(text)
 }
 
 impl Username {

@@ -43,11 +43,16 @@ impl Governance {
     }
 }
 
-/// A name: not empty, without control characters, not too long, the same however it is typed at the ends.
+/// A name: not empty, not misleading, not too long, the same however it is typed at the ends.
 fn name(text: &str) -> Result<String, crate::Error> {
     let name = text.trim();
-    let sound = !name.is_empty() && name.chars().count() <= NAME_CHARS_MAX && !name.chars().any(char::is_control);
-    if sound { Ok(name.to_owned()) } else { Err(crate::Error::BadText { field: "name", most: NAME_CHARS_MAX }) }
+    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
+        return Err(crate::Error::BadText { field: "name", most: NAME_CHARS_MAX });
+    }
+    if base::misleads(name) {
+        return Err(crate::Error::MisleadingName { name: name.to_owned() });
+    }
+    Ok(name.to_owned())
 }
 
 /// Free text with a bound.

@@ -248,6 +248,12 @@ pub enum Error {
         /// The bound.
         most: usize,
     },
+    /// A name that would mislead where names are matched or shown.
+    #[error("`{}` is not a name: expected no `*`, `?`, `..`, `//` or control character", name.escape_debug())]
+    MisleadingName {
+        /// The name.
+        name: String,
+    },
     /// A location that holds or would take objects of another dataset.
     #[error("the location cannot be registered: {rule}")]
     LocationTaken {
@@ -379,6 +385,7 @@ impl Error {
             | Self::NoSuchPart { .. }
             | Self::CopyOntoItself
             | Self::BadText { .. }
+            | Self::MisleadingName { .. }
             | Self::BadPrefix { .. }
             | Self::BadGrant { .. }
             | Self::BadPolicy { .. }

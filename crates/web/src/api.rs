@@ -166,9 +166,7 @@ pub(crate) fn router(deps: Deps, limiter: Arc<Limiter>) -> Router {
         .layer(middleware::from_fn(etag::not_modified))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .fallback(|| async { Problem::new(ErrorKind::NotFound, "there is no such resource in this API") })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(ErrorKind::Invalid, "this resource does not take that method")
-        })
+        .method_not_allowed_fallback(|| async { Problem::wrong_method() })
         .layer(middleware::from_fn_with_state(state.clone(), guard::each))
         .with_state(state)
 }

@@ -135,6 +135,30 @@ fn pages_show_every_row_once() {
 
 // verifies: AUD-11
 #[test]
+fn bad_input_is_named_and_changes_nothing() {
+    let demo = Demo::start();
+    let galen = admin(&demo);
+    let api = Api::of(&galen, &demo);
+    let before = api.get("groups?page_size=200");
+    for name in ["..", "a/../b", "a//b", "*", "team?", "a\0b", "", " edge"] {
+        let (status, problem) = api.post("groups", None, &json!({"name": name}));
+        assert_eq!(status, 400, "{name:?}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains("is not a group name"), "{problem}");
+    }
+    let (status, problem) = api.post("groups", None, &json!({"name": "a", "nmae": "b"}));
+    assert_eq!((status, problem["detail"].as_str().unwrap().contains("`nmae`")), (400, true), "{problem}");
+    let person = json!({"username": "a*", "name": "A", "email": "a@example.com"});
+    assert_eq!(api.post("persons", None, &person).0, 400);
+    assert_eq!(api.post("domains", None, &json!({"name": "..", "owner": "data-owners"})).0, 400);
+    for query in ["groups?foo=bar", "groups?page_size=none", "groups?page_size=0", "why?person=anna&resorce=x"] {
+        let (status, problem) = api.get(query);
+        assert_eq!(status, 400, "{query}: {problem}");
+    }
+    assert_eq!(api.given("PUT", "groups", ("x-a", "b"), &json!({})).0, 405);
+    assert_eq!(api.get("groups?page_size=200"), before);
+}
+
+#[test]
 fn a_refusal_names_its_decision() {
     let demo = Demo::start();
     let anna = Galen::new();

@@ -138,10 +138,18 @@ pub(crate) struct PageRequest {
 /// Most rows in a page: what a client can show and a server can make in a few milliseconds.
 pub(crate) const PAGE_SIZE_MAX: usize = 200;
 const PAGE_SIZE_DEFAULT: usize = 50;
+/// Parameters of lists, with the filter that one takes. Another would be ignored, and the list not the one that was meant.
+const LIST_PARAMETERS: &[&str] = &["page_size", "page_token", "dataset"];
 
 impl FromRequestParts<State> for PageRequest {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+        let names = parts.uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split('=').next());
+        if let Some(unknown) = names.filter(|name| !name.is_empty()).find(|name| !LIST_PARAMETERS.contains(name)) {
+            let known = LIST_PARAMETERS.join("`, `");
+            let unknown = unknown.escape_debug();
+            return Err(Problem::invalid(format!("`{unknown}` is not a parameter of a list: expected `{known}`")));
+        }
         let Query(query) = Query::<PageQuery>::from_request_parts(parts, state)
             .await
             .map_err(|error| Problem::invalid(error.body_text()))?;

@@ -87,6 +87,12 @@ impl Problem {
         Self::new(ErrorKind::Invalid, detail)
     }
 
+    /// A method that a resource does not take.
+    pub(crate) fn wrong_method() -> Self {
+        let problem = Self::invalid("this resource does not take that method");
+        Self { status: StatusCode::METHOD_NOT_ALLOWED.as_u16(), ..problem }
+    }
+
     /// Something that is not there.
     pub(crate) fn not_found(what: &str, name: &str) -> Self {
         Self::new(ErrorKind::NotFound, format!("there is no {what} `{}`", name.escape_debug()))

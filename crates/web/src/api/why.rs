@@ -22,6 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<State> {
 /// What is asked: a person and a resource, or a recorded decision.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 struct Asked {
     /// Id or user name of the person.
     #[serde(default)]
