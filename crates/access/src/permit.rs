@@ -147,6 +147,27 @@ pub enum AuditClass {
     Batched,
 }
 
+impl AuditClass {
+    /// The word in API and messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Strict => "strict",
+            Self::Batched => "batched",
+        }
+    }
+}
+
+impl std::str::FromStr for AuditClass {
+    type Err = base::BadName;
+    fn from_str(text: &str) -> Result<Self, base::BadName> {
+        match text {
+            "strict" => Ok(Self::Strict),
+            "batched" => Ok(Self::Batched),
+            _ => Err(base::BadName::new("audit class", text, "strict or batched")),
+        }
+    }
+}
+
 /// What came of a permitted operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {

@@ -177,19 +177,24 @@ impl Access {
         .await
     }
 
-    /// Ends an entitlement of the permit's role.
+    /// Ends what entitles a group to the permit's role, through every client.
     ///
     /// # Errors
-    /// The store's errors.
-    pub async fn end_entitlement(
+    /// [`Error::Missing`] when nothing does; the store's errors.
+    pub async fn end_entitlements(
         &self,
         permit: Permit<api::EndEntitlement>,
-        entitlement: EntitlementId,
+        group: GroupId,
         reason: String,
     ) -> Result<(), Error> {
+        let role = *permit.resource();
         self.change(permit, move |txn| {
-            facts::end_entitlement(txn, entitlement, Some(&reason))?;
-            Ok(())
+            let mut entitled = facts::entitlements_of(txn, role)?;
+            entitled.retain(|it| it.group == group);
+            if entitled.is_empty() {
+                return Err(Error::Missing { what: "entitlement of that group" });
+            }
+            entitled.iter().try_for_each(|it| facts::end_entitlement(txn, it.id, Some(&reason)).map(drop))
         })
         .await
     }

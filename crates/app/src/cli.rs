@@ -1,5 +1,11 @@
 //! The command line: what can be typed. It parses and documents, and does nothing.
 
+mod datasets;
+mod nouns;
+
+pub(crate) use datasets::*;
+pub(crate) use nouns::*;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -48,35 +54,27 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Receipt(Receipt),
     /// People.
-    #[command(subcommand)]
-    Person(Person),
+    Person(Noun<Verb<Person>>),
     /// Groups.
-    #[command(subcommand)]
-    Group(Group),
+    Group(Noun<Verb<Group>>),
     /// Who is in which group.
-    #[command(subcommand)]
-    Membership(Membership),
+    Membership(Noun<Verb<Membership>>),
     /// Changes that wait for a second person.
-    #[command(subcommand)]
-    Approval(Approval),
+    Approval(Noun<Verb<Approval>>),
     /// Roles that sessions are made from.
-    #[command(subcommand)]
-    Role(Role),
+    Role(Noun<Verb<Role>>),
     /// OpenID Connect clients.
-    #[command(subcommand)]
-    Client(Client),
+    Client(Noun<Verb<Client>>),
     /// Business data domains.
-    #[command(subcommand)]
-    Domain(Domain),
+    Domain(Noun<Verb<Domain>>),
     /// Governed collections of data.
-    #[command(subcommand)]
-    Dataset(Dataset),
+    Dataset(Noun<Verb<Dataset>>),
     /// Grants of a dataset to a group.
-    #[command(subcommand)]
-    Grant(Grant),
+    Grant(Noun<Verb<Grant, GrantList>>),
     /// Role sessions.
-    #[command(subcommand)]
-    Session(Session),
+    Session(Noun<Verb<Session>>),
+    /// The keys of the installation.
+    Key(Noun<Key>),
     /// The policy language: lint and simulate.
     #[command(subcommand)]
     Policy(Policy),
@@ -330,370 +328,6 @@ pub(crate) enum Receipt {
         #[command(flatten)]
         endpoint: Endpoint,
     },
-}
-
-/// The verbs that work alike on every noun.
-#[derive(Args)]
-pub(crate) struct ById {
-    #[command(flatten)]
-    pub(crate) endpoint: Endpoint,
-    /// The id, or the name where the thing has one.
-    pub(crate) id: String,
-}
-
-/// `list`.
-#[derive(Args)]
-pub(crate) struct List {
-    #[command(flatten)]
-    pub(crate) endpoint: Endpoint,
-    /// Most rows to print; all pages are read when it is absent.
-    #[arg(long)]
-    pub(crate) limit: Option<usize>,
-}
-
-/// `end`.
-#[derive(Args)]
-pub(crate) struct End {
-    #[command(flatten)]
-    pub(crate) endpoint: Endpoint,
-    /// The id, or the name where the thing has one.
-    pub(crate) id: String,
-    /// The reason; it is recorded.
-    #[arg(long)]
-    pub(crate) reason: String,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Person {
-    /// Enrol a person.
-    Create {
-        #[command(flatten)]
-        endpoint: Endpoint,
-        /// User name to sign in with.
-        #[arg(long)]
-        username: String,
-        /// Name to show.
-        #[arg(long)]
-        name: String,
-        /// E-mail address.
-        #[arg(long)]
-        email: String,
-        /// File with the first password.
-        #[arg(long)]
-        password_file: Option<PathBuf>,
-    },
-    /// List people.
-    List(List),
-    /// Show one person.
-    Show(ById),
-    /// Change names, the address or the password.
-    Change {
-        #[command(flatten)]
-        endpoint: Endpoint,
-        /// The id or the name.
-        id: String,
-        /// New name to show.
-        #[arg(long)]
-        name: Option<String>,
-        /// New e-mail address.
-        #[arg(long)]
-        email: Option<String>,
-        /// File with the new password.
-        #[arg(long)]
-        password_file: Option<PathBuf>,
-    },
-    /// Deactivate a person and cut every session.
-    End(End),
-    /// Approve the erasure of a person's attributes; the second approval, by another person, performs it.
-    Erase(End),
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Group {
-    /// Make a group.
-    Create {
-        #[command(flatten)]
-        endpoint: Endpoint,
-        /// Its name.
-        name: String,
-    },
-    /// List groups.
-    List(List),
-    /// Show one group.
-    Show(ById),
-    /// Rename a group.
-    Change {
-        #[command(flatten)]
-        endpoint: Endpoint,
-        /// The id or the name.
-        id: String,
-        /// The new name.
-        #[arg(long)]
-        name: String,
-    },
-    /// End a group.
-    End(End),
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Membership {
-    /// Put a person into a group.
-    Create {
-        #[command(flatten)]
-        endpoint: Endpoint,
-        /// Name or id of the group.
-        #[arg(long)]
-        group: String,
-        /// User name or id of the person.
-        #[arg(long)]
-        person: String,
-        /// The reason; it is recorded.
-        #[arg(long)]
-        reason: Option<String>,
-    },
-    /// List memberships.
-    List(List),
-    /// Show one membership.
-    Show(ById),
-    /// Take a person out of a group.
-    End(End),
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Approval {
-    /// List what waits.
-    List(List),
-    /// Show one change that waits.
-    Show(ById),
-    /// Approve a change that somebody else asked for, which makes it; your sign-in must not be older than 15 minutes.
-    Approve(End),
-    /// Refuse a change, or take your own request back.
-    Refuse(End),
-}
-
-#[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
-pub(crate) enum Carries {
-    /// Sessions carry only the groups that entitle to this role.
-    Entitling,
-    /// Sessions carry all groups of the person.
-    All,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Role {
-    /// Make a tool role.
-    Create {
-        #[command(flatten)]
-        endpoint: Endpoint,
-        /// Its name.
-        name: String,
-        /// Names or ids of the groups that may assume it.
-        #[arg(long = "group", required = true)]
-        groups: Vec<String>,
-        /// The client that its people sign in with.
-        #[arg(long, default_value = "galen-aws")]
-        client: String,
-        /// Which groups its sessions carry.
-        #[arg(long, value_enum, default_value_t = Carries::Entitling)]
-        carries: Carries,
-        /// Files with role policies; without one the role gets the managed policy `GalenDataAccess`.
-        #[arg(long = "policy")]
-        policies: Vec<PathBuf>,
-        /// Longest session, in seconds (3,600 to 43,200).
-        #[arg(long, default_value_t = 3600)]
-        max_session_secs: u32,
-    },
-    /// List roles.
-    List(List),
-    /// Show one role.
-    Show(ById),
-    /// Change the policies or the longest session.
-    Change {
-        #[command(flatten)]
-        endpoint: Endpoint,
-        /// The id or the name.
-        id: String,
-        /// Files with the new role policies.
-        #[arg(long = "policy")]
-        policies: Vec<PathBuf>,
-        /// Longest session, in seconds.
-        #[arg(long)]
-        max_session_secs: Option<u32>,
-    },
-    /// End a role; its sessions stop working.
-    End(End),
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Client {
-    /// Register a client.
-    Create {
-        #[command(flatten)]
-        endpoint: Endpoint,
-        /// Its name, which is also its client id.
-        name: String,
-        /// Where it may be redirected to.
-        #[arg(long = "redirect-uri")]
-        redirect_uris: Vec<String>,
-        /// Give it a secret; printed once.
-        #[arg(long)]
-        confidential: bool,
-    },
-    /// List clients.
-    List(List),
-    /// Show one client.
-    Show(ById),
-    /// End a client; roles stop trusting it.
-    End(End),
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Domain {
-    /// Make a domain.
-    Create {
-        #[command(flatten)]
-        endpoint: Endpoint,
-        /// Its name.
-        name: String,
-        /// Name or id of the group that owns it.
-        #[arg(long)]
-        owner: String,
-    },
-    /// List domains.
-    List(List),
-    /// Show one domain.
-    Show(ById),
-    /// Rename a domain, or give it another owner.
-    Change {
-        #[command(flatten)]
-        endpoint: Endpoint,
-        /// The id or the name.
-        id: String,
-        /// The new name.
-        #[arg(long)]
-        name: Option<String>,
-        /// The new owner group.
-        #[arg(long)]
-        owner: Option<String>,
-    },
-    /// End a domain without datasets.
-    End(End),
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Dataset {
-    /// Register a dataset.
-    Create {
-        #[command(flatten)]
-        endpoint: Endpoint,
-        /// Its name.
-        name: String,
-        /// Name or id of its domain.
-        #[arg(long)]
-        domain: String,
-        /// The bucket.
-        #[arg(long)]
-        bucket: String,
-        /// The prefix in the bucket, ending in `/`; empty for the whole bucket.
-        #[arg(long, default_value = "")]
-        prefix: String,
-        /// Name or id of the group that owns it.
-        #[arg(long)]
-        owner: String,
-        /// Names or ids of steward groups.
-        #[arg(long = "steward")]
-        stewards: Vec<String>,
-        /// public, internal, confidential or restricted.
-        #[arg(long, default_value = "internal")]
-        classification: String,
-        /// It is GxP data: it is changed and ended with a reason only.
-        #[arg(long)]
-        gxp: bool,
-        /// It holds personal data.
-        #[arg(long)]
-        personal: bool,
-        /// What it is.
-        #[arg(long, default_value = "")]
-        description: String,
-    },
-    /// List datasets.
-    List(List),
-    /// Show one dataset.
-    Show(ById),
-    /// Change the description or the classification.
-    Change {
-        #[command(flatten)]
-        endpoint: Endpoint,
-        /// The id or the name.
-        id: String,
-        /// The new description.
-        #[arg(long)]
-        description: Option<String>,
-        /// The new classification.
-        #[arg(long)]
-        classification: Option<String>,
-        /// The reason; needed for a dataset under GxP.
-        #[arg(long)]
-        reason: Option<String>,
-    },
-    /// End a dataset: every grant on it stops working; its objects are kept.
-    End(End),
-}
-
-/// `galen grant list`.
-#[derive(Args)]
-pub(crate) struct GrantList {
-    #[command(flatten)]
-    pub(crate) list: List,
-    /// Only those of this dataset (id or name).
-    #[arg(long)]
-    pub(crate) dataset: Option<String>,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Grant {
-    /// Grant a dataset to a group.
-    Create {
-        #[command(flatten)]
-        endpoint: Endpoint,
-        /// Id or name of the dataset.
-        #[arg(long)]
-        dataset: String,
-        /// Name or id of the group.
-        #[arg(long)]
-        group: String,
-        /// discover, read or write.
-        #[arg(long, default_value = "read")]
-        level: String,
-        /// Prefixes inside the dataset, each ending in `/`; none means all of it.
-        #[arg(long = "prefix")]
-        prefixes: Vec<String>,
-        /// What the data will be used for.
-        #[arg(long)]
-        purpose: String,
-        /// For how many days.
-        #[arg(long, default_value_t = 90)]
-        days: u32,
-        /// The reason; it is recorded.
-        #[arg(long)]
-        reason: Option<String>,
-    },
-    /// List grants.
-    List(GrantList),
-    /// Show one grant.
-    Show(ById),
-    /// End a grant.
-    End(End),
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Session {
-    /// List live sessions.
-    List(List),
-    /// Show one session.
-    Show(ById),
-    /// Cut one session.
-    End(End),
 }
 
 #[derive(Subcommand)]

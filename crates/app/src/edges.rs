@@ -150,7 +150,7 @@ fn web_service(
         access: system.access.clone(),
         directory: system.directory.clone(),
         governance: system.governance.clone(),
-        tokens: Arc::new(system.provider.clone()),
+        provider: system.provider.clone(),
         store: system.store.clone(),
         effects: system.effects.clone(),
         proxies: TrustedProxies::new(config.web.trusted_proxies.clone()),

@@ -26,7 +26,6 @@ use anyhow::Result;
 use base::Effects;
 use clap::{CommandFactory, Parser};
 use cli::{Aws, Cli, Command, Output, Revoke};
-use nouns::Nouns;
 use serde_json::Value;
 use std::process::ExitCode;
 
@@ -78,7 +77,7 @@ fn run(cli: Cli) -> Result<()> {
             clap_complete::generate(shell, &mut Cli::command(), "galen", &mut std::io::stdout());
             Ok(())
         }
-        Command::Token(command) => remote::token(&effects, &command),
+        Command::Token(command) => remote::token(cli.output, &effects, &command),
         Command::Creds(command) => creds::print(&effects, &command),
         Command::Why(command) => {
             let story = remote::why(&effects, &command)?;
@@ -95,22 +94,22 @@ fn run(cli: Cli) -> Result<()> {
 
 /// Commands whose result is one value from a running Galen.
 fn remote(effects: &Effects, command: &Command) -> Result<Value> {
-    let nouns = Nouns { effects };
     match command {
         Command::Login(command) => remote::login(effects, command),
         Command::Aws(Aws::Configure { endpoint, profile, role, file }) => {
             creds::configure(effects, endpoint.endpoint.as_deref(), profile, role.as_deref(), file.clone())
         }
-        Command::Person(command) => nouns.person(command),
-        Command::Group(command) => nouns.group(command),
-        Command::Membership(command) => nouns.membership(command),
-        Command::Approval(command) => nouns.approval(command),
-        Command::Role(command) => nouns.role(command),
-        Command::Client(command) => nouns.client(command),
-        Command::Domain(command) => nouns.domain(command),
-        Command::Dataset(command) => nouns.dataset(command),
-        Command::Grant(command) => nouns.grant(command),
-        Command::Session(command) => nouns.session(command),
+        Command::Person(command) => nouns::run(effects, command),
+        Command::Group(command) => nouns::run(effects, command),
+        Command::Membership(command) => nouns::run(effects, command),
+        Command::Approval(command) => nouns::run(effects, command),
+        Command::Role(command) => nouns::run(effects, command),
+        Command::Client(command) => nouns::run(effects, command),
+        Command::Domain(command) => nouns::run(effects, command),
+        Command::Dataset(command) => nouns::run(effects, command),
+        Command::Grant(command) => nouns::run(effects, command),
+        Command::Session(command) => nouns::run(effects, command),
+        Command::Key(command) => nouns::key(effects, command),
         _ => anyhow::bail!("this command is not one for a running Galen"),
     }
 }
@@ -122,5 +121,5 @@ fn revoke(effects: &Effects, command: &Revoke) -> Result<Value> {
         Revoke::Person(target) => ("person", target),
         Revoke::Session(target) => ("session", target),
     };
-    Nouns { effects }.revoke(what, target)
+    nouns::revoke(effects, what, target)
 }

@@ -156,12 +156,43 @@ impl Api {
         http::json(self.agent.post(self.url(path)).header("authorization", self.bearer()).send_json(body)?)
     }
 
-    /// PATCH below `/api/v1/`; absent fields stay as they are.
+    /// GET of one row, with its ETag.
     ///
     /// # Errors
     /// The server's problem, or a broken connection.
-    pub(crate) fn patch(&self, path: &str, body: &Value) -> Result<Value> {
-        http::json(self.agent.patch(self.url(path)).header("authorization", self.bearer()).send_json(body)?)
+    pub(crate) fn tagged(&self, path: &str) -> Result<(Value, Option<String>)> {
+        let answer = self.agent.get(self.url(path)).header("authorization", self.bearer()).call()?;
+        let tag = answer.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        Ok((http::json(answer)?, tag))
+    }
+
+    /// PATCH below `/api/v1/`; absent fields stay as they are. With an ETag, of that version alone.
+    ///
+    /// # Errors
+    /// The server's problem, or a broken connection.
+    pub(crate) fn patch(&self, path: &str, body: &Value, tag: Option<&str>) -> Result<Value> {
+        let call = self.agent.patch(self.url(path)).header("authorization", self.bearer());
+        let call = match tag {
+            Some(tag) => call.header("if-match", tag),
+            None => call,
+        };
+        http::json(call.send_json(body)?)
+    }
+
+    /// PUT below `/api/v1/`.
+    ///
+    /// # Errors
+    /// The server's problem, or a broken connection.
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        http::json(self.agent.put(self.url(path)).header("authorization", self.bearer()).send_json(body)?)
+    }
+
+    /// DELETE below `/api/v1/`.
+    ///
+    /// # Errors
+    /// The server's problem, or a broken connection.
+    pub(crate) fn delete(&self, path: &str) -> Result<Value> {
+        http::json(self.agent.delete(self.url(path)).header("authorization", self.bearer()).call()?)
     }
 
     /// Every row of a list that `query` selects, page by page, up to `limit`.

@@ -1,219 +1,208 @@
-//! The verbs on nouns: each is one call of the management API. Names that people know (user names, group names) are looked up
-//! by the server; nothing is decided here.
+//! The verbs on nouns: each is one call of the management API, with what was typed as its body. Names that people know (user
+//! names, group names) are looked up by the server; nothing is decided here.
 
 use anyhow::Result;
 use base::Effects;
+use clap::{Args, Subcommand};
+use serde::Serialize;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::{
     cli::{
-        Approval, ById, Carries, Client, Dataset, Domain, End, Endpoint, Grant, GrantList, Group, List, Membership,
-        Person, Role, Session, Target,
+        Approval, Client, Dataset, DatasetPolicy, Domain, End, Grant, GrantList, Group, Key, List, Membership, Noun,
+        Person, Role, Session, Stewards, Target, Verb,
     },
     local,
     manage::Manage,
 };
 
-/// Calls the API on behalf of whoever is signed in.
-pub(crate) struct Nouns<'a> {
-    pub(crate) effects: &'a Effects,
+/// One call of the API, below the path of its noun.
+pub(crate) enum Call<'a> {
+    /// Make one.
+    Create(Value),
+    /// Change this one, and its stewards.
+    Change(&'a str, Value, Option<&'a Stewards>),
+    /// Do something else with this one.
+    Do(&'a str, &'static str, Value),
+    /// Look at a part of this one.
+    See(&'a str, &'static str),
+    /// Set a part of this one.
+    Put(&'a str, &'static str, &'a Value),
+    /// Remove a part of this one.
+    Delete(&'a str, &'static str),
 }
 
-impl Nouns<'_> {
-    fn at(&self, endpoint: &Endpoint) -> Result<Manage> {
-        Manage::open(self.effects, endpoint.endpoint.as_deref())
-    }
-    fn create(&self, endpoint: &Endpoint, noun: &str, body: &Value) -> Result<Value> {
-        self.at(endpoint)?.post(noun, body)
-    }
-    fn list(&self, noun: &str, list: &List) -> Result<Value> {
-        self.at(&list.endpoint)?.list(noun, &[], list.limit)
-    }
-    fn show(&self, noun: &str, by: &ById) -> Result<Value> {
-        self.at(&by.endpoint)?.get(&format!("{noun}/{}", segment(&by.id)), &[])
-    }
-    fn change(&self, endpoint: &Endpoint, noun: &str, id: &str, body: &Value) -> Result<Value> {
-        self.at(endpoint)?.patch(&format!("{noun}/{}", segment(id)), body)
-    }
-    fn end(&self, noun: &str, end: &End) -> Result<Value> {
-        self.act(noun, end, "end")
-    }
-    fn act(&self, noun: &str, end: &End, verb: &str) -> Result<Value> {
-        let path = format!("{noun}/{}/{verb}", segment(&end.id));
-        self.at(&end.endpoint)?.post(&path, &json!({"reason": end.reason}))
-    }
+/// A noun with verbs of its own.
+pub(crate) trait Asks {
+    /// Its path below `/api/v1/`.
+    const PATH: &'static str;
+    /// The call that a verb makes.
+    fn call(&self) -> Call<'_>;
+}
 
-    /// `galen person`.
-    pub(crate) fn person(&self, command: &Person) -> Result<Value> {
-        match command {
-            Person::Create { endpoint, username, name, email, password_file } => {
-                let password = password_file.as_deref().map(secret).transpose()?;
-                let body = json!({"username": username, "name": name, "email": email, "password": password});
-                self.create(endpoint, "persons", &body)
+/// What a list asks for.
+pub(crate) trait Lists {
+    /// Most rows.
+    fn limit(&self) -> Option<usize>;
+    /// Which rows.
+    fn query(&self) -> Vec<(&str, &str)> {
+        Vec::new()
+    }
+}
+
+impl Lists for List {
+    fn limit(&self) -> Option<usize> {
+        self.limit
+    }
+}
+
+impl Lists for GrantList {
+    fn limit(&self) -> Option<usize> {
+        self.list.limit
+    }
+    fn query(&self) -> Vec<(&str, &str)> {
+        self.dataset.iter().map(|name| ("dataset", name.as_str())).collect()
+    }
+}
+
+/// What was typed, without what was not: an absent field keeps its value, or takes the server's default.
+fn body(typed: &impl Serialize) -> Value {
+    let mut body = json!(typed);
+    if let Some(fields) = body.as_object_mut() {
+        fields.retain(|_, value| !value.is_null() && value.as_array().is_none_or(|items| !items.is_empty()));
+    }
+    body
+}
+
+fn act<'a>(end: &'a End, verb: &'static str) -> Call<'a> {
+    Call::Do(&end.id, verb, body(end))
+}
+
+macro_rules! asks {
+    ($($noun:ident $path:literal { $($verb:pat => $call:expr),* $(,)? })*) => {$(
+        impl Asks for $noun {
+            const PATH: &'static str = $path;
+            fn call(&self) -> Call<'_> {
+                match self { $($verb => $call,)* }
             }
-            Person::List(list) => self.list("persons", list),
-            Person::Show(by) => self.show("persons", by),
-            Person::Change { endpoint, id, name, email, password_file } => {
-                let password = password_file.as_deref().map(secret).transpose()?;
-                self.change(endpoint, "persons", id, &json!({"name": name, "email": email, "password": password}))
-            }
-            Person::End(end) => self.end("persons", end),
-            Person::Erase(end) => self.act("persons", end, "erase"),
         }
-    }
+    )*};
+}
 
-    /// `galen group`.
-    pub(crate) fn group(&self, command: &Group) -> Result<Value> {
-        match command {
-            Group::Create { endpoint, name } => self.create(endpoint, "groups", &json!({"name": name})),
-            Group::List(list) => self.list("groups", list),
-            Group::Show(by) => self.show("groups", by),
-            Group::Change { endpoint, id, name } => self.change(endpoint, "groups", id, &json!({"name": name})),
-            Group::End(end) => self.end("groups", end),
-        }
+asks! {
+    Person "persons" {
+        Self::Create(new) => Call::Create(body(new)),
+        Self::Change(change) => Call::Change(&change.id, body(change), None),
+        Self::End(end) => act(end, "end"),
+        Self::Reactivate(end) => act(end, "reactivate"),
+        Self::Erase(end) => act(end, "erase"),
     }
+    Group "groups" {
+        Self::Create(new) => Call::Create(body(new)),
+        Self::Change(change) => Call::Change(&change.id, body(change), None),
+        Self::End(end) => act(end, "end"),
+    }
+    Membership "memberships" {
+        Self::Create(new) => Call::Create(body(new)),
+        Self::End(end) => act(end, "end"),
+    }
+    Role "roles" {
+        Self::Create(new) => Call::Create(body(new)),
+        Self::Change(change) => Call::Change(&change.id, body(change), None),
+        Self::Entitle(to) => Call::Do(&to.id, "entitle", body(to)),
+        Self::Unentitle(from) => Call::Do(&from.id, "unentitle", body(from)),
+        Self::End(end) => act(end, "end"),
+    }
+    Client "clients" {
+        Self::Create(new) => Call::Create(body(new)),
+        Self::Change(change) => Call::Change(&change.id, body(change), None),
+        Self::RenewSecret(by) => Call::Do(&by.id, "renew-secret", json!({})),
+        Self::End(end) => act(end, "end"),
+    }
+    Domain "domains" {
+        Self::Create(new) => Call::Create(body(new)),
+        Self::Change(change) => Call::Change(&change.id, body(change), Some(&change.what.stewards)),
+        Self::End(end) => act(end, "end"),
+    }
+    Dataset "datasets" {
+        Self::Create(new) => Call::Create(body(new)),
+        Self::Change(change) => Call::Change(&change.id, body(change), Some(&change.what.stewards)),
+        Self::Policy(DatasetPolicy::Show(by)) => Call::See(&by.id, "policy"),
+        Self::Policy(DatasetPolicy::Put { id, policy }) => Call::Put(id, "policy", policy),
+        Self::Policy(DatasetPolicy::Delete(by)) => Call::Delete(&by.id, "policy"),
+        Self::RotateKey(end) => act(end, "rotate-key"),
+        Self::End(end) => act(end, "end"),
+    }
+    Grant "grants" {
+        Self::Create(new) => Call::Create(body(new)),
+        Self::End(end) => act(end, "end"),
+    }
+    Approval "approvals" {
+        Self::Approve(end) => act(end, "approve"),
+        Self::Refuse(end) => act(end, "refuse"),
+    }
+    Session "sessions" {
+        Self::End(end) => act(end, "end"),
+    }
+}
 
-    /// `galen membership`.
-    pub(crate) fn membership(&self, command: &Membership) -> Result<Value> {
-        match command {
-            Membership::Create { endpoint, group, person, reason } => {
-                self.create(endpoint, "memberships", &json!({"group": group, "person": person, "reason": reason}))
-            }
-            Membership::List(list) => self.list("memberships", list),
-            Membership::Show(by) => self.show("memberships", by),
-            Membership::End(end) => self.end("memberships", end),
-        }
+/// A noun with a verb, on behalf of whoever is signed in.
+///
+/// # Errors
+/// When nobody is signed in, or what the server refuses.
+pub(crate) fn run<O, L>(effects: &Effects, noun: &Noun<Verb<O, L>>) -> Result<Value>
+where
+    O: Asks + Subcommand,
+    L: Lists + Args,
+{
+    let api = Manage::open(effects, noun.endpoint.as_deref())?;
+    let at = |id: &str| format!("{}/{}", O::PATH, segment(id));
+    match &noun.verb {
+        Verb::List(list) => api.list(O::PATH, &list.query(), list.limit()),
+        Verb::Show(by) => api.get(&at(&by.id), &[]),
+        Verb::Own(own) => match own.call() {
+            Call::Create(body) => api.post(O::PATH, &body),
+            Call::Change(id, body, stewards) => change(&api, &at(id), body, stewards),
+            Call::Do(id, verb, body) => api.post(&format!("{}/{verb}", at(id)), &body),
+            Call::See(id, part) => api.get(&format!("{}/{part}", at(id)), &[]),
+            Call::Put(id, part, body) => api.put(&format!("{}/{part}", at(id)), body),
+            Call::Delete(id, part) => api.delete(&format!("{}/{part}", at(id))),
+        },
     }
+}
 
-    /// `galen approval`.
-    pub(crate) fn approval(&self, command: &Approval) -> Result<Value> {
-        match command {
-            Approval::List(list) => self.list("approvals", list),
-            Approval::Show(by) => self.show("approvals", by),
-            Approval::Approve(end) => self.act("approvals", end, "approve"),
-            Approval::Refuse(end) => self.act("approvals", end, "refuse"),
-        }
+/// Changes a row; a list that is added to or taken from is read first, and changed in the version that was read.
+fn change(api: &Manage, path: &str, mut body: Value, stewards: Option<&Stewards>) -> Result<Value> {
+    let edited = stewards.filter(|it| !it.add_stewards.is_empty() || !it.remove_stewards.is_empty());
+    let Some(Stewards { add_stewards, remove_stewards, .. }) = edited else { return api.patch(path, &body, None) };
+    let (row, tag) = api.tagged(path)?;
+    let list = |field: &str| row.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
+    let (ids, names) = (list("stewards"), list("steward_names"));
+    let left = ids.iter().zip(&names).filter(|(id, name)| !remove_stewards.iter().any(|it| *id == it || *name == it));
+    let wanted: Vec<Value> = left.map(|(id, _)| id.clone()).chain(add_stewards.iter().map(|it| json!(it))).collect();
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert("stewards".to_owned(), Value::Array(wanted));
     }
+    api.patch(path, &body, tag.as_deref())
+}
 
-    /// `galen role`.
-    pub(crate) fn role(&self, command: &Role) -> Result<Value> {
-        match command {
-            Role::Create { endpoint, name, groups, client, carries, policies, max_session_secs } => {
-                let carries = match carries {
-                    Carries::Entitling => "entitling",
-                    Carries::All => "all",
-                };
-                let body = json!({
-                    "name": name, "groups": groups, "client": client, "carries": carries,
-                    "policies": documents(policies)?, "max_session_secs": max_session_secs,
-                });
-                self.create(endpoint, "roles", &body)
-            }
-            Role::List(list) => self.list("roles", list),
-            Role::Show(by) => self.show("roles", by),
-            Role::Change { endpoint, id, policies, max_session_secs } => {
-                let policies = if policies.is_empty() { None } else { Some(documents(policies)?) };
-                self.change(endpoint, "roles", id, &json!({"policies": policies, "max_session_secs": max_session_secs}))
-            }
-            Role::End(end) => self.end("roles", end),
-        }
-    }
+/// `galen key`.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn key(effects: &Effects, noun: &Noun<Key>) -> Result<Value> {
+    let Key::Rotate { reason } = &noun.verb;
+    Manage::open(effects, noun.endpoint.as_deref())?.post("signing-keys/rotate", &json!({"reason": reason}))
+}
 
-    /// `galen client`.
-    pub(crate) fn client(&self, command: &Client) -> Result<Value> {
-        match command {
-            Client::Create { endpoint, name, redirect_uris, confidential } => {
-                let body = json!({"name": name, "redirect_uris": redirect_uris, "confidential": confidential});
-                self.create(endpoint, "clients", &body)
-            }
-            Client::List(list) => self.list("clients", list),
-            Client::Show(by) => self.show("clients", by),
-            Client::End(end) => self.end("clients", end),
-        }
-    }
-
-    /// `galen domain`.
-    pub(crate) fn domain(&self, command: &Domain) -> Result<Value> {
-        match command {
-            Domain::Create { endpoint, name, owner } => {
-                self.create(endpoint, "domains", &json!({"name": name, "owner": owner}))
-            }
-            Domain::List(list) => self.list("domains", list),
-            Domain::Show(by) => self.show("domains", by),
-            Domain::Change { endpoint, id, name, owner } => {
-                self.change(endpoint, "domains", id, &json!({"name": name, "owner": owner}))
-            }
-            Domain::End(end) => self.end("domains", end),
-        }
-    }
-
-    /// `galen dataset`.
-    pub(crate) fn dataset(&self, command: &Dataset) -> Result<Value> {
-        match command {
-            Dataset::Create {
-                endpoint,
-                name,
-                domain,
-                bucket,
-                prefix,
-                owner,
-                stewards,
-                classification,
-                gxp,
-                personal,
-                description,
-            } => {
-                let body = json!({
-                    "name": name, "domain": domain, "bucket": bucket, "prefix": prefix, "owner": owner,
-                    "stewards": stewards, "classification": classification, "gxp": gxp, "personal": personal,
-                    "description": description,
-                });
-                self.create(endpoint, "datasets", &body)
-            }
-            Dataset::List(list) => self.list("datasets", list),
-            Dataset::Show(by) => self.show("datasets", by),
-            Dataset::Change { endpoint, id, description, classification, reason } => {
-                let body = json!({"description": description, "classification": classification, "reason": reason});
-                self.change(endpoint, "datasets", id, &body)
-            }
-            Dataset::End(end) => self.end("datasets", end),
-        }
-    }
-
-    /// `galen grant`.
-    pub(crate) fn grant(&self, command: &Grant) -> Result<Value> {
-        match command {
-            Grant::Create { endpoint, dataset, group, level, prefixes, purpose, days, reason } => {
-                let body = json!({
-                    "dataset": dataset, "group": group, "level": level, "prefixes": prefixes,
-                    "purpose": purpose, "days": days, "reason": reason,
-                });
-                self.create(endpoint, "grants", &body)
-            }
-            Grant::List(GrantList { list, dataset }) => {
-                let query: Vec<(&str, &str)> = dataset.iter().map(|name| ("dataset", name.as_str())).collect();
-                self.at(&list.endpoint)?.list("grants", &query, list.limit)
-            }
-            Grant::Show(by) => self.show("grants", by),
-            Grant::End(end) => self.end("grants", end),
-        }
-    }
-
-    /// `galen session`.
-    pub(crate) fn session(&self, command: &Session) -> Result<Value> {
-        match command {
-            Session::List(list) => self.list("sessions", list),
-            Session::Show(by) => self.show("sessions", by),
-            Session::End(end) => self.end("sessions", end),
-        }
-    }
-
-    /// `galen revoke`: the answer is the signed receipt.
-    pub(crate) fn revoke(&self, what: &str, target: &Target) -> Result<Value> {
-        let body = json!({"what": what, "id": target.id, "reason": target.reason});
-        self.at(&target.endpoint)?.post("revocations", &body)
-    }
+/// `galen revoke`: the answer is the signed receipt.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn revoke(effects: &Effects, what: &str, target: &Target) -> Result<Value> {
+    let body = json!({"what": what, "id": target.id, "reason": target.reason});
+    Manage::open(effects, target.endpoint.endpoint.as_deref())?.post("revocations", &body)
 }
 
 /// A path segment: ids and names with everything but unreserved characters escaped.
@@ -227,10 +216,6 @@ fn segment(text: &str) -> String {
         }
     }
     url
-}
-
-fn documents(files: &[PathBuf]) -> Result<Vec<Value>> {
-    files.iter().map(|file| Ok(serde_json::from_str(&local::read(&file.to_string_lossy())?)?)).collect()
 }
 
 /// The first line of a file that holds a secret.

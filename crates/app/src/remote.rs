@@ -38,13 +38,17 @@ pub(crate) fn login(effects: &Effects, command: &Login) -> Result<Value> {
     }))
 }
 
-/// `galen token`: the token alone, so that it can stand in a command substitution.
+/// `galen token`: the token alone, so that it can stand in a command substitution; as JSON an object with it.
 ///
 /// # Errors
 /// When nobody is signed in or the audience is not allowed.
-pub(crate) fn token(effects: &Effects, command: &Token) -> Result<()> {
+pub(crate) fn token(output: Output, effects: &Effects, command: &Token) -> Result<()> {
     let mut manage = Manage::open(effects, command.endpoint.endpoint.as_deref())?;
-    output::text(manage.id_token(&command.audience)?.expose())?;
+    let token = manage.id_token(&command.audience)?;
+    match output {
+        Output::Table => output::text(token.expose())?,
+        Output::Json => output::result(output, &json!({"id_token": token.expose(), "audience": command.audience}))?,
+    }
     Ok(())
 }
 

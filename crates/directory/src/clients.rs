@@ -71,6 +71,21 @@ pub struct NewClient {
     pub device: bool,
 }
 
+/// What changes of a registration; `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct ClientChange {
+    /// What people call it.
+    pub name: Option<String>,
+    /// Where codes may be sent.
+    pub redirect_uris: Option<Vec<String>>,
+    /// Where a browser may be sent after signing out.
+    pub post_logout_uris: Option<Vec<String>>,
+    /// Other clients for whose audience it may ask ID tokens.
+    pub audiences: Option<Vec<String>>,
+    /// Whether it may use the device code.
+    pub device: Option<bool>,
+}
+
 /// A registered client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Client {
@@ -179,16 +194,21 @@ impl Directory {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::BadClient`], [`Error::BadRedirect`].
-    pub async fn change_client(&self, permit: Permit<api::ChangeClient>, new: NewClient) -> Result<(), Error> {
-        check(&new)?;
+    pub async fn change_client(&self, permit: Permit<api::ChangeClient>, change: ClientChange) -> Result<(), Error> {
         let id = *permit.resource();
         let (account, issuer) = (self.0.account, self.0.issuer.clone());
         self.change(permit, move |txn| {
-            let old = client_in(txn, id)?;
-            if old.registered.client_id != new.client_id || old.registered.kind != new.kind {
-                return Err(Error::BadClient { reason: "client id and kind cannot be changed: register another" });
-            }
-            put(txn, &Client { id, registered: new.clone(), ended: false }, (account, &issuer))
+            let old = client_in(txn, id)?.registered;
+            let registered = NewClient {
+                name: change.name.clone().unwrap_or(old.name),
+                redirect_uris: change.redirect_uris.clone().unwrap_or(old.redirect_uris),
+                post_logout_uris: change.post_logout_uris.clone().unwrap_or(old.post_logout_uris),
+                audiences: change.audiences.clone().unwrap_or(old.audiences),
+                device: change.device.unwrap_or(old.device),
+                ..old
+            };
+            check(&registered)?;
+            put(txn, &Client { id, registered, ended: false }, (account, &issuer))
         })
         .await
     }

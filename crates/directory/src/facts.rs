@@ -39,6 +39,9 @@ pub(crate) const OIDC_CLIENT_PUT: &str = "oidc_client.put";
 /// An OIDC client is over.
 pub(crate) const OIDC_CLIENT_ENDED: &str = "oidc_client.ended";
 
+/// The provider signs with new keys; the body names those that they supersede.
+pub(crate) const SIGNING_KEYS_ROTATED: &str = "signing_keys.rotated";
+
 /// One row a person.
 pub(crate) const VIEW_PERSON: &str = "person";
 /// One row a group; lookup [`BY_NAME`].

@@ -10,13 +10,12 @@ use access::facts::{
 use access::{Access, Action, AuditClass, Carry, OpContext, Outcome, Permit, Session, s3};
 use base::{DatasetId, Effects, GrantId, GroupId, Ids, Timestamp};
 use custody::{Custody, Purpose};
-use policy::{DocumentKind, StatementEffect};
 use serde_json::Value;
 use std::time::Duration;
-use store::{ReadTxn, Store, WriteTxn};
+use store::{ReadTxn, Store};
 
-use crate::Error;
 use crate::objects::{BucketName, occupied, rows_in};
+use crate::{Error, dataset_policy};
 
 /// How long a workspace is granted to the groups of the session that made it (authorisation.md section 2).
 const WORKSPACE_GRANT: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -164,7 +163,7 @@ impl Buckets {
         let location = self.root(&permit)?;
         let text = match location.policy {
             None => None,
-            Some(digest) => Some(self.store.read(move |txn| document(txn, &digest)).await?),
+            Some(digest) => Some(self.store.read(move |txn| dataset_policy::document(txn, &digest)).await?),
         };
         permit.finish(Outcome { status: if text.is_some() { 200 } else { 404 }, bytes: 0 });
         Ok(text)
@@ -175,18 +174,8 @@ impl Buckets {
     /// # Errors
     /// [`Error::BadPolicy`] for text that is no policy, or that allows anything; [`Error::NoSuchBucket`]; those of the store.
     pub async fn put_policy(&self, permit: Permit<s3::PutBucketPolicy>, text: String) -> Result<(), Error> {
-        let location = self.root(&permit)?;
-        if let Err(error) = narrows(&text, &permit.resource().name) {
-            permit.finish(Outcome { status: 400, bytes: 0 });
-            return Err(error);
-        }
-        let access = self.access.clone();
-        self.access
-            .change(permit, move |txn| {
-                let digest = access.put_document(txn, &text, DocumentKind::Resource)?;
-                set_policy(txn, location.dataset, Some(digest))
-            })
-            .await
+        let dataset = self.root(&permit)?.dataset;
+        dataset_policy::put(&self.access, permit, dataset, Some(text)).await
     }
 
     /// Removes the policy of the dataset at the bucket's root; none is success.
@@ -194,8 +183,8 @@ impl Buckets {
     /// # Errors
     /// [`Error::NoSuchBucket`]; those of the store.
     pub async fn delete_policy(&self, permit: Permit<s3::DeleteBucketPolicy>) -> Result<(), Error> {
-        let location = self.root(&permit)?;
-        self.access.change(permit, move |txn| set_policy(txn, location.dataset, None)).await
+        let dataset = self.root(&permit)?.dataset;
+        dataset_policy::put(&self.access, permit, dataset, None).await
     }
 
     /// The cross-origin rules of the dataset at the bucket's root. Without a permit, since a browser's preflight has no
@@ -243,49 +232,6 @@ impl Buckets {
     }
 }
 
-/// A dataset policy takes away and never gives: an Allow in it would have no effect, so it is refused rather than ignored.
-fn narrows(text: &str, bucket: &str) -> Result<(), Error> {
-    const ONLY_DENY: &str = "a dataset policy only narrows: write Deny statements, and give access by grants";
-    let document = match access::documents::check(text, DocumentKind::Resource) {
-        Ok(document) => document,
-        Err(access::Error::PublicPolicy) => return Err(Error::BadPolicy { rule: ONLY_DENY.to_owned() }),
-        Err(access::Error::Policy { source }) => return Err(Error::BadPolicy { rule: source.to_string() }),
-        Err(other) => return Err(Error::BadPolicy { rule: other.to_string() }),
-    };
-    if document.statements().iter().any(|statement| statement.effect == StatementEffect::Allow) {
-        return Err(Error::BadPolicy { rule: ONLY_DENY.to_owned() });
-    }
-    let named = document.statements().iter().filter_map(|statement| statement.resource.as_ref());
-    let mut named = named.filter(|selector| !selector.negated).flat_map(|selector| &selector.values);
-    match named.find(|resource| !can_reach(resource, bucket)) {
-        Some(resource) => Err(Error::BadPolicy { rule: format!("`{resource}` is nothing in the bucket `{bucket}`") }),
-        None => Ok(()),
-    }
-}
-
-/// Whether a `Resource` can name the bucket or something in it: one that cannot would be a rule without effect.
-fn can_reach(resource: &str, bucket: &str) -> bool {
-    let Some(place) = resource.splitn(6, ':').nth(5) else { return true };
-    let (fixed, open) = place.find(['*', '?', '$']).and_then(|at| place.split_at_checked(at)).unwrap_or((place, ""));
-    match fixed.strip_prefix(bucket) {
-        Some(rest) => rest.is_empty() || rest.starts_with('/'),
-        None => !open.is_empty() && bucket.starts_with(fixed),
-    }
-}
-
-fn set_policy(txn: &mut WriteTxn<'_>, dataset: DatasetId, digest: Option<crypto::Sha256Digest>) -> Result<(), Error> {
-    let was = facts::location(txn, dataset)?.ok_or(Error::NoSuchDataset { dataset })?;
-    if was.policy != digest {
-        facts::put_location(txn, &DatasetLocation { policy: digest, ..was }, taken, None)?;
-    }
-    Ok(())
-}
-
 fn taken(txn: &ReadTxn<'_>, place: &Place) -> Result<Occupied, access::Error> {
     Ok(occupied(txn, place)?)
-}
-
-fn document(txn: &ReadTxn<'_>, digest: &crypto::Sha256Digest) -> Result<String, Error> {
-    let bytes = txn.document_get(*digest)?.ok_or(Error::Damaged { what: "dataset policy" })?;
-    String::from_utf8(bytes).map_err(|_| Error::Damaged { what: "dataset policy" })
 }

@@ -278,6 +278,9 @@ pub enum Error {
         /// The rule.
         rule: String,
     },
+    /// GxP data without its full record.
+    #[error("the accesses to GxP data are recorded before data flows: its audit class is `strict`")]
+    BatchedGxp,
     /// A change without the reason that it needs.
     #[error("a reason is needed to change a dataset that is under GxP")]
     ReasonMissing,
@@ -389,6 +392,7 @@ impl Error {
             | Self::BadPrefix { .. }
             | Self::BadGrant { .. }
             | Self::BadPolicy { .. }
+            | Self::BatchedGxp
             | Self::ReasonMissing
             | Self::BadCursor => ErrorKind::Invalid,
         }

@@ -7,6 +7,7 @@ mod buckets;
 mod business;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod dataset_policy;
 mod error;
 pub mod objects;
 pub mod ports;

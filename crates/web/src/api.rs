@@ -16,6 +16,7 @@ mod dataset;
 mod domain;
 mod grant;
 mod group;
+mod key;
 mod person;
 mod resolve;
 mod revocation;
@@ -26,10 +27,10 @@ mod why;
 
 pub use problem::Problem;
 
-use access::{Access, assume::IdentityTokens};
+use access::Access;
 use axum::{Json, Router, extract::DefaultBodyLimit, middleware, routing::get};
 use base::{AccountId, Effects, ErrorKind, Region};
-use directory::Directory;
+use directory::{Directory, Provider};
 use governance::Governance;
 use prometheus_client::registry::Registry;
 use protocols::peer::TrustedProxies;
@@ -51,8 +52,8 @@ pub struct Deps {
     pub directory: Directory,
     /// Domains, datasets, grants.
     pub governance: Governance,
-    /// Who checks identity tokens.
-    pub tokens: Arc<dyn IdentityTokens>,
+    /// The built-in provider: it checks identity tokens, and its keys are rotated here.
+    pub provider: Provider,
     /// For idempotency records.
     pub store: Store,
     /// Time and randomness.
@@ -92,7 +93,7 @@ pub(crate) struct Shared {
     pub(crate) access: Access,
     pub(crate) directory: Directory,
     pub(crate) governance: Governance,
-    pub(crate) tokens: Arc<dyn IdentityTokens>,
+    pub(crate) provider: Provider,
     pub(crate) store: Store,
     pub(crate) effects: Effects,
     pub(crate) proxies: TrustedProxies,
@@ -134,19 +135,28 @@ fn routes() -> OpenApiRouter<State> {
         .merge(domain::routes())
         .merge(dataset::routes())
         .merge(grant::routes())
+        .merge(key::routes())
         .merge(revocation::routes())
         .merge(why::routes())
 }
 
+/// The OpenAPI 3.1 document.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let mut document = api().to_openapi();
+    etag::describe(&mut document);
+    document
+}
+
 /// Every route of the API, with its guards: request ids, rates, body limits, idempotency.
 pub(crate) fn router(deps: Deps, limiter: Arc<Limiter>) -> Router {
-    let Deps { access, directory, governance, tokens, store, effects, proxies, about, names, registry, waiting } = deps;
+    let Deps { access, directory, governance, provider, store, effects, proxies, about, names, registry, waiting } =
+        deps;
     let rates = limiter;
     let state = State(Arc::new(Shared {
         access,
         directory,
         governance,
-        tokens,
+        provider,
         store,
         effects,
         proxies,
@@ -156,9 +166,8 @@ pub(crate) fn router(deps: Deps, limiter: Arc<Limiter>) -> Router {
         registry,
         waiting,
     }));
-    let (router, mut document) = api().split_for_parts();
-    etag::describe(&mut document);
-    let document = Arc::new(document);
+    let (router, _) = api().split_for_parts();
+    let document = Arc::new(openapi());
     router
         .merge(system::routes())
         .route("/api/v1/openapi.json", get(move || std::future::ready(Json(Arc::clone(&document)))))

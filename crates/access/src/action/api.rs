@@ -93,6 +93,8 @@ actions! { "galen";
     CreateDataset(DomainTarget) Change Iam;
     /// Change a dataset's description, classification, owner or stewards.
     ChangeDataset(DatasetId) Change Iam;
+    /// Give a dataset a new version of its key.
+    RotateDatasetKey(DatasetId) Change Iam;
     /// End a dataset.
     EndDataset(DatasetId) Change Iam;
     /// Read a dataset's policy.
@@ -131,6 +133,8 @@ actions! { "galen";
     ExportFacts(Installation) View Iam;
     /// List and show receipts.
     ListReceipts(Installation) View Iam;
+    /// Make new signing keys of the OpenID provider.
+    RotateSigningKeys(Installation) Change Iam;
     /// Show the configuration and the health of parts.
     ShowSystem(Installation) View Iam;
 }

@@ -18,5 +18,53 @@ fn a_question_names_a_person_or_a_decision() {
     assert!(parsed("galen why --person anna --resource arn:aws:s3:::b/k").is_ok());
     assert!(parsed("galen why --decision 0192f0c1-7a5e-7cc0-8000-0123456789ab").is_ok());
     let listed = parsed("galen grant list --dataset d --limit 3").unwrap();
-    assert!(matches!(listed.command, Command::Grant(Grant::List(GrantList { dataset: Some(d), .. })) if d == "d"));
+    let Command::Grant(Noun { verb: Verb::List(GrantList { dataset, list }), .. }) = listed.command else {
+        panic!("it is a list of grants");
+    };
+    assert_eq!((dataset.as_deref(), list.limit), (Some("d"), Some(3)));
+}
+
+/// Verbs that every noun has in both places, and the cells of that table that are empty, each with its reason.
+const EMPTY: &[(&str, &str, &str)] = &[
+    ("membership", "change", "a membership is ended and another is made, so that each has its own reason"),
+    ("grant", "change", "a grant is never widened: it is ended and another is approved"),
+    ("session", "create", "a session is made by signing in or assuming a role"),
+    ("session", "change", "what a session may do comes from its role and groups"),
+];
+
+#[test]
+fn every_noun_has_every_verb_on_the_command_line_and_in_the_api() {
+    let document = serde_json::to_value(web::api::openapi()).unwrap();
+    let command = Cli::command();
+    for noun in ["person", "group", "membership", "role", "client", "domain", "dataset", "grant", "session"] {
+        let verbs = command.find_subcommand(noun).unwrap();
+        let (all, one) = (format!("/api/v1/{noun}s"), format!("/api/v1/{noun}s/{{id}}"));
+        let routes = [
+            ("create", "post", all.clone()),
+            ("list", "get", all),
+            ("show", "get", one.clone()),
+            ("change", "patch", one.clone()),
+            ("end", "post", format!("{one}/end")),
+        ];
+        for (verb, method, path) in routes {
+            let empty = EMPTY.iter().any(|(n, v, _)| (*n, *v) == (noun, verb));
+            assert_eq!(verbs.find_subcommand(verb).is_none(), empty, "galen {noun} {verb}");
+            assert_eq!(document["paths"][&path][method].is_null(), empty, "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn every_verb_says_what_it_does() {
+    fn check(command: &clap::Command, path: &str) {
+        for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+            let path = format!("{path} {}", below.get_name());
+            assert!(below.get_about().is_some(), "{path} has no help");
+            for argument in below.get_arguments().filter(|it| !["help", "version"].contains(&it.get_id().as_str())) {
+                assert!(argument.get_help().is_some(), "{path} {} has no help", argument.get_id());
+            }
+            check(below, &path);
+        }
+    }
+    check(&Cli::command(), "galen");
 }

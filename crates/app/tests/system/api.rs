@@ -267,6 +267,35 @@ fn a_change_of_what_has_changed_since_it_was_read_is_refused() {
 }
 
 #[test]
+fn an_owner_sets_the_policy_audit_class_and_key_of_a_dataset() {
+    let demo = Demo::start();
+    let owner = Galen::new();
+    owner.login(&demo, demo.person("olivia"));
+    let json = |words: &[&str]| -> Value {
+        serde_json::from_str(&owner.ok(&[&["--output", "json", "dataset"], words].concat())).unwrap_or(Value::Null)
+    };
+    let name = "oncology-sdtm";
+    let before = json(&["show", name]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.json");
+    let bucket = before["bucket"].as_str().unwrap();
+    let statement = json!({"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": format!("arn:aws:s3:::{bucket}/*")});
+    std::fs::write(&file, json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()).unwrap();
+    assert_eq!(json(&["policy", "put", name, file.to_str().unwrap()])["policy"]["Statement"][0]["Effect"], "Deny");
+    assert_eq!(json(&["policy", "show", name])["policy"]["Version"], "2012-10-17");
+    json(&["policy", "delete", name]);
+    assert_eq!(json(&["policy", "show", name])["policy"], Value::Null);
+    let rotated = json(&["rotate-key", name, "--reason", "yearly"]);
+    assert_ne!(rotated["key"], before["key"]);
+    let refused = owner.run(&["dataset", "policy", "put", name, "/no/such/file"]);
+    assert_eq!(refused.status.code(), Some(2), "a file that cannot be read is bad usage");
+    let words = ["dataset", "change", name, "--audit", "batched", "--reason", "a test"];
+    let done = owner.run(&words);
+    assert_eq!(done.status.success(), before["gxp"] == false, "GxP data is recorded strictly: {done:?}");
+    demo.stop();
+}
+
+#[test]
 fn every_noun_is_made_shown_changed_listed_and_ended() {
     let demo = Demo::start();
     let galen = admin(&demo);
@@ -286,9 +315,22 @@ fn every_noun_is_made_shown_changed_listed_and_ended() {
     assert_eq!(json(&["role", "change", &role, "--max-session-secs", "7200"])["max_session_secs"], 7200);
     let client =
         id(&json(&["client", "create", "notebook", "--redirect-uri", "http://127.0.0.1/cb", "--confidential"]));
-    assert_eq!(json(&["client", "show", &client])["client_id"], "notebook");
+    let changed = json(&["client", "change", "notebook", "--redirect-uri", "http://127.0.0.1/new", "--device", "true"]);
+    assert_eq!(changed["redirect_uris"][0], "http://127.0.0.1/new");
+    assert_eq!((&changed["device"], &changed["client_id"]), (&true.into(), &"notebook".into()));
+    assert!(json(&["client", "renew-secret", "notebook"])["secret"].is_string());
     let domain = id(&json(&["domain", "create", "pilot-domain", "--owner", "pilot"]));
-    assert_eq!(json(&["domain", "change", &domain, "--name", "pilots"])["name"], "pilots");
+    let changed = json(&["domain", "change", &domain, "--name", "pilots", "--add-steward", "pilot"]);
+    assert_eq!((&changed["name"], &changed["steward_names"][0]), (&"pilots".into(), &"pilot".into()));
+    assert_eq!(json(&["domain", "change", "pilots", "--remove-steward", "pilot"])["stewards"], serde_json::json!([]));
+    json(&["group", "create", "pilot-guests"]);
+    let entitled = json(&["role", "entitle", "pilot-reader", "--group", "pilot-guests"]);
+    assert_eq!(entitled["groups"].as_array().unwrap().len(), 2, "{entitled}");
+    let left = json(&["role", "unentitle", "pilot-reader", "--group", "pilot-guests", "--reason", "no guests"]);
+    assert_eq!(left["group_names"], serde_json::json!(["pilot"]));
+    let keys = json(&["key", "rotate", "--reason", "yearly"]);
+    assert_eq!(keys["key_ids"].as_array().unwrap().len(), 4, "the old ones are published still: {keys}");
+    galen.ok(&["token"]);
 
     for (noun, id) in [("role", &role), ("client", &client), ("domain", &domain), ("membership", &membership)] {
         json(&[noun, "end", id, "--reason", "the pilot is over"]);
@@ -297,6 +339,8 @@ fn every_noun_is_made_shown_changed_listed_and_ended() {
     }
     json(&["person", "end", &person, "--reason", "left"]);
     assert_eq!(json(&["person", "show", &person])["status"], "deactivated");
+    json(&["person", "reactivate", "zoe", "--reason", "came back"]);
+    assert_eq!(json(&["person", "show", "zoe"])["status"], "active");
     json(&["group", "end", &group, "--reason", "the pilot is over"]);
     demo.stop();
 }

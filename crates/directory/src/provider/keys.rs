@@ -13,7 +13,6 @@ use std::{
 use super::{ID_TOKEN_LASTS, KEY_SET_TTL, Provider, limits::after};
 use crate::{Error, facts};
 use access::{Permit, api};
-use base::Actor;
 
 /// The label of the provider's keys.
 const LABEL: &str = "provider";
@@ -58,26 +57,25 @@ impl Provider {
     ///
     /// # Errors
     /// [`Error::Custody`], [`Error::Store`].
-    pub async fn rotate_keys(&self, permit: Permit<api::ChangeClient>) -> Result<(), Error> {
-        let done = self.rotate().await;
-        permit.finish(crate::outcome(done.is_ok()));
-        done
-    }
-
-    pub(crate) async fn rotate(&self) -> Result<(), Error> {
+    pub async fn rotate_keys(&self, permit: Permit<api::RotateSigningKeys>, reason: String) -> Result<(), Error> {
         let inner = &self.0.directory.0;
+        let mut superseded = Vec::new();
         for purpose in [Purpose::OidcSign, Purpose::OidcSignEs] {
             let old = inner.custody.ensure(purpose, LABEL)?;
             inner.custody.token().rotate(old.id)?;
-            let value = facts::bytes(&Superseded { at: inner.effects.now() })?;
-            let class_key = old.to_string();
-            inner
-                .store
-                .write(Actor::System, move |txn| -> Result<bool, Error> {
-                    Ok(txn.record_insert(CLASS, class_key.as_bytes(), &value, None)?)
-                })
-                .await?;
+            superseded.push(old.to_string());
         }
+        // An installation has one provider: its keys have no id of their own.
+        let subject = uuid::Uuid::nil();
+        let changed = self.0.directory.change(permit, move |txn| {
+            let value = facts::bytes(&Superseded { at: txn.now() })?;
+            for key in &superseded {
+                txn.record_insert(CLASS, key.as_bytes(), &value, None)?;
+            }
+            let body = serde_json::json!({ "superseded": superseded });
+            facts::add(txn, facts::SIGNING_KEYS_ROTATED, subject, &body, Some(&reason)).map(drop)
+        });
+        changed.await?;
         *self.0.keys.0.write().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }

@@ -174,7 +174,11 @@ async fn keys_rotate_and_old_tokens_verify_until_they_expire() {
     let world = world().await;
     let tokens = exchange(&world, &code(&world).await).await.unwrap();
     let before = world.provider.jwks().await.unwrap();
-    world.provider.rotate().await.unwrap();
+    world
+        .provider
+        .rotate_keys(world.permit(api::RotateSigningKeys, access::Installation), "yearly".to_owned())
+        .await
+        .unwrap();
     let after = world.provider.jwks().await.unwrap();
     assert_eq!((before.keys().len(), after.keys().len()), (2, 4));
     world.provider.verify(tokens.id_token.expose(), world.effects.now()).await.unwrap();

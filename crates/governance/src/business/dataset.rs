@@ -18,7 +18,7 @@ use super::{
     fold::{BY_NAME, DATASET, DATASET_CHANGED, DATASET_CREATED, DATASET_ENDED},
     name, text,
 };
-use crate::{Error, objects::BucketName};
+use crate::{Error, dataset_policy, objects::BucketName};
 
 /// The business side of a dataset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +76,8 @@ pub struct ChangeDataset {
     pub owner: Option<GroupId>,
     /// Other stewards.
     pub stewards: Option<Vec<GroupId>>,
+    /// How its accesses are recorded.
+    pub audit: Option<AuditClass>,
     /// Why; needed where the data is under GxP.
     pub reason: Option<String>,
 }
@@ -204,16 +206,66 @@ impl Governance {
                 }
                 let location = DatasetLocation {
                     classification: change.classification.unwrap_or(was.classification),
+                    audit: change.audit.unwrap_or(was.audit),
                     owner: change.owner.unwrap_or(was.owner),
                     stewards: change.stewards.clone().unwrap_or_else(|| was.stewards.clone()),
                     ..was.clone()
                 };
                 if location != was {
+                    audit_fits(&location)?;
                     facts::put_location(txn, &location, occupied, reason.as_deref())?;
                 }
                 Ok(dataset)
             })
             .await
+    }
+
+    /// Gives the permit's dataset a new version of its key. What is written from now on is sealed under it; what is there is
+    /// opened with the version that its record names.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchDataset`]; custody's and the store's errors.
+    pub async fn rotate_dataset_key(&self, permit: Permit<api::RotateDatasetKey>, reason: String) -> Result<(), Error> {
+        let id = *permit.resource();
+        let newest = self.0.custody.ensure(Purpose::DatasetWrap, &id.to_string())?;
+        let key = self.0.custody.token().rotate(newest.id)?.to_string();
+        self.0
+            .access
+            .change(permit, move |txn| {
+                let was = facts::location(txn, id)?.ok_or(Error::NoSuchDataset { dataset: id })?;
+                let location = DatasetLocation { key: key.clone(), ..was };
+                facts::put_location(txn, &location, occupied, Some(&reason))?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// The policy of a dataset, as it was written.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchDataset`]; the store's errors.
+    pub async fn dataset_policy(&self, permit: Permit<api::ShowDatasetPolicy>) -> Result<Option<String>, Error> {
+        let id = *permit.resource();
+        let read = self.0.store.read(move |txn| {
+            let location = facts::location(txn, id)?.ok_or(Error::NoSuchDataset { dataset: id })?;
+            location.policy.map(|digest| dataset_policy::document(txn, &digest)).transpose()
+        });
+        let policy = read.await?;
+        permit.finish(Outcome::DONE);
+        Ok(policy)
+    }
+
+    /// Sets the policy of a dataset, or removes it. It can only narrow: access is given by grants.
+    ///
+    /// # Errors
+    /// [`Error::BadPolicy`]; [`Error::NoSuchDataset`]; the store's errors.
+    pub async fn put_dataset_policy(
+        &self,
+        permit: Permit<api::PutDatasetPolicy>,
+        text: Option<String>,
+    ) -> Result<(), Error> {
+        let id = *permit.resource();
+        dataset_policy::put(&self.0.access, permit, id, text).await
     }
 
     /// Ends a dataset: nothing resolves to it any more and every grant on it is without effect. Its objects are kept for retention.
@@ -243,7 +295,13 @@ fn may_register(txn: &ReadTxn<'_>, dataset: &Dataset, location: &DatasetLocation
     domain::find(txn, dataset.domain)?;
     name_is_free(txn, DATASET, &dataset.name, dataset.id.uuid())?;
     meets_only_own(txn, dataset.domain, location)?;
+    audit_fits(location)?;
     Ok(facts::check_location(txn, location, occupied)?)
+}
+
+/// GxP data is recorded before it flows: a crash must not lose who read it.
+fn audit_fits(location: &DatasetLocation) -> Result<(), Error> {
+    if location.gxp && location.audit == AuditClass::Batched { Err(Error::BatchedGxp) } else { Ok(()) }
 }
 
 /// Whether objects or uploads lie under a place now.

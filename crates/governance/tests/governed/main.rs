@@ -45,6 +45,51 @@ async fn a_grant_opens_and_its_end_closes_streams() {
 }
 
 #[tokio::test]
+async fn a_rotated_key_seals_what_comes_and_opens_what_was() {
+    let world = World::new().await;
+    let data = world.trial("trial/").await;
+    world.seed("trial/before", vec![7; 1000]).await;
+    let key = || world.access.location(data.id).unwrap().key.clone();
+    let old = key();
+    let permit = world.access.authorize(&world.system(), api::RotateDatasetKey, data.id).await.unwrap();
+    world.governance.rotate_dataset_key(permit, "yearly".to_owned()).await.unwrap();
+    assert_ne!(key(), old);
+    assert!(world.reasons(data.id.uuid()).await.contains(&"yearly".to_owned()));
+    world.seed("trial/after", vec![9; 1000]).await;
+    world.grant(&data, Who::Owner, Scope::default(), Level::Read).await.unwrap();
+    let reader = world.op(Who::Reader).await;
+    for (name, byte) in [("trial/before", 7), ("trial/after", 9)] {
+        let permit = world.access.authorize(&reader, s3::GetObject, Object::new("clinical", name)).await.unwrap();
+        let open = world.objects.open(permit, Get::default()).await.unwrap();
+        assert_eq!(drain(open.bytes).await.unwrap(), vec![byte; 1000], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_dataset_policy_narrows_and_is_removed() {
+    let world = World::new().await;
+    let data = world.trial("trial/").await;
+    let put = async |text: Option<&str>| {
+        let permit = world.access.authorize(&world.system(), api::PutDatasetPolicy, data.id).await.unwrap();
+        world.governance.put_dataset_policy(permit, text.map(str::to_owned)).await
+    };
+    let shown = async || {
+        let permit = world.access.authorize(&world.system(), api::ShowDatasetPolicy, data.id).await.unwrap();
+        world.governance.dataset_policy(permit).await.unwrap()
+    };
+    let statement = |effect: &str| {
+        let what = r#""Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::clinical/trial/x/*""#;
+        format!(r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "{effect}", {what}}}]}}"#)
+    };
+    assert!(matches!(put(Some(&statement("Allow"))).await, Err(Error::BadPolicy { .. })));
+    assert_eq!(shown().await, None);
+    put(Some(&statement("Deny"))).await.unwrap();
+    assert!(shown().await.unwrap().contains("Deny"));
+    put(None).await.unwrap();
+    assert_eq!(shown().await, None);
+}
+
+#[tokio::test]
 async fn the_ledger_holds_the_bytes_that_were_sent() {
     let world = World::new().await;
     let data = world.trial("trial/").await;

@@ -3,7 +3,7 @@
 use access::{Installation, action::api};
 use axum::{Json, extract::Path, http::StatusCode};
 use base::ClientId;
-use directory::{Client, ClientKind, GroupClaim, NewClient};
+use directory::{Client, ClientChange, ClientKind, GroupClaim, NewClient};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -17,7 +17,11 @@ use super::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<State> {
-    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show)).routes(routes!(end))
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(show, change))
+        .routes(routes!(renew_secret))
+        .routes(routes!(end))
 }
 
 /// A client.
@@ -33,7 +37,13 @@ struct ClientRow {
     confidential: bool,
     /// Where it may be redirected to.
     redirect_uris: Vec<String>,
-    /// The secret; shown once, when the client is made.
+    /// Where a browser may be sent after signing out.
+    post_logout_uris: Vec<String>,
+    /// Client ids for which it may ask tokens too.
+    audiences: Vec<String>,
+    /// Whether it may use the device code.
+    device: bool,
+    /// The secret; shown once, when it is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
 }
@@ -48,6 +58,9 @@ impl Row for ClientRow {
             name: it.name,
             confidential: it.kind == ClientKind::Confidential,
             redirect_uris: it.redirect_uris,
+            post_logout_uris: it.post_logout_uris,
+            audiences: it.audiences,
+            device: it.device,
             secret: None,
         }
     }
@@ -71,12 +84,39 @@ struct CreateClient {
     /// Client ids for which it may ask tokens too.
     #[serde(default)]
     audiences: Vec<String>,
+    /// Where a browser may be sent after signing out.
+    #[serde(default)]
+    post_logout_uris: Vec<String>,
+    /// Whether it may use the device code.
+    #[serde(default)]
+    device: bool,
 }
 
 async fn row(caller: &Caller, id: ClientId) -> Result<Shown<ClientRow>, Problem> {
     let version = caller.version(id).await?;
     let client = caller.state.directory.resolve_client(&id.to_string()).await?;
     Ok(Shown::of(version, ClientRow::of(&Names::of_things(caller), client).await))
+}
+
+/// What changes; what is absent stays. The client id and the kind never change.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangedClient {
+    /// The new name to show.
+    #[serde(default)]
+    name: Option<String>,
+    /// Where it may be redirected to, in place of all old addresses.
+    #[serde(default)]
+    redirect_uris: Option<Vec<String>>,
+    /// Where a browser may be sent after signing out, in place of all old addresses.
+    #[serde(default)]
+    post_logout_uris: Option<Vec<String>>,
+    /// Client ids for which it may ask tokens too, in place of all old ones.
+    #[serde(default)]
+    audiences: Option<Vec<String>>,
+    /// Whether it may use the device code.
+    #[serde(default)]
+    device: Option<bool>,
 }
 
 /// Register a client
@@ -87,12 +127,12 @@ async fn create(caller: Caller, Body(body): Body<CreateClient>) -> Result<Shown<
         name: body.name,
         kind: if body.confidential { ClientKind::Confidential } else { ClientKind::Public },
         redirect_uris: body.redirect_uris,
-        post_logout_uris: Vec::new(),
+        post_logout_uris: body.post_logout_uris,
         audiences: body.audiences,
         es256: false,
         groups: GroupClaim::Ids,
         aws: true,
-        device: false,
+        device: body.device,
     };
     let permit = caller.may(api::CreateClient, Installation).await?;
     let (id, secret) = caller.state.directory.register_client(permit, new).await?;
@@ -115,6 +155,32 @@ async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<ClientRow>
     let id = resolve::client(&caller, &id).await?;
     caller.see(api::ShowClient, id).await?;
     row(&caller, id).await
+}
+
+/// Change a client
+#[utoipa::path(patch, path = "/clients/{id}", tag = "client", params(("id" = String, Path)), request_body = ChangedClient, responses((status = 200, body = ClientRow)))]
+async fn change(
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<ChangedClient>,
+) -> Result<Shown<ClientRow>, Problem> {
+    let id = resolve::client(&caller, &id).await?;
+    let ChangedClient { name, redirect_uris, post_logout_uris, audiences, device } = body;
+    let change = ClientChange { name, redirect_uris, post_logout_uris, audiences, device };
+    let permit = caller.may_change(api::ChangeClient, id).await?;
+    caller.state.directory.change_client(permit, change).await?;
+    row(&caller, id).await
+}
+
+/// Give a confidential client another secret: the old one stops working at once
+#[utoipa::path(post, path = "/clients/{id}/renew-secret", tag = "client", params(("id" = String, Path)), responses((status = 200, body = ClientRow)))]
+async fn renew_secret(caller: Caller, Path(id): Path<String>) -> Result<Shown<ClientRow>, Problem> {
+    let id = resolve::client(&caller, &id).await?;
+    let permit = caller.may_change(api::ChangeClient, id).await?;
+    let secret = caller.state.directory.renew_client_secret(permit).await?;
+    let mut shown = row(&caller, id).await?;
+    shown.row_mut().secret = Some(secret.expose().clone());
+    Ok(shown)
 }
 
 /// End a client: no tokens for it, and no role trusts it any more

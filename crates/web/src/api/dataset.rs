@@ -1,14 +1,15 @@
 //! `/datasets`: governed collections of data.
 
 use access::{
-    AuditClass, Installation,
+    Installation,
     action::api,
     facts::{DatasetLocation, Place},
 };
 use axum::{Json, extract::Path, http::StatusCode};
-use base::DatasetId;
+use base::{DatasetId, ErrorKind};
 use governance::{ChangeDataset, Dataset, NewDataset};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -23,7 +24,12 @@ use super::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<State> {
-    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show, change)).routes(routes!(end))
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(show, change))
+        .routes(routes!(show_policy, put_policy, delete_policy))
+        .routes(routes!(rotate_key))
+        .routes(routes!(end))
 }
 
 /// A dataset with its location.
@@ -57,6 +63,10 @@ struct DatasetRow {
     personal: bool,
     /// How its accesses are recorded: `strict` (durable before data flows) or `batched` (at most 100 ms may be lost in a crash).
     audit: String,
+    /// Whether it has a policy of its own.
+    policy: bool,
+    /// The key, with its version, under which new objects are sealed.
+    key: String,
     /// What it is.
     description: String,
     /// When it was registered.
@@ -81,10 +91,9 @@ impl Row for DatasetRow {
             classification: location.classification.as_str().to_owned(),
             gxp: location.gxp,
             personal: location.personal,
-            audit: match location.audit {
-                AuditClass::Strict => "strict".to_owned(),
-                AuditClass::Batched => "batched".to_owned(),
-            },
+            audit: location.audit.as_str().to_owned(),
+            policy: location.policy.is_some(),
+            key: location.key.clone(),
             description: dataset.description,
             created: dataset.created.to_string(),
         }
@@ -121,6 +130,9 @@ struct CreateDataset {
     /// Whether it holds personal data.
     #[serde(default)]
     personal: bool,
+    /// `strict` (the default) or `batched`; GxP data is strict.
+    #[serde(default)]
+    audit: Option<String>,
     /// What it is.
     #[serde(default)]
     description: String,
@@ -148,6 +160,9 @@ struct ChangedDataset {
     /// Ids or names of the new steward groups.
     #[serde(default)]
     stewards: Option<Vec<String>>,
+    /// The new audit class.
+    #[serde(default)]
+    audit: Option<String>,
     /// Why; needed for a dataset under GxP.
     #[serde(default)]
     reason: Option<String>,
@@ -173,7 +188,7 @@ async fn create(caller: Caller, Body(body): Body<CreateDataset>) -> Result<Shown
         classification: parse(body.classification.as_deref().unwrap_or("internal"))?,
         gxp: body.gxp,
         personal: body.personal,
-        audit: AuditClass::Strict,
+        audit: parse(body.audit.as_deref().unwrap_or("strict"))?,
     };
     let permit = caller.may(api::CreateDataset, target(&domain)).await?;
     let made = caller.state.governance.create_dataset(permit, new).await?;
@@ -210,6 +225,7 @@ async fn change(
         classification: body.classification.as_deref().map(parse).transpose()?,
         owner: resolve::group_if(&caller, body.owner.as_ref()).await?,
         stewards: resolve::groups_if(&caller, body.stewards.as_ref()).await?,
+        audit: body.audit.as_deref().map(parse).transpose()?,
         reason: body.reason,
     };
     let permit = caller.may_change(api::ChangeDataset, id).await?;
@@ -224,4 +240,64 @@ async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> R
     let permit = caller.may_change(api::EndDataset, id).await?;
     caller.state.governance.end_dataset(permit, body.reason()?).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The policy of a dataset.
+#[derive(Serialize, ToSchema)]
+struct PolicyRow {
+    /// The document; absent when there is none.
+    #[schema(value_type = Option<Object>)]
+    policy: Option<Value>,
+}
+
+async fn policy(caller: &Caller, id: DatasetId) -> Result<Shown<PolicyRow>, Problem> {
+    let permit = caller.may(api::ShowDatasetPolicy, id).await?;
+    let version = caller.version(id).await?;
+    let text = caller.state.governance.dataset_policy(permit).await?;
+    let read = text.as_deref().map(serde_json::from_str).transpose();
+    let policy = read.map_err(|error| Problem::of(ErrorKind::Corrupt, &error))?;
+    Ok(Shown::of(version, PolicyRow { policy }))
+}
+
+/// Show the policy of a dataset
+#[utoipa::path(get, path = "/datasets/{id}/policy", tag = "dataset", params(("id" = String, Path)), responses((status = 200, body = PolicyRow)))]
+async fn show_policy(caller: Caller, Path(id): Path<String>) -> Result<Shown<PolicyRow>, Problem> {
+    let id = resolve::dataset(&caller, &id).await?.id;
+    policy(&caller, id).await
+}
+
+/// Set the policy of a dataset: Deny statements alone, which narrow what grants allow
+#[utoipa::path(put, path = "/datasets/{id}/policy", tag = "dataset", params(("id" = String, Path)), request_body = Object, responses((status = 200, body = PolicyRow)))]
+async fn put_policy(
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(document): Body<Value>,
+) -> Result<Shown<PolicyRow>, Problem> {
+    let id = resolve::dataset(&caller, &id).await?.id;
+    let permit = caller.may_change(api::PutDatasetPolicy, id).await?;
+    caller.state.governance.put_dataset_policy(permit, Some(document.to_string())).await?;
+    policy(&caller, id).await
+}
+
+/// Remove the policy of a dataset
+#[utoipa::path(delete, path = "/datasets/{id}/policy", tag = "dataset", params(("id" = String, Path)), responses((status = 204)))]
+async fn delete_policy(caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    let id = resolve::dataset(&caller, &id).await?.id;
+    let permit = caller.may_change(api::PutDatasetPolicy, id).await?;
+    caller.state.governance.put_dataset_policy(permit, None).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Give a dataset a new version of its key: new objects are sealed under it, old ones stay readable
+#[utoipa::path(post, path = "/datasets/{id}/rotate-key", tag = "dataset", params(("id" = String, Path)), request_body = End, responses((status = 200, body = DatasetRow)))]
+async fn rotate_key(
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<End>,
+) -> Result<Shown<DatasetRow>, Problem> {
+    let id = resolve::dataset(&caller, &id).await?.id;
+    let reason = body.reason()?;
+    let permit = caller.may_change(api::RotateDatasetKey, id).await?;
+    caller.state.governance.rotate_dataset_key(permit, reason).await?;
+    shown(&caller, id).await
 }

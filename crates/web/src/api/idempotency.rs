@@ -46,7 +46,7 @@ struct Answer {
 pub(super) async fn replay(Shared(state): Shared<State>, request: Request, next: Next) -> Response {
     let key = request.headers().get("idempotency-key").cloned();
     match key {
-        Some(_) if SECRET_ANSWERS.contains(&request.uri().path()) => Problem::invalid(
+        Some(_) if holds_secrets(request.uri().path()) => Problem::invalid(
             "this resource takes no Idempotency-Key, because it is about secrets or personal attributes",
         )
         .into_response(),
@@ -55,6 +55,10 @@ pub(super) async fn replay(Shared(state): Shared<State>, request: Request, next:
         }
         _ => next.run(request).await,
     }
+}
+
+fn holds_secrets(path: &str) -> bool {
+    SECRET_ANSWERS.contains(&path) || path.ends_with("/renew-secret")
 }
 
 async fn keyed(state: &State, key: &HeaderValue, request: Request, next: Next) -> Result<Response, Problem> {

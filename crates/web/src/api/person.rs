@@ -27,6 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<State> {
         .routes(routes!(create, list))
         .routes(routes!(show, change))
         .routes(routes!(end))
+        .routes(routes!(reactivate))
         .routes(routes!(erase))
 }
 
@@ -87,6 +88,9 @@ struct CreatePerson {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ChangedPerson {
+    /// The new user name to sign in with.
+    #[serde(default)]
+    username: Option<String>,
     /// The new name to show.
     #[serde(default)]
     name: Option<String>,
@@ -132,13 +136,13 @@ async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<PersonRow>
 #[utoipa::path(patch, path = "/persons/{id}", tag = "person", params(("id" = String, Path)), request_body = ChangedPerson, responses((status = 200, body = PersonRow), (status = 202, body = ApprovalRow)))]
 async fn change(caller: Caller, Path(id): Path<String>, Body(body): Body<ChangedPerson>) -> Result<Response, Problem> {
     let id = resolve::person(&caller, &id).await?;
-    let attributes = body.name.is_some() || body.email.is_some();
+    let attributes = body.username.is_some() || body.name.is_some() || body.email.is_some();
     if attributes && body.password.is_some() {
         return Err(Problem::invalid("a password is set in a request of its own, so that each change is made whole"));
     }
     if attributes {
         let change = PersonChange {
-            username: None,
+            username: body.username.as_deref().map(parse).transpose()?,
             display_name: body.name.as_deref().map(parse).transpose()?,
             email: body.email.as_deref().map(parse).transpose()?,
         };
@@ -168,6 +172,19 @@ async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> R
     let permit = caller.may_change(api::DeactivatePerson, id).await?;
     caller.state.directory.set_active(permit, false, Some(body.reason()?)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Let a deactivated person in again
+#[utoipa::path(post, path = "/persons/{id}/reactivate", tag = "person", params(("id" = String, Path)), request_body = End, responses((status = 200, body = PersonRow)))]
+async fn reactivate(
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<End>,
+) -> Result<Shown<PersonRow>, Problem> {
+    let id = resolve::person(&caller, &id).await?;
+    let permit = caller.may_change(api::DeactivatePerson, id).await?;
+    caller.state.directory.set_active(permit, true, Some(body.reason()?)).await?;
+    row(&caller, id).await
 }
 
 /// How far an erasure is.

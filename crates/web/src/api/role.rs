@@ -7,7 +7,7 @@ use access::{
     roles::{Management, NewRole, RolePolicy, RoleView},
 };
 use axum::{Json, extract::Path, http::StatusCode};
-use base::RoleId;
+use base::{ClientId, RoleId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -26,6 +26,8 @@ pub(super) fn routes() -> OpenApiRouter<State> {
         .routes(routes!(create, list))
         .routes(routes!(mine))
         .routes(routes!(show, change))
+        .routes(routes!(entitle))
+        .routes(routes!(unentitle))
         .routes(routes!(end))
 }
 
@@ -122,6 +124,14 @@ const CLIENT_DEFAULT: &str = "galen-aws";
 /// A session lasts an hour unless the role says otherwise (AWS IAM's default).
 const SESSION_SECS_DEFAULT: u32 = 3_600;
 
+/// The client that a role trusts.
+async fn client(caller: &Caller, named: Option<&str>) -> Result<Option<ClientId>, Problem> {
+    match named.unwrap_or(CLIENT_DEFAULT) {
+        "any" => Ok(None),
+        client => resolve::client(caller, client).await.map(Some),
+    }
+}
+
 /// A string names a managed policy; anything else is a document.
 fn role_policies(policies: &[Value]) -> Vec<RolePolicy> {
     let named = |(number, policy): (usize, &Value)| match policy {
@@ -150,10 +160,7 @@ async fn create(caller: Caller, Body(body): Body<CreateRole>) -> Result<Shown<Ro
         session_secs_max: body.max_session_secs.unwrap_or(SESSION_SECS_DEFAULT),
         policies,
         groups: resolve::groups(&caller, &body.groups).await?,
-        client: match body.client.as_deref().unwrap_or(CLIENT_DEFAULT) {
-            "any" => None,
-            client => Some(resolve::client(&caller, client).await?),
-        },
+        client: client(&caller, body.client.as_deref()).await?,
         management: Management::No,
     };
     let permit = caller.may(api::CreateRole, Installation).await?;
@@ -195,6 +202,53 @@ async fn change(
     let role = resolve::role(&caller, &id).await?;
     let permit = caller.may_change(api::ChangeRole, role).await?;
     caller.state.access.change_role(permit, body.policies.as_deref().map(role_policies), body.max_session_secs).await?;
+    row(&caller, role).await
+}
+
+/// A group that may assume a role.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Entitle {
+    /// Id or name of the group.
+    group: String,
+    /// Id or audience of the client that its people sign in with: by default `galen-aws`; `any` for every registered one.
+    #[serde(default)]
+    client: Option<String>,
+}
+
+/// A group that may assume a role no more.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Unentitle {
+    /// Id or name of the group.
+    group: String,
+    /// The reason, in a sentence.
+    reason: String,
+}
+
+/// Let a group assume a role
+#[utoipa::path(post, path = "/roles/{id}/entitle", tag = "role", params(("id" = String, Path)), request_body = Entitle, responses((status = 200, body = RoleRow)))]
+async fn entitle(caller: Caller, Path(id): Path<String>, Body(body): Body<Entitle>) -> Result<Shown<RoleRow>, Problem> {
+    let role = resolve::role(&caller, &id).await?;
+    let group = resolve::group(&caller, &body.group).await?;
+    let client = client(&caller, body.client.as_deref()).await?;
+    let permit = caller.may_change(api::CreateEntitlement, role).await?;
+    caller.state.access.create_entitlement(permit, group, client).await?;
+    row(&caller, role).await
+}
+
+/// Let a group assume a role no more, through whatever client: its sessions stop working at once
+#[utoipa::path(post, path = "/roles/{id}/unentitle", tag = "role", params(("id" = String, Path)), request_body = Unentitle, responses((status = 200, body = RoleRow)))]
+async fn unentitle(
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<Unentitle>,
+) -> Result<Shown<RoleRow>, Problem> {
+    let role = resolve::role(&caller, &id).await?;
+    let group = resolve::group(&caller, &body.group).await?;
+    let reason = End::of(body.reason).reason()?;
+    let permit = caller.may_change(api::EndEntitlement, role).await?;
+    caller.state.access.end_entitlements(permit, group, reason).await?;
     row(&caller, role).await
 }
 

@@ -60,8 +60,7 @@ async fn open(
 ) -> Result<(StatusCode, Json<Opened>), Problem> {
     let op = anonymous(&state, &parts);
     let issued =
-        assume::management_session(&state.access, state.tokens.as_ref(), &op, &body.id_token, body.role.as_deref())
-            .await;
+        assume::management_session(&state.access, &state.provider, &op, &body.id_token, body.role.as_deref()).await;
     let issued = issued.map_err(|fault| Problem::new(fault.kind(), fault.message))?;
     let opened = Opened {
         token: issued.session_token.expose().clone(),
