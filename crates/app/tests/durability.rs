@@ -11,6 +11,8 @@
 
 #[path = "durability/api.rs"]
 mod api;
+#[path = "durability/audit.rs"]
+mod audit;
 #[path = "durability/checks.rs"]
 mod checks;
 #[path = "durability/kills.rs"]

@@ -178,6 +178,26 @@ async fn a_change_and_its_entry_are_one_commit() {
     assert_eq!(trace.outcome.unwrap().status, ledger::Status::Failed);
 }
 
+// verifies: AUD-01
+#[tokio::test]
+async fn a_change_whose_entry_cannot_be_written_is_not_made() {
+    let world = reader().await;
+    world.role_with("steward-desk", &[documents::DATA_OWNER], "owners", None, |role| role.management = true).await;
+    let op = world.op(world.session("olga", "steward-desk", None));
+    let permit = world.access.authorize(&op, api::CreateGrant, world.dataset("trial")).await.unwrap();
+    let grant = world.grant_of("g", "trial", "readers", Level::Read, "olga");
+    // More facts than an entry can name.
+    let grants: Vec<Grant> =
+        (0..500).map(|_| Grant { id: base::GrantId::from_uuid(world.effects.uuid()), ..grant.clone() }).collect();
+    let before = world.store.read(|txn| txn.newest_seq()).await.unwrap();
+    let made = world
+        .access
+        .change(permit, move |txn| grants.iter().try_for_each(|grant| add_grant(txn, grant, None).map(drop)));
+    assert!(matches!(made.await, Err(Error::Value { what: "a change", .. })));
+    assert_eq!(world.store.read(|txn| txn.newest_seq()).await.unwrap(), before, "nothing of it is kept");
+    assert!(world.store.pending_page(0, 1).await.unwrap().is_empty());
+}
+
 // verifies: AUD-04
 #[tokio::test]
 async fn what_a_crash_left_open_is_closed_as_unknown() {

@@ -45,7 +45,7 @@ fn an_installation_moves_to_the_other_engine_whole() {
     let state = verified(&rig);
     rig.operator.ok(&words);
 
-    let mut rig = rig.with_store(&database.settings);
+    let mut rig = rig.with_settings(&database.settings);
     let import = |galen: &Galen, config: &str| galen.run(&["state", "import", "--config", config, "--file", export]);
     assert_eq!(import(&rig.operator, &rig.config).status.code(), Some(0));
     assert_eq!(import(&rig.operator, &rig.config).status.code(), Some(1), "a store that holds facts takes no import");

@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub(crate) const BUCKET: &str = "crash-bucket";
-const PASSWORD: &str = "plenty of words for olivia 7";
+pub(crate) const PASSWORD: &str = "plenty of words for olivia 7";
 
 /// An installation with one dataset, and somebody who may write and read it.
 pub(crate) struct Rig {
@@ -68,9 +68,9 @@ impl Rig {
         server
     }
 
-    /// The same installation with its state elsewhere.
-    pub(crate) fn with_store(mut self, store: &[(String, String)]) -> Self {
-        let mut settings = store.to_vec();
+    /// The same installation under these settings.
+    pub(crate) fn with_settings(mut self, settings: &[(String, String)]) -> Self {
+        let mut settings = settings.to_vec();
         settings.push(("GALEN__AWS__LISTEN".to_owned(), format!("127.0.0.1:{}", self.aws)));
         self.operator = Galen::with_settings(&settings);
         self
