@@ -37,7 +37,7 @@ pub(crate) fn sentence(reason: &DenyReason) -> String {
         DenyReason::NotOwner { dataset } => format!("only the owner or a steward of dataset {dataset} may"),
         DenyReason::Retention => "permanent deletion is left to retention".to_owned(),
         DenyReason::PublicAccess => "public access is always blocked".to_owned(),
-        DenyReason::SelfApproval => "whoever asked for it cannot approve it".to_owned(),
+        DenyReason::SelfApproval => "neither who asked for it nor whom it concerns can approve it".to_owned(),
         DenyReason::NotManagement { role } => {
             format!("role {role} is for tools: sign in with `galen login` for a session of a management role")
         }
