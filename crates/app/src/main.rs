@@ -29,6 +29,10 @@ use cli::{Aws, Cli, Command, Output, Revoke};
 use serde_json::Value;
 use std::process::ExitCode;
 
+/// A request makes some hundreds of small values; with the system's allocator that was a sixth of its processor time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Exit codes: 0 done, 1 refused or failed, 2 bad usage (clap's own).
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
