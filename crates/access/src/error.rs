@@ -124,8 +124,10 @@ pub enum Error {
         /// The prefix.
         prefix: String,
     },
-    /// The policies of a management role are part of Galen.
-    #[error("role `{role}` is a management role: its policies are part of Galen and are not changed")]
+    /// The policies and groups of a management role are part of Galen.
+    #[error(
+        "role `{role}` is a management role: its policies and groups are part of Galen; put people into a group that has it"
+    )]
     ManagementRole {
         /// The role.
         role: base::RoleId,

@@ -171,6 +171,10 @@ impl Access {
         let role = *permit.resource();
         let entitlement = Entitlement { id: EntitlementId::from_uuid(self.effects().uuid()), group, role, client };
         self.change(permit, move |txn| {
+            // Who could entitle a group to it would make administrators of its members, alone.
+            if facts::role(txn, role)?.is_some_and(|it| it.management) {
+                return Err(Error::ManagementRole { role });
+            }
             facts::add_entitlement(txn, &entitlement, None)?;
             Ok(entitlement.clone())
         })

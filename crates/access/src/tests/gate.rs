@@ -110,3 +110,21 @@ async fn an_own_password_needs_a_fresh_sign_in() {
     let denied = world.access.authorize(&world.op(stale), api::SetPassword, ann).await.unwrap_err();
     assert!(matches!(denied.reason, DenyReason::AuthTooOld { .. }), "{denied:?}");
 }
+
+// verifies: IAM-02
+#[tokio::test]
+async fn nobody_makes_administrators_of_a_group_by_an_entitlement_or_a_policy() {
+    let world = reader().await;
+    world.born("adam").await;
+    world.join("adam", "admins").await;
+    world.role_with("admin-desk", &[documents::ADMINISTRATOR], "admins", None, |role| role.management = true).await;
+    let op = world.op(world.session("adam", "admin-desk", None));
+    let role = world.role_id("admin-desk");
+    let permit = world.access.authorize(&op, api::CreateEntitlement, role).await.unwrap();
+    let refused = world.access.create_entitlement(permit, world.group("readers"), None).await;
+    assert!(matches!(refused, Err(crate::Error::ManagementRole { .. })), "{refused:?}");
+    let permit = world.access.authorize(&op, api::ChangeRole, role).await.unwrap();
+    let all = vec![crate::roles::RolePolicy::Managed(documents::ADMINISTRATOR.to_owned())];
+    let refused = world.access.change_role(permit, Some(all), None).await;
+    assert!(matches!(refused, Err(crate::Error::ManagementRole { .. })), "{refused:?}");
+}
