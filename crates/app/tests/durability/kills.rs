@@ -10,7 +10,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     sync::{
         atomic::{AtomicBool, Ordering},
-        mpsc::{Sender, channel},
+        mpsc::channel,
     },
 };
 
@@ -28,16 +28,16 @@ const ROUNDS: u64 = 5;
 /// Clients at once: enough that batches of the ledger and of the packs hold entries of several.
 const CLIENTS: u64 = 6;
 
-fn owner<'a>(rig: &Rig, events: Option<&'a Sender<()>>) -> Owner<'a> {
-    // Renews the session when it is about to end.
+/// The token of olivia's management session, renewed when it is about to end; not under a load that kills the server.
+fn token(rig: &Rig) -> String {
     rig.olivia.ok(&["grant", "list"]);
-    Owner::new(rig.web(), rig.olivia.session_token(), events)
+    rig.olivia.session_token()
 }
 
 /// Load from all clients until the server is killed, at a moment that `random` chooses.
 fn load_and_kill(rig: &Rig, server: Server, round: u64, random: &mut Random, governed: &mut Governed) -> Known {
     let (events, heard) = channel();
-    let (killed, s3) = (AtomicBool::new(false), rig.s3());
+    let (killed, s3, token) = (AtomicBool::new(false), rig.s3(), token(rig));
     let stopped = |error: ureq::Error| {
         assert!(killed.load(Ordering::SeqCst), "the server failed before the kill: {error}");
     };
@@ -58,7 +58,7 @@ fn load_and_kill(rig: &Rig, server: Server, round: u64, random: &mut Random, gov
             .collect();
         let (owning, mut owners) = (events.clone(), Random(random.next()));
         scope.spawn(move || {
-            let owner = owner(rig, Some(&owning));
+            let owner = Owner::new(rig.web(), token, Some(&owning));
             loop {
                 if let Err(error) = owner.step(governed, &mut owners) {
                     return stopped(error);
@@ -190,7 +190,7 @@ fn survives(mut rig: Rig) {
         server = rig.start();
         let before = known.done.len();
         read_back(&rig, &format!("r{round}/"), &mut known);
-        owner(&rig, None).look(&mut governed);
+        Owner::new(rig.web(), token(&rig), None).look(&mut governed);
         // These are not behind a kill yet; the next one comes.
         known_reads = known.done.split_off(before);
         all.add(known);
