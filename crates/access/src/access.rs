@@ -6,7 +6,7 @@
 mod look;
 mod start;
 
-use base::{AccountId, DecisionId, Effects, Ids, Region, Timestamp};
+use base::{AccountId, DecisionId, Effects, ErrorKind, Ids, Region, Timestamp};
 use crypto::Crypto;
 use custody::Custody;
 use std::{
@@ -119,6 +119,7 @@ impl Access {
         A: Action,
         T: Send + 'static,
         E: From<store::Error> + From<crate::Error> + Send + 'static,
+        ErrorKind: for<'a> From<&'a E>,
     {
         let recorder = permit.recorder().cloned();
         let expected = permit.expected.clone().map(|versions| (permit.resource().clone().into(), versions));
@@ -133,7 +134,8 @@ impl Access {
             Ok::<T, E>(value)
         });
         let done = done.await;
-        permit.finish(if done.is_ok() { Outcome::DONE } else { Outcome { status: 500, bytes: 0 } });
+        let failed = |error: &E| Outcome { status: ErrorKind::from(error).http_status(), bytes: 0 };
+        permit.finish(done.as_ref().err().map_or(Outcome::DONE, failed));
         done.map(|committed| committed.value)
     }
 

@@ -202,3 +202,9 @@ impl Error {
         }
     }
 }
+
+impl From<&Error> for ErrorKind {
+    fn from(error: &Error) -> Self {
+        error.kind()
+    }
+}

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// What a failure means to the caller. Each crate's `Error` has `fn kind(&self) -> ErrorKind`; only the
-/// edges map a kind to a wire code (HTTP problem, S3 XML, STS XML).
+/// edges map a kind to a code of their protocol (HTTP problem, S3 XML, STS XML).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The request is malformed or breaks a documented limit; the same request can never succeed.
@@ -30,6 +30,25 @@ pub enum ErrorKind {
     NotImplemented,
     /// A defect of Galen.
     Internal,
+}
+
+impl ErrorKind {
+    /// The HTTP status of this kind: what an HTTP edge answers, and what the record of an operation that failed holds.
+    pub const fn http_status(self) -> u16 {
+        match self {
+            Self::Invalid => 400,
+            Self::Unauthenticated => 401,
+            Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::Conflict => 409,
+            Self::PreconditionFailed => 412,
+            Self::TooLarge => 413,
+            Self::RateLimited => 429,
+            Self::Corrupt | Self::Internal => 500,
+            Self::NotImplemented => 501,
+            Self::Unavailable => 503,
+        }
+    }
 }
 
 /// Text that is not a valid name of its kind: says what was expected and what came.

@@ -193,3 +193,9 @@ impl From<BadName> for Error {
         Self::BadName { source }
     }
 }
+
+impl From<&Error> for ErrorKind {
+    fn from(error: &Error) -> Self {
+        error.kind()
+    }
+}

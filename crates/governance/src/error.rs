@@ -398,3 +398,9 @@ impl Error {
         }
     }
 }
+
+impl From<&Error> for ErrorKind {
+    fn from(error: &Error) -> Self {
+        error.kind()
+    }
+}

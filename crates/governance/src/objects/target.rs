@@ -5,7 +5,7 @@ use access::{
     facts::{DatasetKind, DatasetLocation},
     s3,
 };
-use base::{DatasetId, ErrorKind};
+use base::DatasetId;
 use custody::KeyRef;
 
 use super::name::{ObjectKey, VersionId};
@@ -96,18 +96,6 @@ pub(crate) fn status(error: &Error) -> u16 {
     match error {
         Error::NotModified { .. } => 304,
         Error::RangeNotSatisfiable { .. } | Error::NoSuchPart { .. } => 416,
-        other => match other.kind() {
-            ErrorKind::Invalid => 400,
-            ErrorKind::Unauthenticated => 401,
-            ErrorKind::Forbidden => 403,
-            ErrorKind::NotFound => 404,
-            ErrorKind::Conflict => 409,
-            ErrorKind::PreconditionFailed => 412,
-            ErrorKind::TooLarge => 413,
-            ErrorKind::RateLimited => 429,
-            ErrorKind::NotImplemented => 501,
-            ErrorKind::Unavailable => 503,
-            ErrorKind::Corrupt | ErrorKind::Internal => 500,
-        },
+        other => other.kind().http_status(),
     }
 }

@@ -30,23 +30,6 @@ pub struct Problem {
     decision: Option<DecisionId>,
 }
 
-/// The status code of an error kind. A thing that may not be known of is not found.
-pub(crate) const fn status(kind: ErrorKind) -> StatusCode {
-    match kind {
-        ErrorKind::Invalid => StatusCode::BAD_REQUEST,
-        ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
-        ErrorKind::Forbidden => StatusCode::FORBIDDEN,
-        ErrorKind::NotFound => StatusCode::NOT_FOUND,
-        ErrorKind::Conflict => StatusCode::CONFLICT,
-        ErrorKind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
-        ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        ErrorKind::NotImplemented => StatusCode::NOT_IMPLEMENTED,
-        ErrorKind::Corrupt | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-    }
-}
-
 const fn words(kind: ErrorKind) -> (&'static str, &'static str) {
     match kind {
         ErrorKind::Invalid => ("invalid", "The request is not valid"),
@@ -71,7 +54,7 @@ impl Problem {
         Self {
             kind: format!("/docs/reference/problems.html#{page}"),
             title: title.to_owned(),
-            status: status(kind).as_u16(),
+            status: kind.http_status(),
             detail: detail.into(),
             decision: None,
         }
@@ -79,7 +62,7 @@ impl Problem {
 
     /// Whether it is of this kind.
     pub(crate) fn is(&self, kind: ErrorKind) -> bool {
-        self.status == status(kind).as_u16()
+        self.status == kind.http_status()
     }
 
     /// A malformed request.
