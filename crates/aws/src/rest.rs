@@ -18,6 +18,8 @@ const REST_WAIT_MAX: Duration = Duration::from_secs(2);
 
 struct State<B> {
     body: B,
+    /// It had nothing from the beginning.
+    empty: bool,
     ended: bool,
 }
 
@@ -32,26 +34,31 @@ impl<B> Clone for Rest<B> {
 
 impl<B: Body<Data = Bytes> + Unpin> Rest<B> {
     pub(crate) fn new(body: B) -> Self {
-        let ended = body.is_end_stream();
-        Self(Arc::new(Mutex::new(State { body, ended })))
+        let empty = body.is_end_stream();
+        Self(Arc::new(Mutex::new(State { body, empty, ended: empty })))
     }
 
     fn lock(&self) -> MutexGuard<'_, State<B>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads a short rest; or marks the answer, before a long one. A caller that waits to be told to go on is never told.
+    /// Reads a short rest; or marks the answer, before a long one. A caller that waits to be told to go on is never told:
+    /// an answer without `100 Continue` before it makes botocore misread the next one on the same connection.
     pub(crate) async fn settle(mut self, waits: bool, answer: &mut HeaderMap) {
-        let short = {
+        let (ended, empty, short) = {
             let state = self.lock();
-            if state.ended {
-                return;
-            }
-            state.body.size_hint().upper().is_some_and(|left| left <= REST_BYTES_MAX)
+            let short = state.body.size_hint().upper().is_some_and(|left| left <= REST_BYTES_MAX);
+            (state.ended, state.empty, short)
         };
-        let read =
-            async { while let Some(Ok(_)) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {} };
-        if waits || !short || tokio::time::timeout(REST_WAIT_MAX, read).await.is_err() {
+        let ends = if ended {
+            waits && empty
+        } else {
+            let read = async {
+                while let Some(Ok(_)) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {}
+            };
+            waits || !short || tokio::time::timeout(REST_WAIT_MAX, read).await.is_err()
+        };
+        if ends {
             answer.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
     }

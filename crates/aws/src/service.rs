@@ -146,13 +146,12 @@ impl Inner {
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let (mut parts, body) = request.into_parts();
-        let closing = Closing::of(&parts, &body);
         let source =
             parts.extensions.get::<Peer>().map(|peer| self.options.trusted_proxies.source(*peer, &parts.headers));
         let arrival = Arrival::new(RequestId::from_uuid(self.effects.uuid()), source);
         let id = arrival.request;
         if let Err(error) = self.admit(&parts, &arrival) {
-            let response = closing.mark(s3_error(&parts.method, error, id));
+            let response = s3_error(&parts.method, error, id);
             return finish(response, id, self, "other", "none");
         }
         parts.extensions.insert(arrival.clone());
@@ -171,7 +170,7 @@ impl Inner {
             Route::S3 => ("s3", self.s3(parts, body, id).await),
         };
         self.note_stranger(service, &response, &arrival);
-        finish(closing.mark(response), id, self, service, arrival.operation())
+        finish(response, id, self, service, arrival.operation())
     }
 
     /// A refusal before anybody was known has no decision and no entry of its own: it is counted by reason and source.
@@ -288,29 +287,6 @@ fn unwritable(query: Option<&str>) -> Option<S3Error> {
     pairs
         .any(|(name, value)| control(name) || (control(value) && !COMPARED.contains(&name)))
         .then(|| refuse(S3ErrorCode::InvalidURI, "a parameter of the request holds a control character"))
-}
-
-/// Whether a connection ends with the answer, and says so.
-struct Closing {
-    has_body: bool,
-    expects: bool,
-}
-
-impl Closing {
-    fn of<B: http_body::Body>(parts: &request::Parts, body: &B) -> Self {
-        let old = parts.version <= http::Version::HTTP_11;
-        Self { has_body: old && !body.is_end_stream(), expects: old && parts.headers.contains_key(header::EXPECT) }
-    }
-
-    /// A refusal may leave a body unread, and what is left of it cannot be told from the next request. An answer to `Expect` without
-    /// `100 Continue` before it (an empty body, a refusal) makes botocore misread the next answer on the same connection.
-    fn mark<B>(&self, mut response: Response<B>) -> Response<B> {
-        let refused = response.status().is_client_error() || response.status().is_server_error();
-        if (self.has_body && refused) || (self.expects && !self.has_body) {
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
-    }
 }
 
 /// An answer of the codec, with what it does not know: the id of the request in an error, and that the head of a range is partial.
