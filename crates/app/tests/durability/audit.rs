@@ -123,9 +123,18 @@ fn change_everything(rig: &Rig, admin: &Caller, second: &Caller, owner: &Caller)
     admin.change(all, "POST /memberships/{id}/end", id(&member), over);
     let role = admin.change(all, "POST /roles", "", &json!({"name": "audited", "groups": [id(&group)]}));
     admin.change(all, "PATCH /roles/{id}", id(&role), &json!({"max_session_secs": 7200}));
+    admin.change(all, "POST /roles/{id}/entitle", id(&role), &json!({"group": "crash-readers"}));
+    admin.change(
+        all,
+        "POST /roles/{id}/unentitle",
+        id(&role),
+        &json!({"group": "crash-readers", "reason": "the audit is over"}),
+    );
     admin.change(all, "POST /roles/{id}/end", id(&role), over);
-    let client = json!({"name": "audited", "redirect_uris": ["http://127.0.0.1/cb"]});
+    let client = json!({"name": "audited", "redirect_uris": ["http://127.0.0.1/cb"], "confidential": true});
     let client = admin.change(all, "POST /clients", "", &client);
+    admin.change(all, "PATCH /clients/{id}", id(&client), &json!({"name": "audited-too"}));
+    admin.change(all, "POST /clients/{id}/renew-secret", id(&client), &Value::Null);
     admin.change(all, "POST /clients/{id}/end", id(&client), over);
     let domain = admin.change(all, "POST /domains", "", &json!({"name": "audited", "owner": "crash-owners"}));
     admin.change(all, "PATCH /domains/{id}", id(&domain), &json!({"name": "audited-too"}));
@@ -134,6 +143,11 @@ fn change_everything(rig: &Rig, admin: &Caller, second: &Caller, owner: &Caller)
     let dataset = owner.change(all, "POST /datasets", "", &dataset);
     let described = json!({"description": "what the test changes", "reason": "the description was missing"});
     owner.change(all, "PATCH /datasets/{id}", id(&dataset), &described);
+    let policy = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject", "Resource": "arn:aws:s3:::audited/*"}]});
+    owner.change(all, "PUT /datasets/{id}/policy", id(&dataset), &policy);
+    owner.change(all, "DELETE /datasets/{id}/policy", id(&dataset), &Value::Null);
+    owner.change(all, "POST /datasets/{id}/rotate-key", id(&dataset), &json!({"reason": "yearly"}));
     let grant =
         json!({"dataset": id(&dataset), "group": "crash-readers", "purpose": "the audit", "reason": "asked for"});
     let one = owner.change(all, "POST /grants", "", &grant);
@@ -160,6 +174,8 @@ fn change_everything(rig: &Rig, admin: &Caller, second: &Caller, owner: &Caller)
     let session = sessions["items"].as_array().unwrap().iter().find(for_tools).unwrap().clone();
     admin.change(all, "POST /sessions/{id}/end", id(&session), over);
     admin.change(all, "POST /persons/{id}/end", id(&zoe), over);
+    admin.change(all, "POST /persons/{id}/reactivate", id(&zoe), &json!({"reason": "ended by mistake"}));
+    admin.change(all, "POST /signing-keys/rotate", "", &json!({"reason": "yearly"}));
     admin.change(all, "POST /persons/{id}/erase", id(&zoe), &json!({"reason": "asked to be forgotten"}));
     made
 }
