@@ -289,7 +289,7 @@ Try:
   eval "$({program} creds --role {} --format env)"
   aws s3 ls s3://oncology/sdtm/                     # anna's group may read this
   aws s3 ls s3://ophthalmology/sdtm/                # and nobody granted her this
-  {program} why --person anna --resource arn:aws:s3:::oncology/sdtm/tu_onco.parquet
+  {program} why --person anna --resource arn:aws:s3:::oncology/sdtm/{}
   {program} ledger verify --config {}
   {program} demo --story --data-dir /tmp/story      # the whole way, step by step, in a run of its own
 
@@ -297,6 +297,7 @@ Ctrl-C stops it. It starts again with the same people and data."#,
         anna.password,
         place.web,
         role.arn,
+        if world.real { "tu_onco.parquet" } else { "ae.csv" },
         folder.config().display()
     ))?;
     Ok(())

@@ -42,6 +42,8 @@ fn main() -> ExitCode {
     let output = cli.output;
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads our output has had enough of it (`galen grant list | head`).
+        Err(error) if output::reader_is_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::failure(output, &error);
             ExitCode::FAILURE

@@ -62,6 +62,11 @@ pub(crate) fn text(line: &str) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{line}")
 }
 
+/// Whether a failure is only that nobody reads standard output any more.
+pub(crate) fn reader_is_gone(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
 /// Writes a note for people to standard error.
 pub(crate) fn note(line: &str) {
     // A closed standard error is no reason to stop.
