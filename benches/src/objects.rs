@@ -11,10 +11,12 @@ use std::{
 };
 use tokio::task::JoinSet;
 
+use tokio_rustls::TlsConnector;
+
 use crate::{
     others,
     report::{self, Report},
-    s3::{Connection, Payload, Shared},
+    s3::{Connection, Payload, Shared, chunked},
     stats::{Samples, process_cpu, resident, shown},
     system::{Somebody, System, assume_request},
 };
@@ -85,12 +87,23 @@ pub(crate) async fn run() -> Result<Report> {
         pid: system.pid(),
         signer: Arc::clone(&somebody.signer),
         bucket: "bench-objects",
+        tls: None,
     };
     let files = small_files(&mut report).await?;
     let own = whole(&mut report, &galen).await?;
     sessions(&mut report, &system, &somebody).await?;
     report.note(format!("Resident after load: {} MiB.", resident(system.pid()) >> 20));
     targets(&mut report, &own, files);
+    let (system, tls) = system.over_tls().await?;
+    let galen = Server { name: "Galen over TLS", pid: system.pid(), tls: Some(tls), ..galen };
+    let trailer = large(&mut report, &galen, Op::Put, Payload::Trailer).await?;
+    report.target(
+        "PUT 64 MiB over TLS, unsigned payload with a CRC64NVME trailer, against the plain file with fsync",
+        "at least 0.7 x",
+        format!("{:.2} x", trailer / files),
+        trailer >= 0.7 * files,
+    );
+    report.note("Over TLS: the same installation, served by `galen serve` with a certificate; one TLS 1.3 connection.");
     drop(system);
     for other in [others::seaweed().await, others::rclone().await] {
         let other = match other {
@@ -106,6 +119,7 @@ pub(crate) async fn run() -> Result<Report> {
             pid: other.pid(),
             signer: Arc::clone(&other.signer),
             bucket: "bench",
+            tls: None,
         };
         if let Err(error) = whole(&mut report, &server).await {
             report.note(format!("{} stopped: {error:#}.", other.name));
@@ -120,6 +134,7 @@ struct Server {
     pid: u32,
     signer: Shared,
     bucket: &'static str,
+    tls: Option<TlsConnector>,
 }
 
 /// What the targets are read from.
@@ -280,7 +295,11 @@ async fn small(server: &Server, op: Op, clients: usize) -> Result<Case> {
 /// One client, one large object after the other; the median rate in bytes a second.
 async fn large(report: &mut Report, server: &Server, op: Op, payload: Payload) -> Result<f64> {
     let body = Bytes::from(vec![7_u8; LARGE]);
-    let mut connection = Connection::open(&server.signer.host).await?;
+    let body = if payload == Payload::Trailer { chunked(&body) } else { body };
+    let mut connection = match &server.tls {
+        None => Connection::open(&server.signer.host).await?,
+        Some(tls) => Connection::open_tls(&server.signer.host, tls).await?,
+    };
     let path = format!("/{}/large", server.bucket);
     let mut samples = Samples::default();
     let mut cpu = Duration::ZERO;

@@ -8,7 +8,11 @@ use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use std::{sync::Arc, time::SystemTime};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 /// Credentials and where they are used.
 #[derive(Clone)]
@@ -26,6 +30,25 @@ pub(crate) struct Signer {
 pub(crate) enum Payload {
     Signed,
     Unsigned,
+    /// `aws-chunked` with a CRC64NVME after the last chunk, as the SDKs send over TLS.
+    Trailer,
+}
+
+/// Bytes of a chunk of an `aws-chunked` body.
+const CHUNK: usize = 1 << 20;
+
+/// The body in chunks, with its checksum as the trailer.
+pub(crate) fn chunked(body: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(body.len() + body.len() / CHUNK * 16 + 128);
+    for chunk in body.chunks(CHUNK) {
+        out.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        out.extend_from_slice(chunk);
+        out.extend_from_slice(b"\r\n");
+    }
+    let sum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, body).to_be_bytes();
+    let sum = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, sum);
+    out.extend_from_slice(format!("0\r\nx-amz-checksum-crc64nvme:{sum}\r\n\r\n").as_bytes());
+    out.into()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -33,7 +56,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl Signer {
-    /// A signed request. `path` and `query` are already encoded; `query` is sorted.
+    /// A signed request. `path` and `query` are already encoded; `query` is sorted. A body with a trailer is [`chunked`].
     pub(crate) fn request(
         &self,
         method: &str,
@@ -47,10 +70,17 @@ impl Signer {
         let digest = match payload {
             Payload::Signed => hex(&sha256(&body).0),
             Payload::Unsigned => "UNSIGNED-PAYLOAD".to_owned(),
+            Payload::Trailer => "STREAMING-UNSIGNED-PAYLOAD-TRAILER".to_owned(),
         };
         let mut headers =
             vec![("host", self.host.clone()), ("x-amz-content-sha256", digest.clone()), ("x-amz-date", now.clone())];
+        if payload == Payload::Trailer {
+            headers.push(("x-amz-decoded-content-length", plain_len(&body).to_string()));
+        }
         headers.extend(self.token.iter().map(|token| ("x-amz-security-token", token.clone())));
+        if payload == Payload::Trailer {
+            headers.push(("x-amz-trailer", "x-amz-checksum-crc64nvme".to_owned()));
+        }
         let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
         let canonical = format!("{method}\n{path}\n{query}\n{lines}\n{names}\n{digest}");
@@ -96,6 +126,22 @@ impl Signer {
     }
 }
 
+/// Bytes of a [`chunked`] body before it was cut.
+fn plain_len(chunked: &[u8]) -> usize {
+    let (mut at, mut total) = (0, 0);
+    while let Some(rest) = chunked.get(at..) {
+        let end = rest.iter().position(|byte| *byte == b'\r').unwrap_or(0);
+        let size = std::str::from_utf8(rest.get(..end).unwrap_or_default()).unwrap_or_default();
+        let len = usize::from_str_radix(size, 16).unwrap_or(0);
+        if len == 0 {
+            break;
+        }
+        total += len;
+        at += end + 2 + len + 2;
+    }
+    total
+}
+
 /// RFC 3986 with only unreserved characters kept.
 pub(crate) fn encoded(text: &str) -> String {
     let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
@@ -121,6 +167,12 @@ impl Answer {
     }
 }
 
+async fn tcp(host: &str) -> Result<TcpStream> {
+    let stream = TcpStream::connect(host).await.with_context(|| format!("connect to {host}"))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 /// One keep-alive connection.
 pub(crate) struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
@@ -128,8 +180,16 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) async fn open(host: &str) -> Result<Self> {
-        let stream = TcpStream::connect(host).await.with_context(|| format!("connect to {host}"))?;
-        stream.set_nodelay(true)?;
+        Self::over(tcp(host).await?).await
+    }
+
+    /// Over TLS, believing one certificate.
+    pub(crate) async fn open_tls(host: &str, tls: &TlsConnector) -> Result<Self> {
+        let name = ServerName::try_from("localhost")?;
+        Self::over(tls.connect(name, tcp(host).await?).await?).await
+    }
+
+    async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self> {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(1 << 20);
         let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;

@@ -14,6 +14,11 @@ use tokio::{
     process::{Child, Command},
 };
 
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs::default_provider},
+};
+
 use crate::{
     report,
     s3::{Connection, Payload, Signer, form},
@@ -78,6 +83,49 @@ impl System {
         self.child.wait().await?;
         let Self { home, .. } = self;
         Self::start_in(home).await
+    }
+
+    /// Stops it and serves what it made with TLS on the AWS edge, as an installation; and how to reach that.
+    pub(crate) async fn over_tls(mut self) -> Result<(Self, TlsConnector)> {
+        let pid = self.pid().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().await?;
+        self.child.wait().await?;
+        let folder = self.home.path().join("tls");
+        std::fs::create_dir_all(&folder)?;
+        std::fs::rename(self.home.path().join("demo/installation"), folder.join("installation"))?;
+        let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+        std::fs::write(folder.join("cert.pem"), certified.cert.pem())?;
+        private(&folder.join("key.pem"), &certified.signing_key.serialize_pem())?;
+        let arn = self.ready.pointer("/roles/0/arn").and_then(Value::as_str).context("the demonstration has no role")?;
+        let account = arn.split(':').nth(4).unwrap_or_default();
+        let files = ["installation", "cert.pem", "key.pem"].map(|name| folder.join(name).display().to_string());
+        let config = format!(
+            "data_dir = {:?}\naccount = {account:?}\nregion = {:?}\nissuer = {:?}\n[web]\nlisten = {:?}\n[aws]\nlisten = {:?}\n\
+             tls_cert_file = {:?}\ntls_key_file = {:?}\n",
+            files[0],
+            self.text("region"),
+            self.text("web"),
+            self.web(),
+            self.aws(),
+            files[1],
+            files[2],
+        );
+        std::fs::write(folder.join("galen.toml"), config)?;
+        let mut serve = Command::new(program()?);
+        serve.args(["serve", "--config"]).arg(folder.join("galen.toml")).env("GALEN_LOG", "error").kill_on_drop(true);
+        self.child = serve.spawn().context("could not serve with TLS")?;
+        let begun = Instant::now();
+        while tokio::net::TcpStream::connect(self.aws()).await.is_err() {
+            ensure!(begun.elapsed() < READY, "the edge with TLS did not become ready");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let mut roots = RootCertStore::empty();
+        roots.add(certified.cert.der().clone())?;
+        let client = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok((self, TlsConnector::from(Arc::new(client))))
     }
 
     pub(crate) fn pid(&self) -> u32 {
