@@ -227,6 +227,7 @@ impl Directory {
             if client_in(txn, id)?.registered.kind == ClientKind::Public {
                 return Err(Error::BadClient { reason: "a public client has no secret" });
             }
+            facts::add(txn, facts::OIDC_CLIENT_SECRET_RENEWED, id.uuid(), &serde_json::json!({}), None)?;
             Ok(txn.sealed_put(id.uuid(), SECRET, &sealed)?)
         })
         .await?;

@@ -36,9 +36,10 @@ pub(crate) const GROUP_RENAMED: &str = "group.renamed";
 pub(crate) const GROUP_ENDED: &str = "group.ended";
 /// An OIDC client was registered or changed; the body is its whole registration without the secret.
 pub(crate) const OIDC_CLIENT_PUT: &str = "oidc_client.put";
+/// A confidential client has another secret, which stands nowhere but with the client; its hash is sealed.
+pub(crate) const OIDC_CLIENT_SECRET_RENEWED: &str = "oidc_client.secret_renewed";
 /// An OIDC client is over.
 pub(crate) const OIDC_CLIENT_ENDED: &str = "oidc_client.ended";
-
 /// The provider signs with new keys; the body names those that they supersede.
 pub(crate) const SIGNING_KEYS_ROTATED: &str = "signing_keys.rotated";
 
