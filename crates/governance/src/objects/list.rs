@@ -154,41 +154,46 @@ pub(crate) fn objects(txn: &ReadTxn<'_>, bucket: &str, visible: &Visible, list: 
     Ok(page)
 }
 
-/// A page of versions and delete markers.
-pub(crate) fn versions(
-    txn: &ReadTxn<'_>,
-    bucket: &str,
-    visible: &Visible,
-    list: &ListVersions,
-) -> Result<VersionPage, Error> {
-    let limit = list.limit.min(PAGE_MAX);
-    let mut page = VersionPage::default();
-    if limit == 0 {
-        return Ok(page);
-    }
-    let mut walk = Walk::new(txn, OBJECT, bucket, visible, &list.prefix);
-    // The key whose newest version has been passed: what follows of it is not the newest.
-    let mut passed: Option<String> = None;
-    match &list.after {
-        Some((key, Some(version))) => {
-            let mut behind = record::object_key(bucket, key, *version);
-            behind.push(0);
-            walk.seek(behind);
-            passed = Some(key.clone());
-        }
+/// What is asked of rows that an id tells apart behind their key.
+struct Asked<'a, I> {
+    prefix: &'a str,
+    delimiter: Option<&'a str>,
+    /// Only rows after this key, or after this id of it.
+    after: Option<(&'a str, Option<I>)>,
+    limit: usize,
+}
+
+/// A page of such rows, with what the delimiter folded and where the next page begins.
+struct Rows<T, I> {
+    listed: Vec<T>,
+    prefixes: Vec<String>,
+    next: Option<(String, Option<I>)>,
+}
+
+/// Fills a page: `row_key` names the row of a key and an id, `read` makes an item of a key, what follows it in its row, and the record.
+fn rows<T, I: Copy>(
+    mut walk: Walk<'_, '_>,
+    asked: &Asked<'_, I>,
+    row_key: impl Fn(&str, &str, I) -> Vec<u8>,
+    mut read: impl FnMut(&str, &[u8], &Record) -> Result<(I, T), Error>,
+) -> Result<Rows<T, I>, Error> {
+    let bucket = walk.bucket;
+    match asked.after {
+        Some((key, Some(id))) => walk.seek([row_key(bucket, key, id).as_slice(), &[0]].concat()),
         Some((key, None)) => walk.skip_key(key),
         None => {}
     }
-    let after = list.after.as_ref().map(|(key, _)| key.as_str());
+    let limit = asked.limit.min(PAGE_MAX);
+    let mut page = Rows { listed: Vec::new(), prefixes: Vec::new(), next: None };
     let mut last = None;
-    while let Some((row_key, record)) = walk.next()? {
-        let (key, tail) = record::split(&row_key, bucket.len()).ok_or_else(damaged)?;
-        let common = folded(key, &list.prefix, list.delimiter.as_deref());
-        if let Some(common) = common.filter(|common| after.is_some_and(|after| *common <= after)) {
+    while let Some((row, record)) = walk.next()? {
+        let (key, tail) = record::split(&row, bucket.len()).ok_or_else(damaged)?;
+        let common = folded(key, asked.prefix, asked.delimiter);
+        if let Some(common) = common.filter(|common| asked.after.is_some_and(|(after, _)| *common <= after)) {
             walk.skip_prefix(common);
             continue;
         }
-        if page.versions.len() + page.prefixes.len() == limit {
+        if page.listed.len() + page.prefixes.len() == limit {
             page.next = last;
             break;
         }
@@ -196,22 +201,36 @@ pub(crate) fn versions(
             walk.skip_prefix(common);
             page.prefixes.push(common.to_owned());
             last = Some((common.to_owned(), None));
-            continue;
+        } else {
+            let (id, item) = read(key, tail, &record)?;
+            last = Some((key.to_owned(), Some(id)));
+            page.listed.push(item);
         }
+    }
+    Ok(page)
+}
+
+/// A page of versions and delete markers.
+pub(crate) fn versions(
+    txn: &ReadTxn<'_>,
+    bucket: &str,
+    visible: &Visible,
+    list: &ListVersions,
+) -> Result<VersionPage, Error> {
+    let walk = Walk::new(txn, OBJECT, bucket, visible, &list.prefix);
+    let after = list.after.as_ref().map(|(key, version)| (key.as_str(), *version));
+    let asked = Asked { prefix: &list.prefix, delimiter: list.delimiter.as_deref(), after, limit: list.limit };
+    // The key whose newest version has been passed: what follows of it is not the newest.
+    let mut passed = after.and_then(|(key, version)| version.map(|_| key.to_owned()));
+    let page = rows(walk, &asked, record::object_key, |key, tail, record| {
         let row: ObjectRow = record::decode(&record.value, "object record")?;
         let version = record::version_of(tail).ok_or_else(damaged)?;
         let latest = passed.as_deref() != Some(key);
         passed = Some(key.to_owned());
-        last = Some((key.to_owned(), Some(version)));
-        page.versions.push(ListedVersion {
-            key: key.parse()?,
-            version,
-            latest,
-            content: row.content.map(|content| (content.etag, content.size, content.checksum)),
-            modified: row.modified,
-        });
-    }
-    Ok(page)
+        let content = row.content.map(|content| (content.etag, content.size, content.checksum));
+        Ok((version, ListedVersion { key: key.parse()?, version, latest, content, modified: row.modified }))
+    })?;
+    Ok(VersionPage { versions: page.listed, prefixes: page.prefixes, next: page.next })
 }
 
 /// A page of multipart uploads in progress.
@@ -221,52 +240,16 @@ pub(crate) fn uploads(
     visible: &Visible,
     list: &ListUploads,
 ) -> Result<UploadPage, Error> {
-    let limit = list.limit.min(PAGE_MAX);
-    let mut page = UploadPage::default();
-    if limit == 0 {
-        return Ok(page);
-    }
-    let mut walk = Walk::new(txn, UPLOAD, bucket, visible, &list.prefix);
-    match &list.after {
-        Some((key, Some(upload))) => {
-            let mut behind = record::upload_key(bucket, key, *upload);
-            behind.push(0);
-            walk.seek(behind);
-        }
-        Some((key, None)) => walk.skip_key(key),
-        None => {}
-    }
-    let after = list.after.as_ref().map(|(key, _)| key.as_str());
-    let mut last = None;
-    while let Some((row_key, record)) = walk.next()? {
-        let (key, tail) = record::split(&row_key, bucket.len()).ok_or_else(damaged)?;
-        let common = folded(key, &list.prefix, list.delimiter.as_deref());
-        if let Some(common) = common.filter(|common| after.is_some_and(|after| *common <= after)) {
-            walk.skip_prefix(common);
-            continue;
-        }
-        if page.uploads.len() + page.prefixes.len() == limit {
-            page.next = last;
-            break;
-        }
-        if let Some(common) = common {
-            walk.skip_prefix(common);
-            page.prefixes.push(common.to_owned());
-            last = Some((common.to_owned(), None));
-            continue;
-        }
+    let walk = Walk::new(txn, UPLOAD, bucket, visible, &list.prefix);
+    let after = list.after.as_ref().map(|(key, upload)| (key.as_str(), *upload));
+    let asked = Asked { prefix: &list.prefix, delimiter: list.delimiter.as_deref(), after, limit: list.limit };
+    let page = rows(walk, &asked, record::upload_key, |key, tail, record| {
         let row: UploadRow = record::decode(&record.value, "upload record")?;
         let upload = record::upload_of(tail).ok_or_else(damaged)?;
-        last = Some((key.to_owned(), Some(upload)));
-        page.uploads.push(ListedUpload {
-            key: key.parse()?,
-            upload,
-            initiated: row.initiated,
-            algorithm: row.algorithm,
-            kind: row.kind,
-        });
-    }
-    Ok(page)
+        let UploadRow { initiated, algorithm, kind, .. } = row;
+        Ok((upload, ListedUpload { key: key.parse()?, upload, initiated, algorithm, kind }))
+    })?;
+    Ok(UploadPage { uploads: page.listed, prefixes: page.prefixes, next: page.next })
 }
 
 impl super::Objects {
