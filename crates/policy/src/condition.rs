@@ -135,6 +135,9 @@ impl Test {
     }
 
     fn any(&self, found: &[String], context: &Context) -> Verdict {
+        if is_null_set(found) {
+            return Verdict::Fails;
+        }
         let mut answer = Verdict::Fails;
         for value in found {
             match self.one(value, context) {
@@ -146,9 +149,8 @@ impl Test {
         answer
     }
 
-    /// Empty text is the null set of `ForAllValues` (IAM user guide, "Set operators").
     fn all(&self, found: &[String], context: &Context) -> Verdict {
-        if found.iter().all(String::is_empty) {
+        if is_null_set(found) {
             return Verdict::Holds;
         }
         let verdicts = found.iter().map(|value| self.one(value, context));
@@ -161,6 +163,12 @@ impl Test {
             Some(matched) => holds(matched != self.operator.negated),
         }
     }
+}
+
+/// No value, or only empty text: then `ForAllValues` holds and `ForAnyValue` does not, whatever they compare (IAM user guide, "Set
+/// operators for multivalued context keys").
+fn is_null_set(found: &[String]) -> bool {
+    found.iter().all(String::is_empty)
 }
 
 fn holds(yes: bool) -> Verdict {

@@ -120,6 +120,8 @@ pub enum EvaluationError {
 pub enum Note {
     /// `sts:GetCallerIdentity` needs no permission and cannot be denied.
     AlwaysAllowed,
+    /// The root user of an account needs no identity policy.
+    RootUser,
     /// A key with no or several values met an operator without set qualifier, which then does not match.
     NotSingle {
         /// The statement.

@@ -53,7 +53,17 @@ pub(crate) fn evaluate_action(inputs: &Inputs<'_>, request: &Request, action: &s
         Effect::Allow if !errors.is_empty() => (Effect::ImplicitDeny, Vec::new()),
         other => (other, determined_by),
     };
-    Decision { effect, determined_by, missing, errors, notes: survey.notes }
+    let mut notes = survey.notes;
+    if effect == Effect::Allow && survey.identity.is_empty() && is_root(request, action) {
+        notes.push(Note::RootUser);
+    }
+    Decision { effect, determined_by, missing, errors, notes }
+}
+
+/// The root user has full access unless something denies it or a guardrail does not allow it (IAM user guide, "Policy evaluation
+/// logic"); it cannot assume a role (STS API reference, "AssumeRole").
+fn is_root(request: &Request, action: &str) -> bool {
+    *request.principal.kind() == PrincipalKind::Root && Duty::of(request, action) != Duty::Trust
 }
 
 /// What the role side of a request says, without asking who may be granted what on the resource.
@@ -111,7 +121,7 @@ pub fn narrow(inputs: &Inputs<'_>, request: &Request) -> SideResult {
     SideResult { denied_by: denies, allowed_by, missing, errors, notes }
 }
 
-fn request_errors(request: &Request, action: &str) -> Vec<EvaluationError> {
+pub(crate) fn request_errors(request: &Request, action: &str) -> Vec<EvaluationError> {
     let mut errors = Vec::new();
     let named = action.split_once(':').is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
     if !named {
@@ -219,6 +229,7 @@ impl Survey {
         let (role, account, identity) = (any(Binding::Limited), any(Binding::Account), !self.identity.is_empty());
         let same_account = who.account() == Some(request.resource_account.as_str());
         let duty = Duty::of(request, action);
+        let identity = identity || is_root(request, action);
         if !same_account {
             return cross_account(direct || role || account, identity, duty, limits);
         }
@@ -314,14 +325,14 @@ fn cross_account(resource: bool, identity: bool, duty: Duty, limits: &[Missing])
 
 /// Whether the resource's own policy has to allow, whatever the identity side says.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Duty {
+pub(crate) enum Duty {
     None,
     Trust,
     Key,
 }
 
 impl Duty {
-    fn of(request: &Request, action: &str) -> Self {
+    pub(crate) fn of(request: &Request, action: &str) -> Self {
         let arn = SplitArn::new(&request.resource);
         let resource = arn.part(5);
         let assumes = matches!(
@@ -331,6 +342,7 @@ impl Duty {
                 | "sts:assumerolewithwebidentity"
                 | "sts:tagsession"
                 | "sts:setsourceidentity"
+                | "sts:setcontext"
         );
         if assumes && arn.part(2) == "iam" && resource.starts_with("role/") {
             Self::Trust

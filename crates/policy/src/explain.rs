@@ -1,7 +1,7 @@
 //! Statements and reasons in plain English, one line each. Display only: nothing is decided by these words.
 
 use crate::{
-    decision::{Decision, Determining, Effect, PolicyRef},
+    decision::{Decision, Determining, Effect, Note, PolicyRef},
     document::{Condition, Document, PrincipalElement, PrincipalEntry, Selector, Statement, StatementEffect},
     operator::{Cardinality, Operator, OperatorBase},
 };
@@ -46,6 +46,9 @@ pub fn determining(at: &Determining, document: Option<&Document>) -> String {
 pub fn decision(decision: &Decision) -> String {
     let by = || decision.determined_by.iter().map(|at| determining(at, None)).collect::<Vec<_>>().join("; ");
     match decision.effect {
+        Effect::Allow if decision.notes.contains(&Note::RootUser) => {
+            "allowed: the root user of an account needs no identity policy".to_owned()
+        }
         Effect::Allow if decision.determined_by.is_empty() => "allowed: the action needs no permission".to_owned(),
         Effect::Allow => format!("allowed by {}", by()),
         Effect::ExplicitDeny => format!("denied by {}", by()),

@@ -12,7 +12,7 @@ use crate::{
     context,
     document::{Condition, Document, DocumentKind, PrincipalEntry, Statement, StatementEffect, Version},
     operator::{Cardinality, OperatorBase},
-    pattern::{Dialect, Pattern},
+    pattern::{Dialect, Part, Pattern, Piece, parts},
 };
 
 /// What a finding is about.
@@ -49,6 +49,12 @@ pub enum LintCode {
     ShortArn,
     /// A condition without values.
     NoValues,
+    /// An Allow for everybody who is not listed.
+    AllowWithNotPrincipal,
+    /// `*` or `?` under an operator that compares them as characters.
+    WildcardWithoutLike,
+    /// Two statements of one name.
+    DuplicateSid,
 }
 
 impl LintCode {
@@ -70,12 +76,23 @@ impl LintCode {
             Self::NeedsSetOperator => "needs-set-operator",
             Self::ShortArn => "short-arn",
             Self::NoValues => "no-values",
+            Self::AllowWithNotPrincipal => "allow-with-not-principal",
+            Self::WildcardWithoutLike => "wildcard-without-like",
+            Self::DuplicateSid => "duplicate-sid",
         }
     }
 
     /// Whether the document surely does not do what it says; the others are worth a look.
     pub fn is_error(self) -> bool {
-        !matches!(self, Self::Version2008 | Self::ForAllValuesInAllow | Self::NegatedWithoutNull | Self::DocumentSize)
+        !matches!(
+            self,
+            Self::Version2008
+                | Self::ForAllValuesInAllow
+                | Self::NegatedWithoutNull
+                | Self::DocumentSize
+                | Self::WildcardWithoutLike
+                | Self::DuplicateSid
+        )
     }
 }
 
@@ -120,8 +137,10 @@ pub fn lint(document: &Document, options: &LintOptions<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     version(document, &mut findings);
     size(document, &mut findings);
+    let mut sids = HashSet::new();
     for (index, statement) in document.statements().iter().enumerate() {
         let mut found = Vec::new();
+        names(statement, &mut sids, &mut found);
         satisfiable::lint(statement, document.version(), &mut found);
         conditions(statement, &mut found);
         resources(statement, document.kind(), &mut found);
@@ -189,6 +208,26 @@ fn size(document: &Document, findings: &mut Vec<Finding>) {
     }
 }
 
+/// What the `Sid` and the `NotPrincipal` of a statement say.
+fn names<'a>(statement: &'a Statement, sids: &mut HashSet<&'a str>, findings: &mut Vec<Finding>) {
+    if let Some(sid) = statement.sid.as_deref().filter(|sid| !sid.is_empty() && !sids.insert(sid)) {
+        findings.push(finding(
+            LintCode::DuplicateSid,
+            format!("a statement before it is also called `{sid}`: AWS refuses the document, and reasons do not tell the two apart"),
+            "give each statement a name of its own",
+        ));
+    }
+    let all_but = statement.principal.as_ref().is_some_and(|principal| principal.negated);
+    if all_but && statement.effect == StatementEffect::Allow {
+        findings.push(finding(
+            LintCode::AllowWithNotPrincipal,
+            "an Allow with NotPrincipal lets in everybody who is not listed, also anonymous callers and other accounts"
+                .to_owned(),
+            "name those who are allowed in Principal, and deny the others in a second statement",
+        ));
+    }
+}
+
 fn conditions(statement: &Statement, findings: &mut Vec<Finding>) {
     for condition in &statement.conditions {
         let (operator, key) = (condition.operator, &condition.key);
@@ -210,6 +249,15 @@ fn conditions(statement: &Statement, findings: &mut Vec<Finding>) {
                 format!("write ForAnyValue:{operator} or ForAllValues:{operator}"),
             ));
         }
+        if matches!(operator.base, OperatorBase::StringEquals | OperatorBase::StringEqualsIgnoreCase)
+            && let Some(value) = condition.values.iter().find(|value| has_wildcard(value))
+        {
+            findings.push(finding(
+                LintCode::WildcardWithoutLike,
+                format!("{operator} compares the `*` and `?` of `{value}` as characters"),
+                "write StringLike (StringNotLike) if they are wildcards, `${*}` or `${?}` if they are not",
+            ));
+        }
         if operator.base == OperatorBase::ArnLike
             && let Some(short) = condition.values.iter().find(|v| v.matches(':').count() < 5 && !v.contains("${"))
         {
@@ -223,6 +271,13 @@ fn conditions(statement: &Statement, findings: &mut Vec<Finding>) {
             absent_key(statement, condition, findings);
         }
     }
+}
+
+/// Whether `value` has a `*` or `?` that is not written as `${*}` or `${?}`.
+fn has_wildcard(value: &str) -> bool {
+    parts(value, Dialect { wildcards: true, variables: true })
+        .iter()
+        .any(|part| matches!(part, Part::Fixed(Piece::Star | Piece::One)))
 }
 
 /// Conditions of an Allow that also hold where the key is absent, unless something else in the statement asks for the key.

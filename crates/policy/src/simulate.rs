@@ -8,10 +8,10 @@ use std::sync::Arc;
 use crate::{
     compiled::Compiled,
     context::Context,
-    decision::{Decision, Determining},
+    decision::{Decision, Determining, EvaluationError},
     document::{Document, DocumentKind},
     error::{Error, shown},
-    evaluate::{Inputs, evaluate},
+    evaluate::{Duty, Inputs, evaluate, request_errors},
     json::{self, Node},
     principal::Principal,
     request::Request,
@@ -19,15 +19,6 @@ use crate::{
 
 /// Longest question, in bytes: sixteen documents of the largest size.
 pub const BYTES_MAX: usize = 1_048_576;
-
-/// Actions that turn the resource policy of a role into its trust policy.
-const ASSUME: &[&str] = &[
-    "sts:assumerole",
-    "sts:assumerolewithsaml",
-    "sts:assumerolewithwebidentity",
-    "sts:tagsession",
-    "sts:setsourceidentity",
-];
 
 /// A question, read and compiled.
 #[derive(Clone, Debug)]
@@ -127,7 +118,7 @@ impl Question {
         let request = find(members, "request")
             .ok_or(Error::MissingElement { path: "the question".to_owned(), element: "request" })?;
         let request = read_request(request)?;
-        let trust = is_role_assumption(&request);
+        let trust = Duty::of(&request, request.action_lower()) == Duty::Trust;
         let resource_kind = if trust { DocumentKind::Trust } else { DocumentKind::Resource };
         Ok(Self {
             identity: documents(members, "identity_policies", DocumentKind::Identity)?,
@@ -138,13 +129,6 @@ impl Question {
             request,
         })
     }
-}
-
-fn is_role_assumption(request: &Request) -> bool {
-    let resource = request.resource.splitn(6, ':').collect::<Vec<_>>();
-    ASSUME.contains(&request.action_lower())
-        && resource.get(2) == Some(&"iam")
-        && resource.get(5).is_some_and(|r| r.starts_with("role/"))
 }
 
 fn read_request(node: &Node) -> Result<Request, Error> {
@@ -161,7 +145,14 @@ fn read_request(node: &Node) -> Result<Request, Error> {
         },
     };
     let context = find(members, "context").map_or_else(|| Ok(Context::new()), read_context)?;
-    Ok(Request::new(Principal::parse(principal), action, resource, account, context))
+    let request = Request::new(Principal::parse(principal), action, resource, account, context);
+    // An evaluation would deny and could not say why in the answer's shape.
+    match request_errors(&request, request.action_lower()).first() {
+        Some(EvaluationError::BadAction(_)) => Err(bad_text("request.action", action, "`service:Name`")),
+        Some(EvaluationError::BadResource(_)) => Err(bad_text("request.resource", resource, "an ARN or `*`")),
+        Some(EvaluationError::NoPrincipal) => Err(bad_text("request.principal", principal, "an ARN or a name")),
+        None => Ok(request),
+    }
 }
 
 fn read_context(node: &Node) -> Result<Context, Error> {
@@ -256,11 +247,14 @@ fn text<'a>(path: &str, node: &'a Node) -> Result<&'a str, Error> {
 }
 
 fn bad(path: &str, node: &Node, expected: &'static str) -> Error {
-    let got = match node {
-        Node::Text(text) => shown(text),
-        other => other.type_name().to_owned(),
-    };
-    Error::BadValue { path: path.to_owned(), got, expected }
+    match node {
+        Node::Text(text) => bad_text(path, text, expected),
+        other => bad_text(path, other.type_name(), expected),
+    }
+}
+
+fn bad_text(path: &str, got: &str, expected: &'static str) -> Error {
+    Error::BadValue { path: path.to_owned(), got: shown(got), expected }
 }
 
 /// Questions that arrive line by line: each complete line is answered at once; a question spread over lines is answered at the end.

@@ -117,6 +117,7 @@ fn every_operator_against_missing_one_many_and_empty() {
                 let any = format!("ForAnyValue:{name}");
                 holds_for(&any, values.clone(), Value::Null, false);
                 holds_for(&any, values.clone(), json!([]), false);
+                holds_for(&any, values.clone(), json!(["", ""]), false);
                 holds_for(&any, values.clone(), json!([yes, no]), true);
                 holds_for(&any, values.clone(), json!([yes, yes]), is(true));
                 holds_for(&any, values.clone(), json!([no, no]), is(false));

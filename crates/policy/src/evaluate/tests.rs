@@ -127,6 +127,31 @@ fn same_account_identity_or_resource() {
 }
 
 #[test]
+fn the_root_user_needs_no_identity_policy_and_assumes_no_role() {
+    let root = json!({"principal": "arn:aws:iam::111122223333:root"});
+    check(json!({"request": root}), Allow, &[]);
+    let told = crate::explain::decision(&ask(json!({"request": root})).decision);
+    assert_eq!(told, "allowed: the root user of an account needs no identity policy");
+    check(
+        json!({"request": root, "resource_policy": deny(json!({"Principal": {"AWS": "111122223333"}}))}),
+        ExplicitDeny,
+        &["resource#0"],
+    );
+    let nothing = allow(json!({"Action": "iam:*"}));
+    lacks(json!({"request": root, "service_control_policies": [[nothing]]}), &[Missing::ServiceControl(0)]);
+
+    let mut foreign = root.clone();
+    foreign["resource_account"] = json!("999900001111");
+    lacks(json!({"request": foreign}), &[Missing::Resource]);
+    let shared = allow(json!({"Principal": {"AWS": "111122223333"}}));
+    check(json!({"request": foreign, "resource_policy": shared}), Allow, &["resource#0"]);
+
+    let assume = json!({"principal": root["principal"], "action": "sts:AssumeRole", "resource": ROLE});
+    let trust = allow(json!({"Principal": {"AWS": "111122223333"}, "Action": "sts:AssumeRole", "Resource": null}));
+    lacks(json!({"request": assume, "resource_policy": trust}), &[Missing::Identity]);
+}
+
+#[test]
 fn an_account_principal_delegates_to_identity_policies() {
     for account in ["111122223333", "arn:aws:iam::111122223333:root"] {
         let delegated = allow(json!({"Principal": {"AWS": account}}));
@@ -467,13 +492,13 @@ fn not_principal_with_deny_needs_account_and_role_listed() {
 
 #[test]
 fn what_cannot_be_evaluated_is_denied_and_says_so() {
-    let identity = allow(json!({"Action": "*"}));
-    for request in
-        [json!({"action": "GetObject"}), json!({"resource": "bucket/key"}), json!({"resource": "arn:aws:s3"})]
-    {
-        let output = ask(json!({"request": request, "identity_policies": [identity]}));
-        assert_eq!(output.decision.effect, ImplicitDeny);
-        assert_eq!(output.decision.errors.len(), 1);
+    let identity = [compiled(crate::DocumentKind::Identity, &allow(json!({"Action": "*"})))];
+    let inputs = crate::Inputs { identity: &identity, ..crate::Inputs::default() };
+    for (action, resource) in [("GetObject", OBJECT), ("s3:GetObject", "bucket/key"), ("s3:GetObject", "arn:aws:s3")] {
+        let mut request = request(action, crate::Context::new());
+        request.resource = resource.to_owned();
+        let decision = crate::evaluate(&inputs, &request);
+        assert_eq!((decision.effect, decision.errors.len()), (ImplicitDeny, 1));
     }
 }
 

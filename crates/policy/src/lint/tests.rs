@@ -178,3 +178,23 @@ fn findings_as_json() {
         r#"{"code":"short-arn","statement":null,"message":"m","mend":"n"}"#
     );
 }
+
+#[test]
+fn names_and_wildcards_that_mislead() {
+    identity(json!({"StringEquals": {"aws:x": "a*"}}), &["wildcard-without-like"]);
+    identity(json!({"StringEquals": {"aws:x": "a?"}}), &["wildcard-without-like"]);
+    identity(json!({"StringEqualsIgnoreCase": {"aws:x": ["a", "*"]}}), &["wildcard-without-like"]);
+    identity(json!({"StringEquals": {"aws:x": "a${*}${?}"}}), &[]);
+    identity(json!({"StringLike": {"aws:x": "a*"}}), &[]);
+
+    let named = |sids: [&str; 2]| {
+        json!(sids.map(|sid| json!({"Sid": sid, "Effect": "Allow", "Action": "s3:*", "Resource": "*"})))
+    };
+    assert_eq!(codes(DocumentKind::Identity, named(["A", "A"])), ["duplicate-sid"]);
+    assert_eq!(codes(DocumentKind::Identity, named(["A", "B"])), [""; 0]);
+    assert_eq!(codes(DocumentKind::Identity, named(["", ""])), [""; 0]);
+
+    let all_but = |effect: &str| json!({"Effect": effect, "NotPrincipal": {"AWS": "111122223333"}, "Action": "s3:*", "Resource": "*"});
+    assert_eq!(codes(DocumentKind::Resource, all_but("Allow")), ["allow-with-not-principal"]);
+    assert_eq!(codes(DocumentKind::Resource, all_but("Deny")), [""; 0]);
+}

@@ -40,6 +40,8 @@ fn wrong_questions_say_where() {
         ),
         ("\"session_policies\":[]", "\"session_policies\":{}", "session_policies is `an object`: expected a list"),
         ("\"context\":{", "\"context\":{\"aws:x\":\"z\",", "the key `aws:x` stands twice"),
+        ("\"s3:GetObject\",\"resource\"", "\"s3\",\"resource\"", "request.action is `s3`: expected `service:Name`"),
+        ("\"arn:aws:s3:::b/k\"", "\"b/k\"", "request.resource is `b/k`: expected an ARN or `*`"),
     ] {
         let changed = QUESTION.replace(from, to);
         assert_ne!(changed, QUESTION);

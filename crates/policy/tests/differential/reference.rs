@@ -394,7 +394,7 @@ fn holds(world: &World<'_>, operator: &str, key: &str, values: &[String], variab
     let base = name.replacen("Not", "", 1);
     let fits = |value: &String| compare(world, &base, value, values, variables).is_some_and(|m| m != negated);
     match set {
-        "ForAnyValue" => found.iter().any(fits),
+        "ForAnyValue" => !found.iter().all(|v| v.is_empty()) && found.iter().any(fits),
         "ForAllValues" => found.iter().all(|v| v.is_empty()) || found.iter().all(fits),
         _ => found.len() == 1 && !MULTIVALUED.contains(&key.to_lowercase().as_str()) && fits(&found[0]),
     }
