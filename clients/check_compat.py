@@ -171,7 +171,7 @@ def settings():
     for call, wanted in (
         (S3.get_bucket_policy, "NoSuchBucketPolicy"),
         (S3.get_bucket_cors, "NoSuchCORSConfiguration"),
-        (S3.get_bucket_lifecycle_configuration, "NotImplemented"),
+        (S3.get_bucket_lifecycle_configuration, "NoSuchLifecycleConfiguration"),
     ):
         same(code(lambda: call(Bucket=BUCKET)), wanted)
     same(S3.get_bucket_policy_status(Bucket=BUCKET)["PolicyStatus"]["IsPublic"], False)

@@ -1,5 +1,7 @@
-//! Checksums of XML and JSON bodies (`Content-MD5`, `x-amz-checksum-*`), which the codec reads past. A caller that sends one
-//! wants a changed document refused, not half obeyed.
+//! XML and JSON bodies, read before the codec reads them: their checksums (`Content-MD5`, `x-amz-checksum-*`), which the codec
+//! reads past, and their shape. A caller that sends a document wants a changed one refused, not half obeyed.
+
+pub(crate) mod shape;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -16,7 +18,12 @@ use crate::s3::{XML_BYTES_MAX, refuse};
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Subresources whose body is a document.
-const DOCUMENTS: &[&str] = &["delete", "policy", "cors", "tagging", "versioning", "publicAccessBlock"];
+const DOCUMENTS: &[&str] =
+    &["delete", "policy", "cors", "tagging", "versioning", "publicAccessBlock", "encryption", "ownershipControls"];
+
+/// A document as it came, in the request's extensions.
+#[derive(Clone)]
+pub(crate) struct Document(pub(crate) Bytes);
 
 type Sum = fn(&[u8]) -> Vec<u8>;
 
@@ -35,20 +42,32 @@ const SUMS: &[(&str, Sum)] = &[
     ("x-amz-checksum-sha256", |body| crypto::sha256(body).0.to_vec()),
 ];
 
-/// Whether the request carries a document with a checksum beside it.
-pub(crate) fn has_checksum(parts: &request::Parts) -> bool {
-    let writes = parts.method == Method::POST || parts.method == Method::PUT;
-    let document = parts.uri.query().is_some_and(|query| {
-        query.split('&').any(|pair| DOCUMENTS.contains(&pair.split('=').next().unwrap_or_default()))
-    });
-    writes && document && SUMS.iter().any(|(name, _)| parts.headers.contains_key(*name))
+/// What a request carries instead of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carries {
+    /// A document whose checksums are those of the body.
+    Document,
+    /// The list of an upload's parts, beside checksums of the object.
+    Parts,
 }
 
-/// Reads the document, bounded in size and time, and compares every checksum.
+/// Whether the request carries a document; `bucket` when its path names a bucket alone.
+pub(crate) fn carried(parts: &request::Parts, bucket: bool) -> Option<Carries> {
+    let query = parts.uri.query().unwrap_or_default();
+    let names =
+        |wanted: &[&str]| query.split('&').any(|pair| wanted.contains(&pair.split('=').next().unwrap_or_default()));
+    let (put, post) = (parts.method == Method::PUT, parts.method == Method::POST);
+    if (put || post) && (names(DOCUMENTS) || (put && bucket)) {
+        return Some(Carries::Document);
+    }
+    (post && names(&["uploadId"])).then_some(Carries::Parts)
+}
+
+/// Reads the document, bounded in size and time, and compares every checksum of it.
 ///
 /// # Errors
 /// `MaxMessageLengthExceeded`, `RequestTimeout`, `IncompleteBody`, `InvalidDigest`, `BadDigest`.
-pub(crate) async fn read<B>(headers: &HeaderMap, body: B) -> Result<Bytes, S3Error>
+pub(crate) async fn read<B>(carries: Carries, headers: &HeaderMap, body: B) -> Result<Bytes, S3Error>
 where
     B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
@@ -62,7 +81,9 @@ where
         Ok(Err(_)) => return Err(refuse(S3ErrorCode::IncompleteBody, "the body did not arrive whole")),
         Err(_) => return Err(refuse(S3ErrorCode::RequestTimeout, "the body did not arrive in time")),
     };
-    check(headers, &bytes)?;
+    if carries == Carries::Document {
+        check(headers, &bytes)?;
+    }
     Ok(bytes)
 }
 

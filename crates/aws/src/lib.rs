@@ -15,6 +15,7 @@ mod router;
 mod s3;
 mod service;
 mod sts;
+mod words;
 
 pub use options::{Options, Rates};
 pub use service::{AnswerBody, Aws, Deps, Error};

@@ -21,7 +21,7 @@ pub(crate) struct Answered {
 /// Labels of a refusal before the gate.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct Refused {
-    /// Why: `signature`, `token`, `rate_source`, `rate_principal`, `header`, `unsupported`.
+    /// Why: `signature`, `token`, `rate_source`, `rate_principal`, `header`, `unsupported`, `document`.
     reason: &'static str,
 }
 

@@ -17,6 +17,7 @@ mod object;
 mod settings;
 mod table;
 mod tagging;
+mod unset;
 
 use access::Access;
 use base::{AccountId, Effects, Region};
@@ -35,6 +36,7 @@ use crate::metrics::Metrics;
 use crate::router::bucket_in_host;
 use edge::Edge;
 
+pub(crate) use auth::without_unreadable_range;
 pub(crate) use error::refuse;
 
 /// Largest XML body that is read, in bytes: 1,000 keys of 1,024 bytes with their tags stay under it.
@@ -155,6 +157,9 @@ impl S3 for Operations {
     async fn delete_objects(&self, req: S3Request<dto::DeleteObjectsInput>) -> S3Result<S3Response<dto::DeleteObjectsOutput>> {
         object::delete_many(&self.0, req).await
     }
+    async fn get_bucket_accelerate_configuration(&self, req: S3Request<dto::GetBucketAccelerateConfigurationInput>) -> S3Result<S3Response<dto::GetBucketAccelerateConfigurationOutput>> {
+        unset::acceleration(&self.0, req).await
+    }
     async fn get_bucket_acl(&self, req: S3Request<dto::GetBucketAclInput>) -> S3Result<S3Response<dto::GetBucketAclOutput>> {
         settings::acl(&self.0, req).await
     }
@@ -164,8 +169,17 @@ impl S3 for Operations {
     async fn get_bucket_encryption(&self, req: S3Request<dto::GetBucketEncryptionInput>) -> S3Result<S3Response<dto::GetBucketEncryptionOutput>> {
         settings::encryption(&self.0, req).await
     }
+    async fn get_bucket_lifecycle_configuration(&self, req: S3Request<dto::GetBucketLifecycleConfigurationInput>) -> S3Result<S3Response<dto::GetBucketLifecycleConfigurationOutput>> {
+        unset::lifecycle(&self.0, req).await
+    }
     async fn get_bucket_location(&self, req: S3Request<dto::GetBucketLocationInput>) -> S3Result<S3Response<dto::GetBucketLocationOutput>> {
         settings::location(&self.0, req).await
+    }
+    async fn get_bucket_logging(&self, req: S3Request<dto::GetBucketLoggingInput>) -> S3Result<S3Response<dto::GetBucketLoggingOutput>> {
+        unset::logging(&self.0, req).await
+    }
+    async fn get_bucket_notification_configuration(&self, req: S3Request<dto::GetBucketNotificationConfigurationInput>) -> S3Result<S3Response<dto::GetBucketNotificationConfigurationOutput>> {
+        unset::notification(&self.0, req).await
     }
     async fn get_bucket_ownership_controls(&self, req: S3Request<dto::GetBucketOwnershipControlsInput>) -> S3Result<S3Response<dto::GetBucketOwnershipControlsOutput>> {
         settings::ownership(&self.0, req).await
@@ -176,8 +190,20 @@ impl S3 for Operations {
     async fn get_bucket_policy_status(&self, req: S3Request<dto::GetBucketPolicyStatusInput>) -> S3Result<S3Response<dto::GetBucketPolicyStatusOutput>> {
         settings::policy_status(&self.0, req).await
     }
+    async fn get_bucket_replication(&self, req: S3Request<dto::GetBucketReplicationInput>) -> S3Result<S3Response<dto::GetBucketReplicationOutput>> {
+        unset::replication(&self.0, req).await
+    }
+    async fn get_bucket_request_payment(&self, req: S3Request<dto::GetBucketRequestPaymentInput>) -> S3Result<S3Response<dto::GetBucketRequestPaymentOutput>> {
+        unset::request_payment(&self.0, req).await
+    }
+    async fn get_bucket_tagging(&self, req: S3Request<dto::GetBucketTaggingInput>) -> S3Result<S3Response<dto::GetBucketTaggingOutput>> {
+        unset::tagging(&self.0, req).await
+    }
     async fn get_bucket_versioning(&self, req: S3Request<dto::GetBucketVersioningInput>) -> S3Result<S3Response<dto::GetBucketVersioningOutput>> {
         settings::versioning(&self.0, req).await
+    }
+    async fn get_bucket_website(&self, req: S3Request<dto::GetBucketWebsiteInput>) -> S3Result<S3Response<dto::GetBucketWebsiteOutput>> {
+        unset::website(&self.0, req).await
     }
     async fn get_object(&self, req: S3Request<dto::GetObjectInput>) -> S3Result<S3Response<dto::GetObjectOutput>> {
         object::get(&self.0, req).await
@@ -187,6 +213,9 @@ impl S3 for Operations {
     }
     async fn get_object_attributes(&self, req: S3Request<dto::GetObjectAttributesInput>) -> S3Result<S3Response<dto::GetObjectAttributesOutput>> {
         tagging::attributes(&self.0, req).await
+    }
+    async fn get_object_lock_configuration(&self, req: S3Request<dto::GetObjectLockConfigurationInput>) -> S3Result<S3Response<dto::GetObjectLockConfigurationOutput>> {
+        unset::object_lock(&self.0, req).await
     }
     async fn get_object_tagging(&self, req: S3Request<dto::GetObjectTaggingInput>) -> S3Result<S3Response<dto::GetObjectTaggingOutput>> {
         tagging::get(&self.0, req).await
@@ -220,6 +249,12 @@ impl S3 for Operations {
     }
     async fn put_bucket_cors(&self, req: S3Request<dto::PutBucketCorsInput>) -> S3Result<S3Response<dto::PutBucketCorsOutput>> {
         settings::put_cors(&self.0, req).await
+    }
+    async fn put_bucket_encryption(&self, req: S3Request<dto::PutBucketEncryptionInput>) -> S3Result<S3Response<dto::PutBucketEncryptionOutput>> {
+        settings::put_encryption(&self.0, req).await
+    }
+    async fn put_bucket_ownership_controls(&self, req: S3Request<dto::PutBucketOwnershipControlsInput>) -> S3Result<S3Response<dto::PutBucketOwnershipControlsOutput>> {
+        settings::put_ownership(&self.0, req).await
     }
     async fn put_bucket_policy(&self, req: S3Request<dto::PutBucketPolicyInput>) -> S3Result<S3Response<dto::PutBucketPolicyOutput>> {
         settings::put_policy(&self.0, req).await

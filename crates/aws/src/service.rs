@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use crate::arrival::Arrival;
 use crate::cors::{self, Ask};
-use crate::document;
+use crate::document::{self, Document};
 use crate::limit::Limits;
 use crate::metrics::Metrics;
 use crate::options::Options;
@@ -24,6 +24,7 @@ use crate::rest::Rest;
 use crate::router::{self, Route};
 use crate::s3::{self, refuse};
 use crate::sts;
+use crate::words;
 
 /// Any failure of a body.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -214,7 +215,7 @@ impl Inner {
         Ok(())
     }
 
-    async fn s3<B>(&self, parts: request::Parts, body: B, id: RequestId) -> Response<AnswerBody>
+    async fn s3<B>(&self, mut parts: request::Parts, body: B, id: RequestId) -> Response<AnswerBody>
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
@@ -222,9 +223,13 @@ impl Inner {
             self.metrics.refused("signature");
             return s3_error(&parts.method, error, id);
         }
-        let body = if document::has_checksum(&parts) {
-            match document::read(&parts.headers, body).await {
-                Ok(bytes) => s3s::Body::from(bytes),
+        s3::without_unreadable_range(&mut parts);
+        let body = if let Some(carries) = document::carried(&parts, self.names_a_bucket(&parts)) {
+            match document::read(carries, &parts.headers, body).await {
+                Ok(bytes) => {
+                    parts.extensions.insert(Document(bytes.clone()));
+                    s3s::Body::from(bytes)
+                }
                 Err(error) => return s3_error(&parts.method, error, id),
             }
         } else {
@@ -254,6 +259,15 @@ impl Inner {
             }
         }
         response
+    }
+
+    /// Whether the path names a bucket and no object in it.
+    fn names_a_bucket(&self, parts: &request::Parts) -> bool {
+        let path = parts.uri.path();
+        match router::host(parts).and_then(|host| router::bucket_in_host(host, &self.options.domains)) {
+            Some(_) => path == "/",
+            None => !path.trim_matches('/').contains('/'),
+        }
     }
 
     /// A browser asks whether a page may send a request. It is answered from the bucket's rules alone, the same way
@@ -299,7 +313,7 @@ fn completed(mut response: Response<s3s::Body>, id: RequestId) -> Response<Answe
     let text =
         whole.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok()).and_then(|text| text.strip_suffix(END));
     let Some(text) = text else { return response.map(boxed) };
-    let text = format!("{text}<RequestId>{id}</RequestId>{END}");
+    let text = format!("{}<RequestId>{id}</RequestId>{END}", words::better(text));
     let mut response = response.map(|_| boxed(Full::new(Bytes::from(text))));
     response.headers_mut().remove(header::CONTENT_LENGTH);
     response

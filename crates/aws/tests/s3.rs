@@ -75,6 +75,15 @@ async fn get() {
         assert_eq!((part.status, part.text().as_str(), part.header("content-range")), (status, want, span), "{range}");
     }
     world.s3(&world.ann, &call("GET", "/trial/key").header("range", "bytes=10-")).await.expect(416, "InvalidRange");
+    // What cannot be read is passed over where the signature allows it, and refused where the signature covers it.
+    for range in ["bytes=4-2", "bytes=0-1,4-5", "bytes=hello", "lines=1-2"] {
+        let url = world.presigned(&world.ann, &call("GET", "/trial/key"), 60);
+        let whole = world.raw("GET", &url, &[("range", range)], "").await;
+        assert_eq!((whole.status, whole.text().as_str()), (200, "0123456789"), "{range}");
+        let covered = world.s3(&world.ann, &call("GET", "/trial/key").header("range", range)).await;
+        covered.expect(400, "InvalidArgument");
+        assert!(covered.text().contains("ask for one range"), "{}", covered.text());
+    }
     let etag = read.header("etag").to_owned();
     let same = world.s3(&world.ann, &call("GET", "/trial/key").header("if-none-match", &etag)).await;
     assert_eq!((same.status, same.body.len(), same.header("etag")), (304, 0, etag.as_str()));
@@ -338,12 +347,21 @@ async fn buckets() {
     assert!(world.access.locations_in("mine-1").is_empty());
     world.maintenance.once().await;
     assert_eq!(world.s3(&world.ann, &call("PUT", "/Bad_Name")).await.status, 400);
-    let elsewhere =
-        "<CreateBucketConfiguration><LocationConstraint>mars-1</LocationConstraint></CreateBucketConfiguration>";
+    let made = |inner: &str| {
+        let document = format!("<CreateBucketConfiguration>{inner}</CreateBucketConfiguration>");
+        call("PUT", "/mine-2").body(document)
+    };
+    let place = |name: &str| made(&format!("<LocationConstraint>{name}</LocationConstraint>"));
+    world.s3(&world.ann, &place("us-west-2")).await.expect(400, "IllegalLocationConstraintException");
+    world.s3(&world.ann, &place("mars")).await.expect(400, "InvalidLocationConstraint");
     world
-        .s3(&world.ann, &call("PUT", "/mine-2").body(elsewhere))
+        .s3(&world.ann, &made("<Location><Type>AvailabilityZone</Type></Location>"))
         .await
-        .expect(400, "IllegalLocationConstraintException");
+        .expect(501, "NotImplemented");
+    let unknown = world.s3(&world.ann, &made("<Replicas>2</Replicas>")).await;
+    unknown.expect(400, "MalformedXML");
+    assert!(unknown.text().contains("`Replicas` is not read in `CreateBucketConfiguration`"), "{}", unknown.text());
+    world.s3(&world.ann, &place(crate::wire::REGION)).await.ok();
 }
 
 #[tokio::test]
@@ -381,9 +399,58 @@ async fn settings() {
             ),
         )
     };
+    let owned = |rule: &str| {
+        set(
+            "ownershipControls",
+            &format!("<OwnershipControls><Rule><ObjectOwnership>{rule}</ObjectOwnership></Rule></OwnershipControls>"),
+        )
+    };
+    world.s3(&world.olga, &owned("BucketOwnerEnforced")).await.ok();
+    world.s3(&world.olga, &owned("ObjectWriter")).await.expect(501, "NotImplemented");
+    let encrypted = |wish: &str| {
+        let wish = format!("<ApplyServerSideEncryptionByDefault>{wish}</ApplyServerSideEncryptionByDefault>");
+        set(
+            "encryption",
+            &format!("<ServerSideEncryptionConfiguration><Rule>{wish}</Rule></ServerSideEncryptionConfiguration>"),
+        )
+    };
+    world.s3(&world.olga, &encrypted("<SSEAlgorithm>aws:kms</SSEAlgorithm>")).await.ok();
+    for less in [
+        "<SSEAlgorithm>AES256</SSEAlgorithm>",
+        "<SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>k</KMSMasterKeyID>",
+    ] {
+        world.s3(&world.olga, &encrypted(less)).await.expect(501, "NotImplemented");
+    }
+    world.s3(&world.ann, &owned("BucketOwnerEnforced")).await.expect(403, "AccessDenied");
     world.s3(&world.olga, &public(true)).await.ok();
     world.s3(&world.olga, &public(false)).await.expect(403, "AccessDenied");
     assert_eq!(world.s3(&world.olga, &ask("policyStatus")).await.ok().element("IsPublic").as_deref(), Some("false"));
+}
+
+#[tokio::test]
+async fn what_a_bucket_does_not_have() {
+    let world = World::new().await;
+    for (name, code) in [
+        ("tagging", "NoSuchTagSet"),
+        ("lifecycle", "NoSuchLifecycleConfiguration"),
+        ("replication", "ReplicationConfigurationNotFoundError"),
+        ("website", "NoSuchWebsiteConfiguration"),
+        ("object-lock", "ObjectLockConfigurationNotFoundError"),
+    ] {
+        world.s3(&world.ann, &call("GET", "/trial").query(name, "")).await.expect(404, code);
+        // To whom the bucket is closed, it is closed.
+        world.s3(&world.ann, &call("GET", "/secret").query(name, "")).await.expect(403, "AccessDenied");
+    }
+    for (name, root) in [
+        ("logging", "BucketLoggingStatus"),
+        ("notification", "NotificationConfiguration"),
+        ("accelerate", "AccelerateConfiguration"),
+    ] {
+        let reply = world.s3(&world.ann, &call("GET", "/trial").query(name, "")).await.ok();
+        assert!(reply.text().contains(&format!("<{root}")), "{name}: {}", reply.text());
+    }
+    let payer = world.s3(&world.ann, &call("GET", "/trial").query("requestPayment", "")).await.ok();
+    assert_eq!(payer.element("Payer").as_deref(), Some("BucketOwner"));
 }
 
 #[tokio::test]
@@ -469,7 +536,6 @@ async fn refused_operations_say_why() {
         ("DELETE", "encryption", "NotImplemented"),
         ("DELETE", "publicAccessBlock", "NotImplemented"),
         ("PUT", "acl", "AccessControlListNotSupported"),
-        ("PUT", "encryption", "NotImplemented"),
     ] {
         let reply = world.s3(&world.olga, &call(method, "/trial").query(name, "").body("<x/>")).await;
         assert_eq!(reply.code(), code, "{method} {name}: {}", reply.text());
@@ -481,13 +547,13 @@ async fn refused_operations_say_why() {
 async fn everything_else_is_not_implemented() {
     let world = World::new().await;
     for (method, path, name) in [
-        ("GET", "/trial", "lifecycle"),
         ("PUT", "/trial", "lifecycle"),
-        ("GET", "/trial", "replication"),
+        ("PUT", "/trial", "replication"),
         ("PUT", "/trial", "notification"),
-        ("GET", "/trial", "website"),
+        ("PUT", "/trial", "website"),
         ("PUT", "/trial", "logging"),
-        ("GET", "/trial", "object-lock"),
+        ("PUT", "/trial", "object-lock"),
+        ("PUT", "/trial", "tagging"),
         ("POST", "/trial/key", "restore"),
         ("GET", "/trial/key", "torrent"),
         ("PUT", "/trial/key", "retention"),

@@ -64,11 +64,31 @@ actions! { "s3";
     GetBucketPublicAccessBlock(Bucket) View Discover;
     /// Ask for what is always so; anything less is refused.
     PutBucketPublicAccessBlock(Bucket) View Owner;
+    /// Ask for what is always so; anything less is refused.
+    PutBucketOwnershipControls(Bucket) View Owner;
+    /// Ask for what is always so; anything else is refused.
+    PutEncryptionConfiguration(Bucket) View Owner;
+    /// Always unset: transfer acceleration.
+    GetAccelerateConfiguration(Bucket) View Discover;
+    /// Always unset: object lock.
+    GetBucketObjectLockConfiguration(Bucket) View Discover;
+    /// Always unset: access logs (the ledger is the record).
+    GetBucketLogging(Bucket) View Discover;
+    /// Always unset: notifications.
+    GetBucketNotification(Bucket) View Discover;
+    /// Always `BucketOwner`.
+    GetBucketRequestPayment(Bucket) View Discover;
+    /// Always unset: a website.
+    GetBucketWebsite(Bucket) View Discover;
+    /// Always unset: lifecycle rules (retention is the dataset's).
+    GetLifecycleConfiguration(Bucket) View Discover;
+    /// Always unset: replication.
+    GetReplicationConfiguration(Bucket) View Discover;
     /// The bucket's CORS rules.
     GetBucketCORS(Bucket) View Discover;
     /// Set the CORS rules.
     PutBucketCORS(Bucket) Change Owner;
-    /// The bucket's tags.
+    /// The bucket's tags: none yet.
     GetBucketTagging(Bucket) View Discover;
     /// Set the bucket's tags.
     PutBucketTagging(Bucket) Change Owner;

@@ -6,9 +6,10 @@
 
 use access::{Access, Edge, OpContext, RequestKeys, SignatureKeys};
 use base::{Effects, Region, Secret};
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Uri, request};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
+use s3s::dto;
 use s3s::{S3Error, S3ErrorCode, S3Result};
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use super::error::refuse;
 use super::table::{self, Row, State};
 use super::{error, headers};
 use crate::arrival::Arrival;
+use crate::document::{Document, shape};
 use crate::limit::Limits;
 use crate::metrics::Metrics;
 
@@ -55,6 +57,7 @@ impl S3Access for Gatekeeper {
                 S3ErrorCode::NotImplemented => "unsupported",
                 S3ErrorCode::SlowDown => "rate_principal",
                 S3ErrorCode::ExpiredToken | S3ErrorCode::InvalidToken => "token",
+                S3ErrorCode::MalformedXML | S3ErrorCode::MissingRequestBodyError => "document",
                 _ => "signature",
             };
             self.metrics.refused(reason);
@@ -83,8 +86,7 @@ impl Gatekeeper {
             return Err(refuse(S3ErrorCode::AccessDenied, message));
         };
         let row = operation(cx.s3_op().name())?;
-        let signed = host_is_signed(cx.headers(), cx.uri());
-        if !signed {
+        if !is_signed(cx.headers(), cx.uri(), "host") {
             let message = "the header `host` must be among the signed headers";
             return Err(refuse(S3ErrorCode::SignatureDoesNotMatch, message));
         }
@@ -122,7 +124,10 @@ impl Gatekeeper {
             op = op.with_user_agent(agent);
         }
         cx.extensions_mut().insert(Caller(op));
-        Ok(())
+        match cx.extensions_mut().get::<Document>() {
+            Some(Document(bytes)) => shape::check(row.name, bytes),
+            None => Ok(()),
+        }
     }
 }
 
@@ -178,15 +183,26 @@ pub(super) fn is_presigned(uri: &Uri) -> bool {
     query(uri).any(|(name, _)| name.eq_ignore_ascii_case("x-amz-signature"))
 }
 
-/// The codec verifies what the caller declares as signed; that the host is among it is for us to demand.
-fn host_is_signed(headers: &HeaderMap, uri: &Uri) -> bool {
-    let listed = |list: &str| list.split(';').any(|name| name == "host");
+/// Whether the caller declares a header as signed, which the codec verifies; that the host is among them is for us to demand.
+fn is_signed(headers: &HeaderMap, uri: &Uri, name: &str) -> bool {
+    let listed = |list: &str| list.split(';').any(|signed| signed == name);
     if let Some((_, list)) = query(uri).find(|(name, _)| name == "X-Amz-SignedHeaders") {
         return listed(&list);
     }
     let authorization =
         headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     authorization.split([',', ' ']).filter_map(|field| field.trim().strip_prefix("SignedHeaders=")).any(listed)
+}
+
+/// Sets a `Range` aside that S3 passes over: one that is malformed, has its end before its beginning, or names several
+/// ranges. The whole object is served then. A header that is covered by the signature cannot be taken away; it is refused.
+pub(crate) fn without_unreadable_range(parts: &mut request::Parts) {
+    let mut given = parts.headers.get_all(http::header::RANGE).iter();
+    let (Some(first), again) = (given.next(), given.next().is_some()) else { return };
+    let readable = !again && first.to_str().is_ok_and(|text| dto::Range::parse(text).is_ok());
+    if !readable && !is_signed(&parts.headers, &parts.uri, "range") {
+        parts.headers.remove(http::header::RANGE);
+    }
 }
 
 /// Headers that policies may test as `s3:x-amz-*`.

@@ -57,18 +57,32 @@ pub(super) async fn head(
     }))
 }
 
+/// # Errors
+/// `InvalidLocationConstraint` for what is no region; `IllegalLocationConstraintException` for another one than this.
+fn located(edge: &Edge, place: &str) -> S3Result<()> {
+    // S3 calls its first region of Europe by an older name too.
+    let place = if place == "EU" { "eu-west-1" } else { place };
+    if place == edge.region.as_str() {
+        return Ok(());
+    }
+    let shown: String = place.chars().take(64).collect();
+    let region = place.parse::<base::Region>().is_ok_and(|_| place.split('-').count() >= 3);
+    let code =
+        if region { S3ErrorCode::IllegalLocationConstraintException } else { S3ErrorCode::InvalidLocationConstraint };
+    let message = format!(
+        "a bucket cannot be made in `{shown}`: this installation's region is `{}`; use it or leave the constraint out",
+        edge.region
+    );
+    Err(refuse(code, message))
+}
+
 pub(super) async fn create(
     edge: &Edge,
     req: S3Request<dto::CreateBucketInput>,
 ) -> S3Result<S3Response<dto::CreateBucketOutput>> {
     if let Some(wish) = &req.input.create_bucket_configuration {
-        let here = wish.location_constraint.as_ref().is_none_or(|place| place.as_str() == edge.region.as_str());
-        if !here {
-            let message = format!(
-                "buckets are made in the region of this installation: use `{}` or leave the constraint out",
-                edge.region
-            );
-            return Err(refuse(S3ErrorCode::IllegalLocationConstraintException, message));
+        if let Some(place) = &wish.location_constraint {
+            located(edge, place.as_str())?;
         }
         if wish.bucket.is_some() || wish.location.is_some() || wish.tags.as_ref().is_some_and(|tags| !tags.is_empty()) {
             return Err(refuse(

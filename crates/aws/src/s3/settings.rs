@@ -71,6 +71,27 @@ pub(super) async fn encryption(
     Ok(S3Response::new(dto::GetBucketEncryptionOutput { server_side_encryption_configuration: Some(configuration) }))
 }
 
+pub(super) async fn put_encryption(
+    edge: &Edge,
+    req: S3Request<dto::PutBucketEncryptionInput>,
+) -> S3Result<S3Response<dto::PutBucketEncryptionOutput>> {
+    let permit = edge.view(&req, s3::PutEncryptionConfiguration, &req.input.bucket).await?;
+    let same = |rule: &dto::ServerSideEncryptionRule| {
+        let wish = rule.apply_server_side_encryption_by_default.as_ref();
+        wish.is_some_and(|wish| wish.sse_algorithm == convert::encryption() && wish.kms_master_key_id.is_none())
+            && rule.bucket_key_enabled != Some(true)
+            && rule.blocked_encryption_types.is_none()
+    };
+    if !matches!(req.input.server_side_encryption_configuration.rules.as_slice(), [rule] if same(rule)) {
+        permit.finish(access::Outcome { status: 501, bytes: 0 });
+        let message = "every object is always encrypted under its dataset's own key: only `aws:kms`, without a key id and \
+                       without a bucket key, can be set";
+        return Err(refuse(S3ErrorCode::NotImplemented, message));
+    }
+    ok(permit);
+    Ok(S3Response::new(dto::PutBucketEncryptionOutput::default()))
+}
+
 pub(super) async fn public_block(
     edge: &Edge,
     req: S3Request<dto::GetPublicAccessBlockInput>,
@@ -111,6 +132,24 @@ pub(super) async fn ownership(
     };
     let controls = dto::OwnershipControls { rules: vec![rule] };
     Ok(S3Response::new(dto::GetBucketOwnershipControlsOutput { ownership_controls: Some(controls) }))
+}
+
+pub(super) async fn put_ownership(
+    edge: &Edge,
+    req: S3Request<dto::PutBucketOwnershipControlsInput>,
+) -> S3Result<S3Response<dto::PutBucketOwnershipControlsOutput>> {
+    let permit = edge.view(&req, s3::PutBucketOwnershipControls, &req.input.bucket).await?;
+    let rules = req.input.ownership_controls.rules.as_slice();
+    let enforced = |rule: &dto::OwnershipControlsRule| {
+        rule.object_ownership.as_str() == dto::ObjectOwnership::BUCKET_OWNER_ENFORCED
+    };
+    if !matches!(rules, [rule] if enforced(rule)) {
+        permit.finish(access::Outcome { status: 501, bytes: 0 });
+        let message = "access is given by grants and ACLs are not used: only `BucketOwnerEnforced` can be set";
+        return Err(refuse(S3ErrorCode::NotImplemented, message));
+    }
+    ok(permit);
+    Ok(S3Response::new(dto::PutBucketOwnershipControlsOutput::default()))
 }
 
 /// The one ACL that everything has: the account, full control.

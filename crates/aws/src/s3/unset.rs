@@ -1,0 +1,101 @@
+//! Settings that no bucket here has. Tools read them routinely, and are told "none" in S3's own words, each under its own
+//! action. Setting one of them is not offered.
+
+use access::{Action, Bucket, Outcome, s3};
+use s3s::dto;
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
+
+use super::edge::{Edge, ok};
+use super::error::refuse;
+
+/// Says that there is none, to a caller who may ask.
+///
+/// # Errors
+/// The gate's refusal.
+async fn none<A, T>(
+    edge: &Edge,
+    (req, bucket): (&S3Request<T>, &str),
+    action: A,
+    (code, message): (S3ErrorCode, &'static str),
+) -> S3Result<S3Error>
+where
+    A: Action<Resource = Bucket>,
+{
+    edge.view(req, action, bucket).await?.finish(Outcome { status: 404, bytes: 0 });
+    Ok(refuse(code, message))
+}
+
+pub(super) async fn tagging(
+    edge: &Edge,
+    req: S3Request<dto::GetBucketTaggingInput>,
+) -> S3Result<S3Response<dto::GetBucketTaggingOutput>> {
+    let told = (S3ErrorCode::NoSuchTagSet, "the bucket has no tags");
+    Err(none(edge, (&req, &req.input.bucket), s3::GetBucketTagging, told).await?)
+}
+
+pub(super) async fn lifecycle(
+    edge: &Edge,
+    req: S3Request<dto::GetBucketLifecycleConfigurationInput>,
+) -> S3Result<S3Response<dto::GetBucketLifecycleConfigurationOutput>> {
+    let told =
+        (S3ErrorCode::NoSuchLifecycleConfiguration, "the bucket has no lifecycle rules: retention is the dataset's");
+    Err(none(edge, (&req, &req.input.bucket), s3::GetLifecycleConfiguration, told).await?)
+}
+
+pub(super) async fn replication(
+    edge: &Edge,
+    req: S3Request<dto::GetBucketReplicationInput>,
+) -> S3Result<S3Response<dto::GetBucketReplicationOutput>> {
+    let told = (S3ErrorCode::ReplicationConfigurationNotFoundError, "the bucket is not replicated");
+    Err(none(edge, (&req, &req.input.bucket), s3::GetReplicationConfiguration, told).await?)
+}
+
+pub(super) async fn website(
+    edge: &Edge,
+    req: S3Request<dto::GetBucketWebsiteInput>,
+) -> S3Result<S3Response<dto::GetBucketWebsiteOutput>> {
+    let told = (S3ErrorCode::NoSuchWebsiteConfiguration, "the bucket is not a website");
+    Err(none(edge, (&req, &req.input.bucket), s3::GetBucketWebsite, told).await?)
+}
+
+pub(super) async fn object_lock(
+    edge: &Edge,
+    req: S3Request<dto::GetObjectLockConfigurationInput>,
+) -> S3Result<S3Response<dto::GetObjectLockConfigurationOutput>> {
+    let message = "the bucket has no object lock: versions are kept by the dataset's retention";
+    let told = (S3ErrorCode::ObjectLockConfigurationNotFoundError, message);
+    Err(none(edge, (&req, &req.input.bucket), s3::GetBucketObjectLockConfiguration, told).await?)
+}
+
+pub(super) async fn logging(
+    edge: &Edge,
+    req: S3Request<dto::GetBucketLoggingInput>,
+) -> S3Result<S3Response<dto::GetBucketLoggingOutput>> {
+    ok(edge.view(&req, s3::GetBucketLogging, &req.input.bucket).await?);
+    Ok(S3Response::new(dto::GetBucketLoggingOutput::default()))
+}
+
+pub(super) async fn notification(
+    edge: &Edge,
+    req: S3Request<dto::GetBucketNotificationConfigurationInput>,
+) -> S3Result<S3Response<dto::GetBucketNotificationConfigurationOutput>> {
+    ok(edge.view(&req, s3::GetBucketNotification, &req.input.bucket).await?);
+    Ok(S3Response::new(dto::GetBucketNotificationConfigurationOutput::default()))
+}
+
+pub(super) async fn acceleration(
+    edge: &Edge,
+    req: S3Request<dto::GetBucketAccelerateConfigurationInput>,
+) -> S3Result<S3Response<dto::GetBucketAccelerateConfigurationOutput>> {
+    ok(edge.view(&req, s3::GetAccelerateConfiguration, &req.input.bucket).await?);
+    Ok(S3Response::new(dto::GetBucketAccelerateConfigurationOutput::default()))
+}
+
+pub(super) async fn request_payment(
+    edge: &Edge,
+    req: S3Request<dto::GetBucketRequestPaymentInput>,
+) -> S3Result<S3Response<dto::GetBucketRequestPaymentOutput>> {
+    ok(edge.view(&req, s3::GetBucketRequestPayment, &req.input.bucket).await?);
+    let payer = Some(dto::Payer::from_static(dto::Payer::BUCKET_OWNER));
+    Ok(S3Response::new(dto::GetBucketRequestPaymentOutput { payer }))
+}

@@ -1,0 +1,79 @@
+//! The codec's own errors in better words: what is wrong, where, and what to do. Codes and statuses stay as they are.
+//!
+//! INVARIANT: only text that the codec wrote is replaced; what follows a prefix is already escaped as XML and stays so.
+
+/// What a message of the codec begins with, and what is said instead of the whole.
+const WHOLE: &[(&str, &str)] = &[
+    (
+        "Unknown operation",
+        "the method, path and parameters together name no operation of S3: see the reference of operations",
+    ),
+    (
+        "request time is too far from server time",
+        "the time of the request and the time here differ by more than 15 minutes: set the clock of the machine that signs",
+    ),
+    (
+        "request date is later than server time too much",
+        "the presigned URL is dated more than 15 minutes ahead: set the clock of the machine that signs",
+    ),
+    ("Request has expired", "the presigned URL has expired: make a new one"),
+    ("The specified bucket is not valid.", "a bucket's name has 3 to 63 lower-case letters, digits, dots and hyphens"),
+    ("Your key is too long.", "a key has at most 1,024 bytes"),
+    (
+        "This happens when the user sends malformed XML",
+        "the body has an element twice or a value of the wrong kind: compare it with the operation's reference",
+    ),
+    ("expected UTF-8 body", "the body is not UTF-8: send the document in UTF-8"),
+    (
+        "There were headers present in the request which were not signed",
+        "every `x-amz-*` header must be signed: name it in `SignedHeaders`, or leave it out",
+    ),
+];
+
+/// What a message of the codec begins with, and the words around what follows: before it, and after.
+const BEGUN: &[(&str, &str, &str)] = &[
+    ("missing header: ", "the header `", "` is missing: send it"),
+    ("duplicate header: ", "the header `", "` is given more than once: send it once"),
+    ("missing query: ", "the parameter `", "` is missing: send it"),
+    ("duplicate query: ", "the parameter `", "` is given more than once: send it once"),
+];
+
+/// As [`BEGUN`], where a name and a value follow.
+const NAMED: &[(&str, &str)] = &[("invalid header: ", "header"), ("invalid query: ", "parameter")];
+
+/// The beginning of an error document, with its message in better words.
+pub(crate) fn better(xml: &str) -> String {
+    let split = xml.split_once("<Message>").and_then(|(front, rest)| {
+        let (message, back) = rest.split_once("</Message>")?;
+        Some((front, message, back))
+    });
+    match split.and_then(|(front, message, back)| Some((front, instead(message)?, back))) {
+        Some((front, message, back)) => format!("{front}<Message>{message}</Message>{back}"),
+        None => xml.to_owned(),
+    }
+}
+
+fn instead(message: &str) -> Option<String> {
+    if let Some((_, words)) = WHOLE.iter().find(|(stock, _)| message.starts_with(stock)) {
+        return Some((*words).to_owned());
+    }
+    for (stock, front, back) in BEGUN {
+        if let Some(name) = message.strip_prefix(stock) {
+            return Some(format!("{front}{name}{back}"));
+        }
+    }
+    for (stock, kind) in NAMED {
+        let Some((name, value)) = message.strip_prefix(stock).and_then(|rest| rest.split_once(": ")) else { continue };
+        let what = match name {
+            "range" => "ask for one range: bytes=FIRST-LAST, bytes=FIRST- or bytes=-LENGTH",
+            "content-length" => "send the length of the body in bytes",
+            "if-modified-since" | "if-unmodified-since" => "send a date such as Wed, 21 Oct 2015 07:28:00 GMT",
+            _ => "correct it or leave it out",
+        };
+        return Some(format!("the {kind} `{name}` cannot be read, its value is {value}: {what}"));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;
