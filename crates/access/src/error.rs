@@ -126,12 +126,15 @@ pub enum Error {
     },
     /// The policies and groups of a management role are part of Galen.
     #[error(
-        "role `{role}` is a management role: its policies and groups are part of Galen; put people into a group that has it"
+        "role `{role}` is a management role: it, its policies, its groups and its client are part of Galen; change who is in its groups"
     )]
     ManagementRole {
         /// The role.
         role: base::RoleId,
     },
+    /// Nobody could make another administrator.
+    #[error("they are the last administrator: make somebody else one first")]
+    LastAdministrator,
     /// A place belongs to another dataset.
     #[error("`{bucket}/{prefix}` belongs to dataset {dataset}")]
     PlaceTaken {
@@ -187,6 +190,7 @@ impl Error {
             | Self::NoManagedPolicy { .. } => ErrorKind::NotFound,
             Self::ManagementRole { .. } => ErrorKind::Forbidden,
             Self::AlreadyMember
+            | Self::LastAdministrator
             | Self::Taken { .. }
             | Self::PlaceTaken { .. }
             | Self::PlaceOccupied { .. }

@@ -5,11 +5,13 @@
 //! group, has an expiry and an approver; nothing here names a person by anything but an id.
 
 mod fold;
+mod keep;
 mod types;
 mod write;
 
 pub(crate) use fold::edge;
 pub use fold::{Lived, folds, lookup};
+pub use keep::*;
 pub use types::*;
 pub use write::*;
 

@@ -148,10 +148,11 @@ impl Access {
     /// Ends the permit's role; its sessions stop working at once.
     ///
     /// # Errors
-    /// [`Error::NoRole`]; the store's errors.
+    /// [`Error::NoRole`], [`Error::ManagementRole`]; the store's errors.
     pub async fn end_role(&self, permit: Permit<api::EndRole>, reason: String) -> Result<(), Error> {
         let id = *permit.resource();
         self.change(permit, move |txn| {
+            facts::keep_role(txn, id)?;
             facts::end_role(txn, id, Some(&reason))?;
             Ok(())
         })
@@ -184,7 +185,7 @@ impl Access {
     /// Ends what entitles a group to the permit's role, through every client.
     ///
     /// # Errors
-    /// [`Error::Missing`] when nothing does; the store's errors.
+    /// [`Error::Missing`] when nothing does; [`Error::ManagementRole`]; the store's errors.
     pub async fn end_entitlements(
         &self,
         permit: Permit<api::EndEntitlement>,
@@ -193,6 +194,7 @@ impl Access {
     ) -> Result<(), Error> {
         let role = *permit.resource();
         self.change(permit, move |txn| {
+            facts::keep_role(txn, role)?;
             let mut entitled = facts::entitlements_of(txn, role)?;
             entitled.retain(|it| it.group == group);
             if entitled.is_empty() {

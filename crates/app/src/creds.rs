@@ -90,7 +90,11 @@ pub(crate) fn print(effects: &Effects, command: &Creds) -> Result<()> {
 fn assume(manage: &mut Manage, command: &Creds) -> Result<Credentials> {
     let token = manage.id_token(AUDIENCE)?;
     let name = command.session_name.clone().unwrap_or_else(|| session_name(&manage.signed_in().username));
-    exchange(manage.agent(), &manage.signed_in().aws, &token, &command.role, &name, command.duration_secs)
+    let signed_in = manage.signed_in();
+    exchange(manage.agent(), &signed_in.aws, &token, &command.role, &name, command.duration_secs).map_err(|error| {
+        let who = &signed_in.username;
+        anyhow::anyhow!("{error:#} (signed in as `{who}`; `galen aws configure` lists the roles that you may assume)")
+    })
 }
 
 /// AssumeRoleWithWebIdentity (AWS STS, API version 2011-06-15): an identity token becomes credentials of a role.

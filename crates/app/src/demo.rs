@@ -284,8 +284,8 @@ fn hints(folder: &Folder, world: &World, place: &Place) -> Result<()> {
     output::text(&format!(
         r#"
 Try:
-  echo '{}' > /tmp/anna && chmod 600 /tmp/anna
-  {program} login --endpoint {} --user anna --password-file /tmp/anna --no-browser
+  (umask 077; echo '{}' > anna.txt)
+  {program} login --endpoint {} --user anna --password-file anna.txt --no-browser
   eval "$({program} creds --role {} --format env)"
   aws s3 ls s3://oncology/sdtm/                     # anna's group may read this
   aws s3 ls s3://ophthalmology/sdtm/                # and nobody granted her this

@@ -4,8 +4,9 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use ureq::{
-    Agent, Body,
+    Agent, Body, SendBody,
     http::Response,
+    middleware::MiddlewareNext,
     tls::{RootCerts, TlsConfig, TlsProvider},
 };
 
@@ -29,8 +30,34 @@ pub(crate) fn agent() -> Agent {
         .timeout_global(Some(CALL_TIMEOUT))
         .user_agent(concat!("galen/", env!("CARGO_PKG_VERSION")))
         .tls_config(tls)
+        .middleware(named)
         .build()
         .new_agent()
+}
+
+/// No answer came.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no answer from {address} ({cause}): see that Galen runs there and that the address (--endpoint, GALEN_ENDPOINT) is right"
+)]
+struct NoAnswer {
+    address: String,
+    cause: ureq::Error,
+}
+
+/// A failure of the network says which address it was.
+fn named(request: ureq::http::Request<SendBody<'_>>, next: MiddlewareNext<'_>) -> Result<Response<Body>, ureq::Error> {
+    let (scheme, authority) = (request.uri().scheme_str(), request.uri().authority());
+    let address = format!("{}://{}", scheme.unwrap_or_default(), authority.map_or("", |it| it.as_str()));
+    next.handle(request).map_err(|cause| ureq::Error::Other(Box::new(NoAnswer { address, cause })))
+}
+
+/// What a failure says, in its own words where it is of the network.
+pub(crate) fn told(error: &anyhow::Error) -> String {
+    match error.downcast_ref() {
+        Some(ureq::Error::Other(own)) if own.is::<NoAnswer>() => own.to_string(),
+        _ => format!("{error:#}"),
+    }
 }
 
 /// An endpoint's URL without a slash at its end; plain HTTP is for loopback alone.
@@ -38,7 +65,8 @@ pub(crate) fn agent() -> Agent {
 /// # Errors
 /// When the URL is malformed, or plain HTTP leaves this machine.
 pub(crate) fn endpoint(url: &str) -> Result<String> {
-    let parsed = url::Url::parse(url).with_context(|| format!("`{url}` is not a URL"))?;
+    let parsed =
+        url::Url::parse(url).with_context(|| format!("`{url}` is not a URL such as https://galen.example.com"))?;
     let loopback = match parsed.host() {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),

@@ -57,7 +57,7 @@ fn misused(error: &clap::Error) -> ExitCode {
     let json = words.iter().any(|word| word == "--output=json")
         || words.windows(2).any(|pair| matches!(pair, [name, value] if name == "--output" && value == "json"));
     if json && error.use_stderr() {
-        output::failure(Output::Json, &anyhow::anyhow!("{}", error.render().to_string().trim_end()));
+        output::bad_usage(&error.render().to_string());
         return ExitCode::from(BAD_USAGE);
     }
     // A closed standard error is no reason to do anything else.

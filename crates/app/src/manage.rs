@@ -153,7 +153,7 @@ impl Api {
     /// # Errors
     /// The server's problem, or a broken connection.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        http::json(self.agent.post(self.url(path)).header("authorization", self.bearer()).send_json(body)?)
+        self.change("POST", path, Some(body), None)
     }
 
     /// GET of one row, with its ETag.
@@ -166,33 +166,20 @@ impl Api {
         Ok((http::json(answer)?, tag))
     }
 
-    /// PATCH below `/api/v1/`; absent fields stay as they are. With an ETag, of that version alone.
+    /// A change below `/api/v1/`, of the version that `tag` names if there is one.
     ///
     /// # Errors
     /// The server's problem, or a broken connection.
-    pub(crate) fn patch(&self, path: &str, body: &Value, tag: Option<&str>) -> Result<Value> {
-        let call = self.agent.patch(self.url(path)).header("authorization", self.bearer());
-        let call = match tag {
-            Some(tag) => call.header("if-match", tag),
-            None => call,
-        };
-        http::json(call.send_json(body)?)
-    }
-
-    /// PUT below `/api/v1/`.
-    ///
-    /// # Errors
-    /// The server's problem, or a broken connection.
-    pub(crate) fn put(&self, path: &str, body: &Value) -> Result<Value> {
-        http::json(self.agent.put(self.url(path)).header("authorization", self.bearer()).send_json(body)?)
-    }
-
-    /// DELETE below `/api/v1/`.
-    ///
-    /// # Errors
-    /// The server's problem, or a broken connection.
-    pub(crate) fn delete(&self, path: &str) -> Result<Value> {
-        http::json(self.agent.delete(self.url(path)).header("authorization", self.bearer()).call()?)
+    pub(crate) fn change(&self, method: &str, path: &str, body: Option<&Value>, tag: Option<String>) -> Result<Value> {
+        let mut request = ureq::http::Request::builder().method(method).uri(self.url(path));
+        request = request.header("authorization", self.bearer());
+        if let Some(tag) = tag {
+            request = request.header("if-match", tag);
+        }
+        http::json(match body {
+            Some(body) => self.agent.run(request.header("content-type", "application/json").body(body.to_string())?)?,
+            None => self.agent.run(request.body(())?)?,
+        })
     }
 
     /// Every row of a list that `query` selects, page by page, up to `limit`.

@@ -3,9 +3,9 @@
 
 use access::Access;
 use async_trait::async_trait;
-use base::{ClientId, DatasetId, GroupId, PersonId, RoleId, ServiceId};
+use base::{ClientId, DatasetId, GrantId, GroupId, PersonId, RoleId, ServiceId};
 use directory::Directory;
-use evidence::{Name, Named, Names};
+use evidence::{Granted, Name, Named, Names};
 use governance::Governance;
 
 /// The parts that know names.
@@ -51,5 +51,9 @@ impl Names for KnownNames {
     }
     async fn dataset(&self, dataset: DatasetId) -> Name {
         known(self.governance.dataset(dataset).await.ok().map(|(dataset, _)| dataset.name))
+    }
+    async fn grant(&self, grant: GrantId) -> Option<Granted> {
+        let grant = self.governance.grant(grant).await.ok()?.grant;
+        Some(Granted { dataset: grant.dataset, group: grant.group, level: grant.level.as_str() })
     }
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use crate::{
     cli::{
         Approval, Client, Dataset, DatasetPolicy, Domain, End, Grant, GrantList, Group, Key, List, Membership, Noun,
-        Person, Role, Session, Stewards, Target, Verb,
+        Person, Role, Session, Stewards, Target, Verb, Which,
     },
     local,
     manage::Manage,
@@ -22,15 +22,15 @@ pub(crate) enum Call<'a> {
     /// Make one.
     Create(Value),
     /// Change this one, and its stewards.
-    Change(&'a str, Value, Option<&'a Stewards>),
+    Change(&'a Which, Value, Option<&'a Stewards>),
     /// Do something else with this one.
-    Do(&'a str, &'static str, Value),
+    Do(&'a Which, &'static str, Value),
     /// Look at a part of this one.
     See(&'a str, &'static str),
     /// Set a part of this one.
-    Put(&'a str, &'static str, &'a Value),
+    Put(&'a Which, &'static str, &'a Value),
     /// Remove a part of this one.
-    Delete(&'a str, &'static str),
+    Delete(&'a Which, &'static str),
 }
 
 /// A noun with verbs of its own.
@@ -76,7 +76,7 @@ fn body(typed: &impl Serialize) -> Value {
 }
 
 fn act<'a>(end: &'a End, verb: &'static str) -> Call<'a> {
-    Call::Do(&end.id, verb, body(end))
+    Call::Do(&end.which, verb, body(end))
 }
 
 macro_rules! asks {
@@ -93,14 +93,14 @@ macro_rules! asks {
 asks! {
     Person "persons" {
         Self::Create(new) => Call::Create(body(new)),
-        Self::Change(change) => Call::Change(&change.id, body(change), None),
+        Self::Change(change) => Call::Change(&change.which, body(change), None),
         Self::End(end) => act(end, "end"),
         Self::Reactivate(end) => act(end, "reactivate"),
         Self::Erase(end) => act(end, "erase"),
     }
     Group "groups" {
         Self::Create(new) => Call::Create(body(new)),
-        Self::Change(change) => Call::Change(&change.id, body(change), None),
+        Self::Change(change) => Call::Change(&change.which, body(change), None),
         Self::End(end) => act(end, "end"),
     }
     Membership "memberships" {
@@ -109,28 +109,28 @@ asks! {
     }
     Role "roles" {
         Self::Create(new) => Call::Create(body(new)),
-        Self::Change(change) => Call::Change(&change.id, body(change), None),
-        Self::Entitle(to) => Call::Do(&to.id, "entitle", body(to)),
-        Self::Unentitle(from) => Call::Do(&from.id, "unentitle", body(from)),
+        Self::Change(change) => Call::Change(&change.which, body(change), None),
+        Self::Entitle(to) => Call::Do(&to.which, "entitle", body(to)),
+        Self::Unentitle(from) => Call::Do(&from.which, "unentitle", body(from)),
         Self::End(end) => act(end, "end"),
     }
     Client "clients" {
         Self::Create(new) => Call::Create(body(new)),
-        Self::Change(change) => Call::Change(&change.id, body(change), None),
-        Self::RenewSecret(by) => Call::Do(&by.id, "renew-secret", json!({})),
+        Self::Change(change) => Call::Change(&change.which, body(change), None),
+        Self::RenewSecret(which) => Call::Do(which, "renew-secret", json!({})),
         Self::End(end) => act(end, "end"),
     }
     Domain "domains" {
         Self::Create(new) => Call::Create(body(new)),
-        Self::Change(change) => Call::Change(&change.id, body(change), Some(&change.what.stewards)),
+        Self::Change(change) => Call::Change(&change.which, body(change), Some(&change.what.stewards)),
         Self::End(end) => act(end, "end"),
     }
     Dataset "datasets" {
         Self::Create(new) => Call::Create(body(new)),
-        Self::Change(change) => Call::Change(&change.id, body(change), Some(&change.what.stewards)),
+        Self::Change(change) => Call::Change(&change.which, body(change), Some(&change.what.stewards)),
         Self::Policy(DatasetPolicy::Show(by)) => Call::See(&by.id, "policy"),
-        Self::Policy(DatasetPolicy::Put { id, policy }) => Call::Put(id, "policy", policy),
-        Self::Policy(DatasetPolicy::Delete(by)) => Call::Delete(&by.id, "policy"),
+        Self::Policy(DatasetPolicy::Put { which, policy }) => Call::Put(which, "policy", policy),
+        Self::Policy(DatasetPolicy::Delete(which)) => Call::Delete(which, "policy"),
         Self::RotateKey(end) => act(end, "rotate-key"),
         Self::End(end) => act(end, "end"),
     }
@@ -160,23 +160,49 @@ where
     let at = |id: &str| format!("{}/{}", O::PATH, segment(id));
     match &noun.verb {
         Verb::List(list) => api.list(O::PATH, &list.query(), list.limit()),
-        Verb::Show(by) => api.get(&at(&by.id), &[]),
+        Verb::Show(by) => shown(&api, &at(&by.id)),
         Verb::Own(own) => match own.call() {
             Call::Create(body) => api.post(O::PATH, &body),
-            Call::Change(id, body, stewards) => change(&api, &at(id), body, stewards),
-            Call::Do(id, verb, body) => api.post(&format!("{}/{verb}", at(id)), &body),
-            Call::See(id, part) => api.get(&format!("{}/{part}", at(id)), &[]),
-            Call::Put(id, part, body) => api.put(&format!("{}/{part}", at(id)), body),
-            Call::Delete(id, part) => api.delete(&format!("{}/{part}", at(id))),
+            Call::Change(which, body, stewards) => change(&api, &at(&which.id), body, stewards, tag(which)),
+            Call::Do(which, verb, body) => {
+                api.change("POST", &format!("{}/{verb}", at(&which.id)), Some(&body), tag(which))
+            }
+            Call::See(id, part) => shown(&api, &format!("{}/{part}", at(id))),
+            Call::Put(which, part, body) => {
+                api.change("PUT", &format!("{}/{part}", at(&which.id)), Some(body), tag(which))
+            }
+            Call::Delete(which, part) => api.change("DELETE", &format!("{}/{part}", at(&which.id)), None, tag(which)),
         },
     }
 }
 
+/// A row with its ETag, without the quotes that a shell would eat.
+fn shown(api: &Manage, path: &str) -> Result<Value> {
+    let (mut row, tag) = api.tagged(path)?;
+    if let (Some(fields), Some(tag)) = (row.as_object_mut(), tag) {
+        fields.insert("etag".to_owned(), Value::String(tag.trim_matches('"').to_owned()));
+    }
+    Ok(row)
+}
+
+/// The ETag that was typed, as it is sent.
+fn tag(which: &Which) -> Option<String> {
+    which.if_match.as_ref().map(|tag| if tag == "*" { tag.clone() } else { format!("\"{}\"", tag.trim_matches('"')) })
+}
+
 /// Changes a row; a list that is added to or taken from is read first, and changed in the version that was read.
-fn change(api: &Manage, path: &str, mut body: Value, stewards: Option<&Stewards>) -> Result<Value> {
+fn change(
+    api: &Manage,
+    path: &str,
+    mut body: Value,
+    stewards: Option<&Stewards>,
+    tag: Option<String>,
+) -> Result<Value> {
     let edited = stewards.filter(|it| !it.add_stewards.is_empty() || !it.remove_stewards.is_empty());
-    let Some(Stewards { add_stewards, remove_stewards, .. }) = edited else { return api.patch(path, &body, None) };
-    let (row, tag) = api.tagged(path)?;
+    let Some(Stewards { add_stewards, remove_stewards, .. }) = edited else {
+        return api.change("PATCH", path, Some(&body), tag);
+    };
+    let (row, read) = api.tagged(path)?;
     let list = |field: &str| row.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
     let (ids, names) = (list("stewards"), list("steward_names"));
     let left = ids.iter().zip(&names).filter(|(id, name)| !remove_stewards.iter().any(|it| *id == it || *name == it));
@@ -184,7 +210,7 @@ fn change(api: &Manage, path: &str, mut body: Value, stewards: Option<&Stewards>
     if let Some(fields) = body.as_object_mut() {
         fields.insert("stewards".to_owned(), Value::Array(wanted));
     }
-    api.patch(path, &body, tag.as_deref())
+    api.change("PATCH", path, Some(&body), tag.or(read))
 }
 
 /// `galen key`.

@@ -4,11 +4,14 @@ use comfy_table::{ContentArrangement, Table, presets::NOTHING};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
-use crate::cli::Output;
+use crate::{cli::Output, http};
 
 /// Longest text of a cell in a list, in characters: one line of prose must not push the other columns off the screen. `show` and
 /// `--output json` have all of it.
 const LIST_CELL_CHARS_MAX: usize = 56;
+
+/// Columns that a list leaves to `show` and `--output json`: long, and nobody compares them by eye.
+const NOT_LISTED: &[&str] = &["key"];
 
 /// A failure that a server described: a title, what to do, and the decision behind it.
 #[derive(Debug, thiserror::Error)]
@@ -75,20 +78,27 @@ pub(crate) fn note(line: &str) {
 
 /// Writes a failure to standard error, with every cause.
 pub(crate) fn failure(output: Output, error: &anyhow::Error) {
+    let told = http::told(error);
     if output == Output::Json {
         let document = error.downcast_ref::<Problem>().map_or_else(
-            || json!({"type": "about:blank", "title": error.to_string(), "detail": format!("{error:#}")}),
+            || {
+                let title = told.split_once(": ").map_or(told.as_str(), |(first, _)| first);
+                json!({"type": "about:blank", "title": title, "detail": told})
+            },
             |problem| problem.document.clone(),
         );
         note(&document.to_string());
     } else {
-        note(&format!("galen: {error:#}"));
-        if error.chain().any(|cause| cause.is::<ureq::Error>()) {
-            note(
-                "no answer came: see that Galen runs there and that the address (--endpoint, GALEN_ENDPOINT) is right",
-            );
-        }
+        note(&format!("galen: {told}"));
     }
+}
+
+/// Writes to standard error, as a problem object, what clap says of a command that cannot be read: its first line is the title.
+pub(crate) fn bad_usage(said: &str) {
+    let said = said.trim().trim_start_matches("error: ");
+    let (first, _) = said.split_once('\n').unwrap_or((said, ""));
+    let title = first.trim_end_matches(':');
+    note(&json!({"type": "about:blank", "title": title, "detail": said}).to_string());
 }
 
 fn table(value: &Value) -> String {
@@ -131,7 +141,8 @@ fn rows_table(rows: &[Value]) -> String {
     };
     let is_name = |column: &str| first.keys().any(|other| named(other).iter().any(|name| name == column));
     // A column that is empty in every row says nothing.
-    let said = |column: &&String| !is_name(column) && rows.iter().any(|row| field(row, column) != "-");
+    let listed = |column: &String| !is_name(column) && !NOT_LISTED.contains(&column.as_str());
+    let said = |column: &&String| listed(column) && rows.iter().any(|row| field(row, column) != "-");
     let columns: Vec<&String> = first.keys().filter(said).collect();
     let mut table = plain();
     table.set_header(columns.iter().map(|column| column.to_uppercase()));
@@ -168,6 +179,7 @@ fn shortened(text: &str) -> String {
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
+        Value::Array(items) if items.is_empty() => "-".to_owned(),
         Value::String(text) => {
             let shown = to_seconds(text).unwrap_or_else(|| text.clone());
             shown.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()

@@ -80,13 +80,12 @@ pub(crate) fn told(story: &Value) -> Result<()> {
         output::text(&format!("  {kind}: {}", line.join(", ")))?;
     }
     if let Some(proof) = story.get("proof").filter(|proof| !proof.is_null()) {
-        let field = |key: &str| proof.get(key).and_then(short).unwrap_or_else(|| "-".to_owned());
-        output::text(&format!(
-            "  proof: entry {} of {}, under the checkpoint of {}",
-            field("index"),
-            field("log"),
-            field("checkpoint")
-        ))?;
+        let field = |key: &str| proof.get(key).and_then(short);
+        let place = format!("entry {} of {}", field("index").unwrap_or_default(), field("log").unwrap_or_default());
+        output::text(&match field("checkpoint") {
+            Some(size) => format!("  proof: {place}, under the checkpoint of {size}"),
+            None => format!("  proof: {place}, not under a checkpoint yet: ask again in a second"),
+        })?;
     }
     Ok(())
 }

@@ -35,6 +35,14 @@ pub(crate) struct Password {
     pub(crate) password: Secret<String>,
 }
 
+/// What the token endpoint refuses (RFC 6749, section 5.2).
+#[derive(Debug, thiserror::Error)]
+#[error("{code}: {detail}")]
+struct Refused {
+    code: String,
+    detail: String,
+}
+
 struct Pkce {
     verifier: String,
     challenge: String,
@@ -158,7 +166,12 @@ pub(crate) fn with_device(agent: &Agent, web: &str) -> Result<Tokens> {
 pub(crate) fn refresh(agent: &Agent, web: &str, refresh_token: &str, audience: Option<&str>) -> Result<Tokens> {
     let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("client_id", CLIENT)];
     form.extend(audience.map(|audience| ("audience", audience)));
-    ask(agent, web, form).context("the sign-in is no longer valid; run `galen login`")
+    ask(agent, web, form).map_err(|error| match error.downcast_ref() {
+        Some(Refused { code, .. }) if code == "invalid_grant" => {
+            error.context("the sign-in is no longer valid; run `galen login`")
+        }
+        _ => error,
+    })
 }
 
 fn exchange(agent: &Agent, web: &str, code: &str, redirect: &str, pkce: &Pkce) -> Result<Tokens> {
@@ -178,7 +191,7 @@ fn ask(agent: &Agent, web: &str, form: Vec<(&str, &str)>) -> Result<Tokens> {
         serde_json::from_str(&http::text(&mut answer)?).context("the token endpoint did not answer with JSON")?;
     if let Some(code) = body.get("error").and_then(Value::as_str) {
         let detail = body.get("error_description").and_then(Value::as_str).unwrap_or_default();
-        bail!("{code}: {detail}");
+        return Err(Refused { code: code.to_owned(), detail: detail.to_owned() }.into());
     }
     tokens(&body)
 }

@@ -242,6 +242,7 @@ impl Directory {
         let id = *permit.resource();
         self.change(permit, move |txn| {
             client_in(txn, id)?;
+            access::facts::keep_client(txn, id)?;
             let nothing = serde_json::json!({});
             access::facts::end_client(txn, id, reason.as_deref())?;
             facts::add(txn, facts::OIDC_CLIENT_ENDED, id.uuid(), &nothing, reason.as_deref())?;

@@ -114,11 +114,12 @@ impl Directory {
     /// Ends a group: every membership in it ends in the same change.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::GroupEnded`].
+    /// [`Error::NotFound`], [`Error::GroupEnded`]; [`Error::Access`] for a group of a management role.
     pub async fn end_group(&self, permit: Permit<api::EndGroup>, reason: Option<String>) -> Result<(), Error> {
         let id = *permit.resource();
         self.change(permit, move |txn| {
             live_in(txn, id)?;
+            access::facts::keep_group(txn, id)?;
             crate::membership::end_all(txn, access::facts::view::BY_GROUP, &id.to_string(), reason.as_deref())?;
             facts::add(txn, facts::GROUP_ENDED, id.uuid(), &serde_json::json!({}), reason.as_deref()).map(drop)
         })

@@ -2,7 +2,7 @@
 
 mod attributes;
 
-use access::{EpochKey, Permit, api};
+use access::{EpochKey, Member, Permit, api};
 use base::{Ids, PersonId, Secret, SourceIdentity, Timestamp};
 use store::{ReadTxn, ViewedRow, WriteTxn};
 
@@ -200,7 +200,8 @@ impl Directory {
     /// Deactivates a person, or lets one in again; deactivating cuts everything that is open.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::NotActive`] when the person is already so, or erased.
+    /// [`Error::NotFound`]; [`Error::NotActive`] when the person is already so, or erased; [`Error::Access`] for the last
+    /// administrator.
     pub async fn set_active(
         &self,
         permit: Permit<api::DeactivatePerson>,
@@ -217,6 +218,10 @@ impl Directory {
             let kind = if active { facts::PERSON_REACTIVATED } else { facts::PERSON_DEACTIVATED };
             facts::add(txn, kind, id.uuid(), &serde_json::json!({}), reason.as_deref())?;
             if !active {
+                let member = Member::Person(id);
+                for group in access::facts::groups(txn, member)? {
+                    access::facts::keep_administrator(txn, member, group, may_sign_in)?;
+                }
                 access::epoch::raise(txn, EpochKey::Person { person: id }, reason.clone())?;
             }
             Ok(())
@@ -299,6 +304,11 @@ pub(crate) fn status_in(txn: &ReadTxn<'_>, id: PersonId) -> Result<PersonStatus,
     let rows = txn.view_current(facts::VIEW_PERSON, &id.to_string())?;
     let row = rows.first().ok_or_else(|| facts::no_person(id))?;
     facts::read::<Row>(&row.body, "person").map(|row| row.status)
+}
+
+/// Whether a member can act at all.
+fn may_sign_in(txn: &ReadTxn<'_>, member: Member) -> bool {
+    matches!(member, Member::Person(person) if status_in(txn, person).is_ok_and(|it| it == PersonStatus::Active))
 }
 
 /// Refuses a change of an erased person.

@@ -91,8 +91,8 @@ pub async fn of_decision(access: &Access, names: &dyn Names, decision: DecisionI
     tell(access.store(), names, recorded, session).await
 }
 
-/// The story of a question: what holds at its time, with the newest recorded decision that said the same, and what holds now
-/// when the question is about the past.
+/// The story of a question: the newest recorded decision, where it said what holds at the question's time, with its own reasons; else
+/// what holds. When that is not about now, what holds now is told too.
 ///
 /// # Errors
 /// [`Error::Access`] when facts or records cannot be read.
@@ -105,9 +105,10 @@ pub async fn of_question(access: &Access, names: &dyn Names, question: Question)
     };
     let latest = access.latest(member, &action, &explained.resource, explained.at).await?;
     let latest = latest.filter(|decided| decided.allowed() == explained.allowed());
-    let now = match at {
-        Some(_) => Some(now_answer(names, &access.explain(who, &action, &resource)).await),
-        None => None,
+    let now = match (at, &latest) {
+        (Some(_), _) => Some(now_answer(names, &access.explain(who, &action, &resource)).await),
+        (None, Some(_)) => Some(now_answer(names, &explained).await),
+        (None, None) => None,
     };
     let session = match latest.as_ref().and_then(|decided| decided.session) {
         Some(session) => access.sessions().find(session).await?,
@@ -115,7 +116,7 @@ pub async fn of_question(access: &Access, names: &dyn Names, question: Question)
     };
     let recorded = Recorded {
         decision: latest.as_ref().map(|decided| decided.decision),
-        at: explained.at,
+        at: latest.as_ref().map_or(explained.at, |decided| decided.at),
         actor: match member {
             Member::Person(person) => Actor::Person(person),
             Member::Service(service) => Actor::Service(service),
@@ -125,9 +126,10 @@ pub async fn of_question(access: &Access, names: &dyn Names, question: Question)
         session: latest.as_ref().and_then(|decided| decided.session),
         proof: latest.as_ref().map(|decided| proof(access, decided)),
         ended: latest.as_ref().and_then(|decided| decided.ended),
-        verdict: match explained.deny {
-            None => Verdict::Allowed { reasons: explained.reasons },
-            Some(reason) => Verdict::Refused { reason, told: explained.sentence.unwrap_or_default() },
+        verdict: match (latest, explained.deny) {
+            (Some(decided), _) => verdict_of(decided),
+            (None, None) => Verdict::Allowed { reasons: explained.reasons },
+            (None, Some(reason)) => Verdict::Refused { reason, told: explained.sentence.unwrap_or_default() },
         },
         now,
         replay: None,

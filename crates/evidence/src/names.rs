@@ -1,7 +1,7 @@
 //! Names of what ids stand for, joined at display time and never stored in a story's evidence.
 
 use async_trait::async_trait;
-use base::{Actor, ClientId, DatasetId, GroupId, PersonId, RoleId, ServiceId};
+use base::{Actor, ClientId, DatasetId, GrantId, GroupId, PersonId, RoleId, ServiceId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -40,6 +40,21 @@ pub trait Names: Send + Sync {
     async fn owner_of(&self, _dataset: DatasetId) -> Option<Named> {
         None
     }
+    /// What a grant opens and to whom, where it is known.
+    async fn grant(&self, _grant: GrantId) -> Option<Granted> {
+        None
+    }
+}
+
+/// What people know a grant by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// The dataset that it opens.
+    pub dataset: DatasetId,
+    /// The group that it goes to.
+    pub group: GroupId,
+    /// How much it allows.
+    pub level: &'static str,
 }
 
 /// An id with its name.

@@ -2,9 +2,9 @@
 //! when it is told, and recorded nowhere.
 
 use access::{Denied, DenyReason};
-use base::{DatasetId, RoleId};
+use base::{DatasetId, GrantId, RoleId};
 
-use crate::{Named, Names};
+use crate::{Named, Names, sentence::time};
 
 /// The same refusal, told with names where the gate told ids.
 pub async fn named(names: &dyn Names, mut denied: Denied) -> Denied {
@@ -12,6 +12,27 @@ pub async fn named(names: &dyn Names, mut denied: Denied) -> Denied {
         denied.sentence = told;
     }
     denied
+}
+
+/// The same answers to many questions, with each refusal told with names. Neighbours are mostly refused for one reason, whose
+/// names are looked up once.
+pub async fn all_named<T: Send>(names: &dyn Names, answers: Vec<Result<T, Denied>>) -> Vec<Result<T, Denied>> {
+    let mut told = Vec::with_capacity(answers.len());
+    let mut last: Option<(DenyReason, String)> = None;
+    for answer in answers {
+        told.push(match (answer, &last) {
+            (Err(denied), Some((reason, sentence))) if denied.reason == *reason => {
+                Err(Denied { sentence: sentence.clone(), ..denied })
+            }
+            (Err(denied), _) => {
+                let denied = named(names, denied).await;
+                last = Some((denied.reason.clone(), denied.sentence.clone()));
+                Err(denied)
+            }
+            (Ok(permit), _) => Ok(permit),
+        });
+    }
+    told
 }
 
 /// The sentence of a reason with names; `None` where the gate's own has none to join.
@@ -24,6 +45,26 @@ pub(crate) async fn told(names: &dyn Names, reason: &DenyReason) -> Option<Strin
         DenyReason::NotOwner { dataset } => {
             let (data, owner) = data(names, *dataset).await;
             format!("only the owner or a steward of {data} may: ask {owner}")
+        }
+        DenyReason::OutOfScope { grant } => {
+            let (grant, owner) = self::grant(names, *grant).await?;
+            format!("{grant} does not cover this place: ask {owner}")
+        }
+        DenyReason::LevelTooLow { grant } => {
+            let (grant, owner) = self::grant(names, *grant).await?;
+            format!("{grant} does not go so far: ask {owner}")
+        }
+        DenyReason::GrantNotBegun { grant, start } => {
+            let (grant, _) = self::grant(names, *grant).await?;
+            format!("{grant} begins only at {}", time(*start))
+        }
+        DenyReason::GrantExpired { grant, expiry } => {
+            let (grant, owner) = self::grant(names, *grant).await?;
+            format!("{grant} ended at {}: ask {owner} for another", time(*expiry))
+        }
+        DenyReason::Undischargeable { grant } => {
+            let (grant, _) = self::grant(names, *grant).await?;
+            format!("{grant} is for filtered rows or columns: read the table through SQL")
         }
         DenyReason::RoleEnded { role } => format!("{} does not exist any more", self::role(names, *role).await),
         DenyReason::NotEntitled { role } => {
@@ -56,6 +97,14 @@ async fn data(names: &dyn Names, dataset: DatasetId) -> (String, String) {
         None => format!("dataset {}", beside(&named)),
     };
     (data, owner)
+}
+
+/// A grant by what it opens to whom, and the owner of that; `None` where it is not known.
+async fn grant(names: &dyn Names, grant: GrantId) -> Option<(String, String)> {
+    let granted = names.grant(grant).await?;
+    let group = Named::group(names, granted.group).await;
+    let (data, owner) = data(names, granted.dataset).await;
+    Some((format!("the {} grant of {data} to group {group}", granted.level), owner))
 }
 
 /// A name with its id, so that it can be used in a command; the id alone where there is no name.

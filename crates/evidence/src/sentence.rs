@@ -43,7 +43,7 @@ pub(crate) fn ended(ended: &Ended) -> String {
 }
 
 /// Times to the second, UTC; the exact ones are in the chain.
-fn time(at: Timestamp) -> String {
+pub(crate) fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 

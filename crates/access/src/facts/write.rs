@@ -14,7 +14,7 @@ use super::types::{
     Approver, Client, DatasetKind, DatasetLocation, Entitlement, Grant, GrantEnded, Guardrail, Membership,
     MembershipRemoved, Place, Role, Service,
 };
-use super::{edge, kind, view};
+use super::{edge, keep_administrator, kind, view};
 use crate::Error;
 use crate::resource::Member;
 
@@ -59,7 +59,7 @@ fn one<T: DeserializeOwned>(rows: Vec<ViewedRow>, what: &'static str) -> Result<
     Ok(rows.into_iter().next().map(parse).transpose()?)
 }
 
-fn many<T: DeserializeOwned>(rows: Vec<ViewedRow>, what: &'static str) -> Result<Vec<T>, Error> {
+pub(super) fn many<T: DeserializeOwned>(rows: Vec<ViewedRow>, what: &'static str) -> Result<Vec<T>, Error> {
     let parse = |row: ViewedRow| serde_json::from_value(row.body).map_err(|_| store::Error::Corrupt { what });
     Ok(rows.into_iter().map(parse).collect::<Result<_, _>>()?)
 }
@@ -113,7 +113,7 @@ pub fn add_membership(
 /// Takes a member out of a group: every add that is seen now is taken back.
 ///
 /// # Errors
-/// [`Error::NotMember`].
+/// [`Error::NotMember`]; [`Error::LastAdministrator`].
 pub fn end_membership(
     txn: &mut WriteTxn<'_>,
     member: Member,
@@ -122,6 +122,7 @@ pub fn end_membership(
 ) -> Result<Fact, Error> {
     let removes: Vec<MembershipId> = memberships(txn, member, group)?.into_iter().map(|it| it.id).collect();
     let Some(first) = removes.first() else { return Err(Error::NotMember) };
+    keep_administrator(txn, member, group, |_, _| true)?;
     let subject = first.uuid();
     let now = txn.now();
     let body = MembershipRemoved { member, group, removes };

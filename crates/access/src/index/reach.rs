@@ -29,9 +29,11 @@ impl Reach<'_> {
 impl World {
     /// What the members of `group` reach by it. A grant that begins later counts: who is in the group then has it.
     pub(crate) fn reach(&self, group: GroupId, now: Timestamp) -> Reach<'_> {
-        let Some(number) = self.group_number(group) else { return Reach { datasets: Vec::new(), manages: false } };
+        // A group without a member, a grant or a role has no number yet, and may own data all the same.
+        let number = self.group_number(group);
         let now = now.as_microsecond();
         let granted = |state: &LocationState| {
+            let Some(number) = number else { return false };
             let rows = self.grants(state.location.dataset);
             let from = rows.partition_point(|row| row.group < number);
             rows.iter().skip(from).take_while(|row| row.group == number).any(|row| now < row.expiry)
@@ -40,7 +42,8 @@ impl World {
             state.location.owner == group || state.location.stewards.contains(&group) || granted(state)
         };
         let datasets = self.locations().map(|state| &**state).filter(reached).collect();
-        let entitles = |state: &&Arc<RoleState>| self.entitlements(state.role.id).iter().any(|row| row.group == number);
+        let entitles =
+            |state: &&Arc<RoleState>| self.entitlements(state.role.id).iter().any(|row| Some(row.group) == number);
         Reach { datasets, manages: self.roles().filter(entitles).any(|state| manages(state)) }
     }
 }

@@ -128,3 +128,20 @@ async fn nobody_makes_administrators_of_a_group_by_an_entitlement_or_a_policy() 
     let refused = world.access.change_role(permit, Some(all), None).await;
     assert!(matches!(refused, Err(crate::Error::ManagementRole { .. })), "{refused:?}");
 }
+
+// verifies: IAM-02
+#[tokio::test]
+async fn the_first_member_of_a_group_that_owns_data_needs_a_second_person() {
+    let world = reader().await;
+    world.born("adam").await;
+    world.join("adam", "admins").await;
+    world.role_with("admin-desk", &[documents::ADMINISTRATOR], "admins", None, |role| role.management = true).await;
+    world.place("vault", "safe", "vault/", "keepers").await;
+    let op = world.op(world.session("adam", "admin-desk", None));
+    for (group, needed) in [("keepers", true), ("owners", true), ("readers", false), ("new", false)] {
+        let edge = MembershipEdge { member: Member::Person(world.person("ann")), group: world.group(group) };
+        let permit = world.access.authorize(&op, api::AddMember, edge).await.unwrap();
+        assert_eq!(permit.obligations().approval, needed, "{group}");
+        permit.finish(Outcome::DONE);
+    }
+}

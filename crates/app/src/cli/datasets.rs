@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::nouns::{ById, Change, End, Stewards, document};
+use super::nouns::{ById, Change, End, Stewards, Which, document};
 
 #[derive(Clone, Copy, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -113,12 +113,12 @@ pub(crate) enum DatasetPolicy {
     Show(ById),
     /// Set the policy: Deny statements alone.
     Put {
-        /// The id or the name.
-        id: String,
+        #[command(flatten)]
+        which: Which,
         /// The document; `-` for standard input.
         #[arg(value_parser = document, value_name = "FILE")]
         policy: Value,
     },
     /// Remove the policy.
-    Delete(ById),
+    Delete(Which),
 }

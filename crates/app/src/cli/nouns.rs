@@ -25,15 +25,14 @@ pub(crate) enum Verb<Own: Subcommand, L: Args = List> {
     Own(Own),
     /// List them, oldest first.
     List(L),
-    /// Show one.
+    /// Show one, with its `etag` where it can be changed.
     Show(ById),
 }
 
 /// Which one.
-#[derive(Args, Serialize)]
+#[derive(Args)]
 pub(crate) struct ById {
     /// The id, or the name where the thing has one.
-    #[serde(skip)]
     pub(crate) id: String,
 }
 
@@ -45,12 +44,22 @@ pub(crate) struct List {
     pub(crate) limit: Option<usize>,
 }
 
+/// Which one, and in which version.
+#[derive(Args)]
+pub(crate) struct Which {
+    /// The id, or the name where the thing has one.
+    pub(crate) id: String,
+    /// Only in this version: the `etag` that `show` printed; refused when the thing has changed since.
+    #[arg(long, value_name = "ETAG")]
+    pub(crate) if_match: Option<String>,
+}
+
 /// Which one, and why.
 #[derive(Args, Serialize)]
 pub(crate) struct End {
-    /// The id, or the name where the thing has one.
+    #[command(flatten)]
     #[serde(skip)]
-    pub(crate) id: String,
+    pub(crate) which: Which,
     /// The reason; it is recorded.
     #[arg(long)]
     pub(crate) reason: String,
@@ -59,9 +68,9 @@ pub(crate) struct End {
 /// Which one, and what changes; what is not named stays.
 #[derive(Args, Serialize)]
 pub(crate) struct Change<C: Args> {
-    /// The id, or the name where the thing has one.
+    #[command(flatten)]
     #[serde(skip)]
-    pub(crate) id: String,
+    pub(crate) which: Which,
     #[command(flatten)]
     #[serde(flatten)]
     pub(crate) what: C,
@@ -248,7 +257,7 @@ pub(crate) enum Client {
     /// Change the name or the addresses; the client id and the kind stay.
     Change(Change<ClientChange>),
     /// Give a confidential client another secret, printed once; the old one stops working at once.
-    RenewSecret(ById),
+    RenewSecret(Which),
     /// End a client; roles stop trusting it.
     End(End),
 }
@@ -364,7 +373,7 @@ pub(crate) struct NewGrant {
     /// How much may be done: by default read.
     #[arg(long, value_enum)]
     level: Option<Level>,
-    /// Prefixes inside the dataset, each ending in `/`; none means all of it.
+    /// Prefixes inside the dataset, counted from its own, each ending in `/`; none means all of it.
     #[arg(long = "prefix")]
     prefixes: Vec<String>,
     /// What the data will be used for.

@@ -151,3 +151,27 @@ fn restricted_datasets_are_not_listed_to_who_may_not_know_of_them() {
     assert_eq!(owner.get("datasets/neurology-sdtm").0, 403);
     demo.stop();
 }
+
+#[test]
+fn nobody_locks_everybody_out_of_an_installation() {
+    let demo = Demo::start();
+    let galen = admin(&demo);
+    let listed: Value = serde_json::from_str(&galen.ok(&["--output", "json", "membership", "list"])).unwrap();
+    let own = listed.as_array().unwrap().iter().find(|row| row["group_name"] == "administrators").unwrap();
+    let own = own["id"].as_str().unwrap();
+    for words in [
+        &["group", "end", "administrators"][..],
+        &["role", "end", "administrator"],
+        &["role", "unentitle", "administrator", "--group", "administrators"],
+        &["client", "end", "galen-cli"],
+    ] {
+        let refused = galen.run(&[words, &["--reason", "by mistake"]].concat());
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("part of Galen"), "{words:?}: {refused:?}");
+    }
+    for words in [&["membership", "end", own][..], &["revoke", "membership", own], &["person", "end", "admin"]] {
+        let refused = galen.run(&[words, &["--reason", "by mistake"]].concat());
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("last administrator"), "{words:?}: {refused:?}");
+    }
+    galen.ok(&["person", "list"]);
+    demo.stop();
+}

@@ -152,6 +152,17 @@ impl Edge {
         }
     }
 
+    /// As [`Access::authorize_many`], with refusals that know names.
+    pub(super) async fn may_all<A: access::Action + Clone>(
+        &self,
+        op: &OpContext,
+        action: A,
+        resources: Vec<A::Resource>,
+    ) -> Vec<Result<Permit<A>, Denied>> {
+        let answers = self.access.authorize_many(op, action, resources).await;
+        evidence::refusal::all_named(self.names.as_ref(), answers).await
+    }
+
     /// As [`Access::authorize`] on an object, with the gate's refusal as an answer.
     ///
     /// # Errors

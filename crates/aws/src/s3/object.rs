@@ -285,8 +285,7 @@ pub(super) async fn delete_many(
     }
     // One batch of the ledger for each kind; then each permit is spent on its own key.
     let places: Vec<usize> = plain.iter().map(|(at, _)| *at).collect();
-    let permits =
-        edge.access.authorize_many(&op, s3::DeleteObject, plain.into_iter().map(|(_, object)| object).collect()).await;
+    let permits = edge.may_all(&op, s3::DeleteObject, plain.into_iter().map(|(_, object)| object).collect()).await;
     for (at, permit) in places.into_iter().zip(permits) {
         let (Some(item), Some(slot)) = (items.get(at), results.get_mut(at)) else { continue };
         let done = match permit {
@@ -304,10 +303,8 @@ pub(super) async fn delete_many(
         });
     }
     let places: Vec<usize> = versions.iter().map(|(at, _)| *at).collect();
-    let permits = edge
-        .access
-        .authorize_many(&op, s3::DeleteObjectVersion, versions.into_iter().map(|(_, object)| object).collect())
-        .await;
+    let permits =
+        edge.may_all(&op, s3::DeleteObjectVersion, versions.into_iter().map(|(_, object)| object).collect()).await;
     for (at, permit) in places.into_iter().zip(permits) {
         let (Some(item), Some(slot)) = (items.get(at), results.get_mut(at)) else { continue };
         let done = match permit {

@@ -259,6 +259,9 @@ async fn a_grant_that_ended_is_told_for_then_and_for_now() {
     let decision = house.read("17/a.csv").await.unwrap();
     let then = house.clock.now();
     house.clock.0.fetch_add(60, Ordering::SeqCst);
+    let last = house.asked("17/a.csv", None).await;
+    assert_eq!((last.recorded.decision, last.recorded.at), (Some(decision), then), "{}", last.sentence);
+    assert!(last.sentence.contains("Ann was allowed") && last.sentence.contains("Now it would"), "{}", last.sentence);
     let end = |txn: &mut WriteTxn<'_>| facts::end_grant(txn, GrantId::from_uuid(uuid(10)), Some("study over"));
     house.access.store().write(Actor::Person(olga()), end).await.unwrap();
     house.clock.0.fetch_add(1, Ordering::SeqCst);

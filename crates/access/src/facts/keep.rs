@@ -1,0 +1,72 @@
+//! What an installation must not lose, because nobody could give it back: its management roles, the groups and clients that lead to
+//! them, and its last administrator. It must not know who asks.
+
+use base::{ClientId, GroupId, RoleId};
+use store::{ReadTxn, ViewedRow};
+
+use super::write::{many, members, role};
+use super::{Duty, Entitlement, Role, view};
+use crate::{Error, resource::Member};
+
+fn roles(txn: &ReadTxn<'_>, entitlements: Vec<ViewedRow>) -> Result<Vec<Role>, Error> {
+    let mut roles = Vec::new();
+    for it in many::<Entitlement>(entitlements, "entitlement")? {
+        roles.extend(role(txn, it.role)?);
+    }
+    Ok(roles)
+}
+
+fn refuse_management(mut roles: impl Iterator<Item = Role>) -> Result<(), Error> {
+    match roles.find(|role| role.management) {
+        Some(role) => Err(Error::ManagementRole { role: role.id }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses for a management role.
+///
+/// # Errors
+/// [`Error::ManagementRole`].
+pub fn keep_role(txn: &ReadTxn<'_>, id: RoleId) -> Result<(), Error> {
+    refuse_management(role(txn, id)?.into_iter())
+}
+
+/// Refuses for a group that entitles to a management role.
+///
+/// # Errors
+/// [`Error::ManagementRole`].
+pub fn keep_group(txn: &ReadTxn<'_>, group: GroupId) -> Result<(), Error> {
+    let entitlements = txn.view_lookup(view::ENTITLEMENT, view::BY_GROUP, &group.to_string())?;
+    refuse_management(roles(txn, entitlements)?.into_iter())
+}
+
+/// Refuses for a client through which management roles are taken.
+///
+/// # Errors
+/// [`Error::ManagementRole`].
+pub fn keep_client(txn: &ReadTxn<'_>, client: ClientId) -> Result<(), Error> {
+    let entitlements = txn.view_lookup(view::ENTITLEMENT, view::BY_CLIENT, &client.to_string())?;
+    refuse_management(roles(txn, entitlements)?.into_iter())
+}
+
+/// Refuses when a member is all that `remains` of the administrators in a group; for other groups there is nothing to keep.
+///
+/// # Errors
+/// [`Error::LastAdministrator`].
+pub fn keep_administrator(
+    txn: &ReadTxn<'_>,
+    member: Member,
+    group: GroupId,
+    remains: impl Fn(&ReadTxn<'_>, Member) -> bool,
+) -> Result<(), Error> {
+    let entitlements = txn.view_lookup(view::ENTITLEMENT, view::BY_GROUP, &group.to_string())?;
+    if !roles(txn, entitlements)?.iter().any(|role| role.duty == Some(Duty::Administrator)) {
+        return Ok(());
+    }
+    let others = members(txn, group)?;
+    if others.iter().any(|it| it.member != member && remains(txn, it.member)) {
+        Ok(())
+    } else {
+        Err(Error::LastAdministrator)
+    }
+}
