@@ -139,13 +139,18 @@ impl Access {
         done.map(|committed| committed.value)
     }
 
+    /// Whether what this node knows is within the freshness bound; it looks first for what other nodes committed.
+    pub async fn fresh(&self) -> bool {
+        self.0.store.fresh_within(FRESH_WITHIN).await
+    }
+
     async fn decide<A: Action>(&self, op: &OpContext, action: &A, resource: &A::Resource) -> Decided {
         let resource: ResourceRef = resource.clone().into();
         // Before the decision: a world that comes in between is seen as another one.
         let world = Arc::downgrade(&self.0.index.world());
         let ask =
             Ask { action: action.name(), class: A::CLASS, need: A::NEED, resource: &resource, trust: action.trust() };
-        let mut verdict = if self.0.store.fresh_within(FRESH_WITHIN).await {
+        let mut verdict = if self.fresh().await {
             self.0.evaluate(op, &ask, op.at)
         } else {
             Verdict { deny: Some(DenyReason::Stale), ..Verdict::default() }

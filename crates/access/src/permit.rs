@@ -279,6 +279,11 @@ pub enum DenyReason {
         /// The dataset.
         dataset: DatasetId,
     },
+    /// Only the owner, or a steward, of the domain may.
+    NotDomainOwner {
+        /// The domain.
+        domain: base::DomainId,
+    },
     /// Permanent deletion is retention's alone.
     Retention,
     /// Public access is always blocked.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The client that roles trust by default.
-pub(crate) const AUDIENCE: &str = "galen-aws";
+pub(crate) const AUDIENCE: &str = directory::AWS_CLIENT;
 /// Credentials that end sooner than this are replaced, so that a long call does not outlive them. AWS SDKs refresh at 15 minutes at the latest.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use hyper::body::Incoming;
 use protocols::peer::TrustedProxies;
-use std::{io::IsTerminal, num::NonZeroU32, path::Path, sync::Arc, time::Duration};
+use std::{io::IsTerminal, num::NonZeroU32, path::Path, sync::Arc};
 use store::journal::State;
 use tokio_util::sync::CancellationToken;
 
@@ -15,9 +15,6 @@ use crate::{
     names::KnownNames,
     serve::{Answer, Listener},
 };
-
-/// How often quiet callers are forgotten by the rate limits.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
 
 /// Sockets that are bound, so that a taken port is found before anything is opened.
 pub(crate) struct Bound {
@@ -79,7 +76,6 @@ pub(crate) async fn serve(bound: Bound, config: &Config, system: Arc<System>, st
     let mut registry = prometheus_client::registry::Registry::with_prefix("galen");
     let aws_service = aws_service(config, &system, &mut registry)?;
     let web_service = web_service(config, &system, aws_url, Arc::new(registry))?;
-    let quiet = web_service.clone();
     let serving_web = async {
         if let Some((listener, _)) = web {
             listener.serve(WebEdge(web_service), config.limits.connections_max, stop.clone(), grace(config)).await;
@@ -90,15 +86,7 @@ pub(crate) async fn serve(bound: Bound, config: &Config, system: Arc<System>, st
             listener.serve(aws_service, config.limits.connections_max, stop.clone(), grace(config)).await;
         }
     };
-    let forgetting = async {
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(FORGET_EVERY) => quiet.forget_quiet(),
-            }
-        }
-    };
-    tokio::join!(serving_web, serving_aws, forgetting);
+    tokio::join!(serving_web, serving_aws);
     Ok(())
 }
 

@@ -35,6 +35,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Exit codes: 0 done, 1 refused or failed, 2 bad usage (clap's own).
 fn main() -> ExitCode {
+    // Whatever Galen writes is for who runs it alone: the store, the ledger, objects, keys, tokens of the command line.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return misused(&error),

@@ -7,6 +7,7 @@ use base::{Actor, Effects};
 use governor::{
     Quota, RateLimiter, clock::Clock, middleware::NoOpMiddleware, nanos::Nanos, state::keyed::DashMapStateStore,
 };
+use protocols::peer::network;
 use std::{hash::Hash, net::IpAddr, num::NonZeroU32, time::Duration};
 
 use crate::options::Rates;
@@ -76,17 +77,6 @@ impl Limits {
             }
         }
         table.check_key(&key).map_err(|until| TooMany { retry_after: until.wait_time_from(self.clock.now()) })
-    }
-}
-
-/// One customer has at least a /64 of IPv6, so a single address of it is no unit of fairness.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! approval (the gate says so in the permit's obligations) nor who may give it.
 //! INVARIANT: nothing of a change is done before the second approval; what waits holds no secret in clear.
 
-use access::{Action, Member, Permit, Proposal, api};
+use access::{Action, EpochKey, Member, Permit, Proposal, api};
 use base::{ApprovalId, GroupId, Ids, MembershipId, PersonId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use store::{ReadTxn, WriteTxn};
 use crate::{
     Directory, Error, PersonStatus, erasure,
     facts::{self, ApprovalBody, Asked},
-    membership, people,
+    groups, membership, people,
 };
 
 /// How long a change waits for its second approval; after it the change must be asked for again.
@@ -118,6 +118,29 @@ pub struct Waiting {
     pub expires: Timestamp,
     /// Why.
     pub reason: Option<String>,
+    /// The groups by which who asked might ask.
+    #[serde(default)]
+    via: Vec<GroupId>,
+    /// What it concerned was called so: the second person judges by these names.
+    #[serde(default)]
+    called: Option<Called>,
+}
+
+/// The names of a change: the keyed hash of the person's user name, and the group's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Called {
+    username: Option<[u8; 32]>,
+    group: Option<String>,
+}
+
+impl Called {
+    fn of(txn: &ReadTxn<'_>, proposed: &Proposed, username: Option<[u8; 32]>) -> Result<Self, Error> {
+        let group = match proposed.group() {
+            Some(group) => Some(groups::live_in(txn, group)?.name.to_string()),
+            None => None,
+        };
+        Ok(Self { username, group })
+    }
 }
 
 impl Waiting {
@@ -142,13 +165,20 @@ pub enum Made<T> {
     Waits(Box<Waiting>),
 }
 
+/// The first approval, as it is kept until the second.
+pub(crate) struct First {
+    id: ApprovalId,
+    by: Approval,
+    via: Vec<GroupId>,
+    username: Option<[u8; 32]>,
+}
+
 /// How a change goes on, as it stands in its transaction.
-#[derive(Clone, Copy)]
 pub(crate) enum Route {
     /// One person suffices.
     Alone,
     /// A second person is needed; this is the first approval.
-    Second(ApprovalId, Approval),
+    Second(First),
     /// A second person would be needed, but the installation is set to one administrator.
     Waived(Approval),
 }
@@ -158,16 +188,39 @@ struct Prepared {
     membership: MembershipId,
     /// The keyed hash of the person's user name, where they have one.
     username: Option<[u8; 32]>,
+    /// Whether who asked could still ask.
+    asks: bool,
 }
 
 impl Directory {
-    /// How a permitted change goes on when a second approval is `needed`.
-    pub(crate) fn route<A: Action>(&self, permit: &Permit<A>, needed: bool) -> Result<Route, Error> {
+    /// How a permitted change goes on when a second approval is `needed`; `username` is the hash of whom it concerns.
+    pub(crate) fn route<A: Action>(
+        &self,
+        permit: &Permit<A>,
+        needed: bool,
+        username: Option<[u8; 32]>,
+    ) -> Result<Route, Error> {
         Ok(match (needed, self.0.second_approval) {
             (false, _) => Route::Alone,
-            (true, true) => Route::Second(ApprovalId::from_uuid(self.0.effects.uuid()), Approval::of(permit)?),
+            (true, true) => Route::Second(self.first(permit, username)?),
             (true, false) => Route::Waived(Approval::of(permit)?),
         })
+    }
+
+    fn first<A: Action>(&self, permit: &Permit<A>, username: Option<[u8; 32]>) -> Result<First, Error> {
+        let via = permit.session().map(|session| session.via.clone()).unwrap_or_default();
+        Ok(First { id: ApprovalId::from_uuid(self.0.effects.uuid()), by: Approval::of(permit)?, via, username })
+    }
+
+    /// Whether what somebody asked with still counts: nothing of theirs was cut since, and they are still in the groups by
+    /// which they might ask. Signing out takes nothing back.
+    fn still_asks(&self, asked: &Waiting) -> bool {
+        let epochs = self.0.access.epochs();
+        let person = EpochKey::Person { person: asked.requested_by };
+        let cut = epochs.of(person).is_some_and(|epoch| epoch.at > asked.at)
+            || epochs.of(EpochKey::Session { session: asked.session }).is_some();
+        let groups = self.0.access.groups_of(asked.requested_by);
+        !cut && asked.via.iter().all(|group| groups.contains(group))
     }
 
     /// Asks that a person be erased: the first approval.
@@ -175,11 +228,12 @@ impl Directory {
     /// # Errors
     /// [`Error::ApproverNotAPerson`], [`Error::OwnCase`], [`Error::NotFound`], [`Error::NotActive`] when erased already.
     pub async fn request_erasure(&self, permit: Permit<api::RequestErasure>, reason: String) -> Result<Waiting, Error> {
-        let (person, first) = (*permit.resource(), Approval::of(&permit)?);
-        let id = ApprovalId::from_uuid(self.0.effects.uuid());
+        let person = *permit.resource();
+        let username = self.username_of(person).await?;
+        let first = self.first(&permit, username)?;
         self.change(permit, move |txn| {
             people::not_erased(txn, person)?;
-            request(txn, id, first, Proposed::ErasePerson { person }, Some(&reason))
+            request(txn, &first, Proposed::ErasePerson { person }, Some(&reason))
         })
         .await
     }
@@ -187,8 +241,8 @@ impl Directory {
     /// Approves a change that somebody else asked for, and makes it.
     ///
     /// # Errors
-    /// [`Error::NoApproval`], [`Error::SameApprover`], [`Error::OwnCase`], [`Error::NotActive`] when who asked for it may not
-    /// sign in any more; and those of the change.
+    /// [`Error::NoApproval`], [`Error::SameApprover`], [`Error::OwnCase`]; [`Error::NotActive`] or [`Error::RequesterCut`] when who
+    /// asked for it could not ask any more, [`Error::RenamedMeanwhile`]; and those of the change.
     pub async fn approve(&self, permit: Permit<api::ApproveChange>, reason: Option<String>) -> Result<(), Error> {
         let (id, second) = (permit.resource().approval, Approval::of(&permit)?);
         let asked = self.approval(id).await?.ok_or(Error::NoApproval { approval: id })?;
@@ -197,7 +251,7 @@ impl Directory {
             Some(person) => self.username_of(person).await?,
             None => None,
         };
-        let prepared = Prepared { membership, username };
+        let prepared = Prepared { membership, username, asks: self.still_asks(&asked) };
         self.change(permit, move |txn| approve(txn, id, second, &prepared, reason.as_deref())).await?;
         if let Proposed::ErasePerson { person } = asked.proposed {
             self.0.custody.subject_forget(person);
@@ -254,7 +308,7 @@ impl Directory {
         Ok(all.into_iter().find(|one| one.proposed == Proposed::ErasePerson { person }))
     }
 
-    async fn username_of(&self, person: PersonId) -> Result<Option<[u8; 32]>, Error> {
+    pub(crate) async fn username_of(&self, person: PersonId) -> Result<Option<[u8; 32]>, Error> {
         match self.personal_of(person).await? {
             Some(personal) => self.username_hash(&personal.username).map(Some),
             None => Ok(None),
@@ -282,12 +336,12 @@ fn all(txn: &ReadTxn<'_>, after: Option<ApprovalId>, limit: usize) -> Result<Vec
 /// The first approval: the change waits.
 pub(crate) fn request(
     txn: &mut WriteTxn<'_>,
-    id: ApprovalId,
-    first: Approval,
+    first: &First,
     proposed: Proposed,
     reason: Option<&str>,
 ) -> Result<Waiting, Error> {
-    if proposed.person() == Some(first.by) {
+    let (id, by) = (first.id, first.by);
+    if proposed.person() == Some(by.by) {
         return Err(Error::OwnCase);
     }
     if all(txn, None, WAITING_MAX)?.len() >= WAITING_MAX {
@@ -295,10 +349,11 @@ pub(crate) fn request(
     }
     let at = txn.now();
     let expires = at.checked_add(APPROVAL_WAITS).unwrap_or(Timestamp::MAX);
-    let body = facts::Requested { asked: proposed.asked(), requested: first.at(at) };
+    let body = facts::Requested { asked: proposed.asked(), requested: by.at(at) };
     facts::add(txn, facts::APPROVAL_REQUESTED, id.uuid(), &body, reason)?;
-    let Approval { by: requested_by, session } = first;
-    let waiting = Waiting { id, proposed, requested_by, session, at, expires, reason: reason.map(str::to_owned) };
+    let (via, called) = (first.via.clone(), Some(Called::of(txn, &proposed, first.username)?));
+    let (Approval { by: requested_by, session }, reason) = (by, reason.map(str::to_owned));
+    let waiting = Waiting { id, proposed, requested_by, session, at, expires, reason, via, called };
     txn.record_put(CLASS, id.bytes(), &facts::bytes(&waiting)?, Some(expires))?;
     Ok(waiting)
 }
@@ -329,9 +384,18 @@ fn approve(
     if second.by == asked.requested_by || second.session == asked.session {
         return Err(Error::SameApprover);
     }
-    let status = people::status_in(txn, asked.requested_by)?;
-    if status != PersonStatus::Active {
-        return Err(Error::NotActive { person: asked.requested_by, status: status.as_str() });
+    for person in [asked.requested_by, second.by] {
+        let status = people::status_in(txn, person)?;
+        if status != PersonStatus::Active {
+            return Err(Error::NotActive { person, status: status.as_str() });
+        }
+    }
+    if !prepared.asks {
+        return Err(Error::RequesterCut { person: asked.requested_by });
+    }
+    let called = Called::of(txn, &asked.proposed, prepared.username)?;
+    if asked.called.as_ref().is_some_and(|then| *then != called) {
+        return Err(Error::RenamedMeanwhile);
     }
     let approved = second.at(txn.now());
     let body = facts::Approved { asked: asked.proposed.asked(), requested: asked.first(), approved: approved.clone() };

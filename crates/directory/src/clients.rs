@@ -3,7 +3,7 @@
 //! A registration is a fact of its own and, in the same change, a trust anchor among `access`'s facts. The secret is
 //! shown once; its hash is sealed.
 
-use access::{Permit, api};
+use access::{Permit, api, assume::MANAGEMENT_AUDIENCE};
 use base::{AccountId, ClientId, Ids, Secret};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use crypto::sha256;
@@ -17,6 +17,12 @@ use crate::{Directory, Error, facts};
 const LIST_MAX: usize = 32;
 /// Name of the sealed row.
 const SECRET: &str = "secret";
+
+/// The client whose ID tokens STS takes for AWS tools.
+pub const AWS_CLIENT: &str = "galen-aws";
+/// Galen's own clients. Where their tokens go is the program's, not an administrator's: whoever could send them elsewhere would
+/// sign in as everybody who follows a link.
+const OWN: &[&str] = &[MANAGEMENT_AUDIENCE, AWS_CLIENT];
 
 /// Whether a client can keep a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +113,11 @@ impl Client {
         registered.filter_map(|text| RedirectUri::parse(text).ok()).any(|one| one.matches(uri, any_port))
     }
 
+    /// Whether it is one of Galen's own.
+    pub fn is_own(&self) -> bool {
+        OWN.contains(&self.registered.client_id.as_str())
+    }
+
     /// Whether it may ask for an ID token of this audience.
     pub fn may_ask_for(&self, audience: &str) -> bool {
         audience == self.registered.client_id || self.registered.audiences.iter().any(|one| one == audience)
@@ -121,6 +132,9 @@ fn check(new: &NewClient) -> Result<(), Error> {
     }
     if new.name.is_empty() || new.name.chars().count() > 128 || new.name.chars().any(char::is_control) {
         return bad("the name has 1 to 128 characters");
+    }
+    if new.audiences.iter().any(|audience| audience == MANAGEMENT_AUDIENCE) {
+        return bad("tokens of the command line, which manage the installation, are given to no other client");
     }
     if [&new.redirect_uris, &new.post_logout_uris, &new.audiences].iter().any(|list| list.len() > LIST_MAX) {
         return bad("at most 32 redirect URIs, post-logout URIs and audiences");
@@ -144,6 +158,12 @@ fn client_in(txn: &ReadTxn<'_>, id: ClientId) -> Result<Client, Error> {
     let rows = txn.view_current(facts::VIEW_OIDC_CLIENT, &id.to_string())?;
     let not_found = || Error::NotFound { what: "client", name: id.to_string() };
     rows.first().map(client_of).transpose()?.filter(|client| !client.ended).ok_or_else(not_found)
+}
+
+/// A live client that somebody registered.
+fn foreign_in(txn: &ReadTxn<'_>, id: ClientId) -> Result<Client, Error> {
+    let client = client_in(txn, id)?;
+    if client.is_own() { Err(Error::OwnClient { client_id: client.registered.client_id }) } else { Ok(client) }
 }
 
 fn put(txn: &mut WriteTxn<'_>, client: &Client, (account, issuer): (AccountId, &str)) -> Result<(), Error> {
@@ -193,12 +213,12 @@ impl Directory {
     /// Changes a registration; client id and kind stay.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::BadClient`], [`Error::BadRedirect`].
+    /// [`Error::NotFound`], [`Error::BadClient`], [`Error::BadRedirect`], [`Error::OwnClient`].
     pub async fn change_client(&self, permit: Permit<api::ChangeClient>, change: ClientChange) -> Result<(), Error> {
         let id = *permit.resource();
         let (account, issuer) = (self.0.account, self.0.issuer.clone());
         self.change(permit, move |txn| {
-            let old = client_in(txn, id)?.registered;
+            let old = foreign_in(txn, id)?.registered;
             let registered = NewClient {
                 name: change.name.clone().unwrap_or(old.name),
                 redirect_uris: change.redirect_uris.clone().unwrap_or(old.redirect_uris),
@@ -237,12 +257,11 @@ impl Directory {
     /// Ends a client: no tokens for it, and no role trusts it any more.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
+    /// [`Error::NotFound`], [`Error::OwnClient`].
     pub async fn end_client(&self, permit: Permit<api::EndClient>, reason: Option<String>) -> Result<(), Error> {
         let id = *permit.resource();
         self.change(permit, move |txn| {
-            client_in(txn, id)?;
-            access::facts::keep_client(txn, id)?;
+            foreign_in(txn, id)?;
             let nothing = serde_json::json!({});
             access::facts::end_client(txn, id, reason.as_deref())?;
             facts::add(txn, facts::OIDC_CLIENT_ENDED, id.uuid(), &nothing, reason.as_deref())?;

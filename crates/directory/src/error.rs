@@ -106,6 +106,30 @@ pub enum Error {
         /// The bound.
         max: usize,
     },
+    /// Whom or what it concerns is called otherwise than when it was asked for.
+    #[error("the person or group that it concerns was renamed since it was asked for: refuse it, and ask again")]
+    RenamedMeanwhile,
+    /// Who asked for it has lost since then what they asked with.
+    #[error("what `{person}` asked with was cut or taken away since: refuse it, and ask again")]
+    RequesterCut {
+        /// Who asked.
+        person: PersonId,
+    },
+    /// One of Galen's own clients is what it is.
+    #[error("client `{client_id}` is part of Galen and cannot be changed or ended")]
+    OwnClient {
+        /// The client id.
+        client_id: String,
+    },
+    /// A group that ends would leave data without anybody who may grant or end it.
+    #[error("group `{name}` owns or looks after datasets: give them to another group first")]
+    OwnsData {
+        /// Its name.
+        name: String,
+    },
+    /// What is known here is older than the bound, and newer cannot be had.
+    #[error("the state here is older than the bound: retry later")]
+    Stale,
     /// Two changes of one person met.
     #[error("person `{person}` was changed at the same time: read it again and retry")]
     ChangedMeanwhile {
@@ -157,10 +181,16 @@ impl Error {
             | Self::ClientTaken { .. }
             | Self::NotActive { .. }
             | Self::GroupEnded { .. }
+            | Self::OwnsData { .. }
+            | Self::RenamedMeanwhile
+            | Self::RequesterCut { .. }
             | Self::ChangedMeanwhile { .. } => ErrorKind::Conflict,
             Self::WrongCredentials => ErrorKind::Unauthenticated,
             Self::Locked { .. } | Self::Busy | Self::TooManyWaiting { .. } => ErrorKind::RateLimited,
-            Self::ApproverNotAPerson | Self::SameApprover | Self::OwnCase => ErrorKind::Forbidden,
+            Self::Stale => ErrorKind::Unavailable,
+            Self::ApproverNotAPerson | Self::SameApprover | Self::OwnCase | Self::OwnClient { .. } => {
+                ErrorKind::Forbidden
+            }
             Self::Damaged { .. } => ErrorKind::Corrupt,
             Self::Hashing => ErrorKind::Internal,
             Self::Access { source } => source.kind(),

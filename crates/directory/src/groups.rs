@@ -114,11 +114,16 @@ impl Directory {
     /// Ends a group: every membership in it ends in the same change.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::GroupEnded`]; [`Error::Access`] for a group of a management role.
+    /// [`Error::NotFound`], [`Error::GroupEnded`]; [`Error::OwnsData`] while datasets would be left without an owner; [`Error::Access`]
+    /// for a group of a management role.
     pub async fn end_group(&self, permit: Permit<api::EndGroup>, reason: Option<String>) -> Result<(), Error> {
         let id = *permit.resource();
+        let owns = self.0.access.owns(id);
         self.change(permit, move |txn| {
-            live_in(txn, id)?;
+            let group = live_in(txn, id)?;
+            if owns {
+                return Err(Error::OwnsData { name: group.name.to_string() });
+            }
             access::facts::keep_group(txn, id)?;
             crate::membership::end_all(txn, access::facts::view::BY_GROUP, &id.to_string(), reason.as_deref())?;
             facts::add(txn, facts::GROUP_ENDED, id.uuid(), &serde_json::json!({}), reason.as_deref()).map(drop)

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use store::{Store, WriteTxn};
 
 pub use approval::{APPROVAL_WAITS, Made, Proposed, Waiting};
-pub use clients::{Client, ClientChange, ClientKind, GroupClaim, NewClient};
+pub use clients::{AWS_CLIENT, Client, ClientChange, ClientKind, GroupClaim, NewClient};
 pub use error::Error;
 pub use fold::folds;
 pub use groups::{Group, GroupStatus};

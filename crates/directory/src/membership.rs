@@ -89,15 +89,19 @@ impl Directory {
     ) -> Result<Made<MembershipId>, Error> {
         let MembershipEdge { member, group } = *permit.resource();
         let id = MembershipId::from_uuid(self.0.effects.uuid());
-        let route = self.route(&permit, permit.obligations().approval)?;
+        let username = match member {
+            Member::Person(person) => self.username_of(person).await?,
+            Member::Service(_) => None,
+        };
+        let route = self.route(&permit, permit.obligations().approval, username)?;
         self.change(permit, move |txn| {
             let (reason, proposed) = (reason.as_deref(), Proposed::AddMember { member, group });
-            match route {
-                Route::Second(approval, first) => {
+            match &route {
+                Route::Second(first) => {
                     may_join(txn, member, group)?;
-                    return approval::request(txn, approval, first, proposed, reason).map(Box::new).map(Made::Waits);
+                    return approval::request(txn, first, proposed, reason).map(Box::new).map(Made::Waits);
                 }
-                Route::Waived(by) => approval::waive(txn, by, &proposed, reason)?,
+                Route::Waived(by) => approval::waive(txn, *by, &proposed, reason)?,
                 Route::Alone => {}
             }
             add(txn, id, member, group, reason).map(|()| Made::Now(id))

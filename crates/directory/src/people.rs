@@ -175,16 +175,16 @@ impl Directory {
         let name = self.username_hash(&personal.username)?;
         let others = permit.actor().person().is_some_and(|by| by != id);
         let needed = permit.obligations().approval || others && self.has_password(id).await?;
-        let route = self.route(&permit, needed)?;
+        let route = self.route(&permit, needed, Some(name))?;
         self.change(permit, move |txn| {
             let reason = reason.as_deref();
             let proposed = Proposed::SetPassword { person: id, sealed: sealed.clone() };
-            match route {
-                Route::Second(approval, first) => {
+            match &route {
+                Route::Second(first) => {
                     not_erased(txn, id)?;
-                    return approval::request(txn, approval, first, proposed, reason).map(Box::new).map(Made::Waits);
+                    return approval::request(txn, first, proposed, reason).map(Box::new).map(Made::Waits);
                 }
-                Route::Waived(by) => approval::waive(txn, by, &proposed, reason)?,
+                Route::Waived(by) => approval::waive(txn, *by, &proposed, reason)?,
                 Route::Alone => {}
             }
             put_password(txn, id, &sealed, &name, reason).map(Made::Now)

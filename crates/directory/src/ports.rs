@@ -4,7 +4,10 @@ use access::{Access, AuthPosition, EpochKey, Member};
 use base::{ClientId, GroupId, PersonId, SignInId};
 
 /// The live entitlements of people, and the epochs that cut credentials. `access` implements it.
+#[async_trait::async_trait]
 pub trait Entitlements: Send + Sync + 'static {
+    /// Whether what is known here is within the freshness bound of the gate; it looks first.
+    async fn fresh(&self) -> bool;
     /// The live groups of a person.
     fn groups_of(&self, person: PersonId) -> Vec<GroupId>;
     /// The ARNs of the roles that the person's groups entitle them to, through this client.
@@ -15,7 +18,11 @@ pub trait Entitlements: Send + Sync + 'static {
     fn cut(&self, person: PersonId, sign_in: SignInId, position: &AuthPosition) -> Option<String>;
 }
 
+#[async_trait::async_trait]
 impl Entitlements for Access {
+    async fn fresh(&self) -> bool {
+        Self::fresh(self).await
+    }
     fn groups_of(&self, person: PersonId) -> Vec<GroupId> {
         Self::groups_of(self, person)
     }

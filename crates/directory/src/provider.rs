@@ -38,6 +38,7 @@ struct Inner {
 pub(crate) fn failed(error: Error) -> OAuthError {
     match error {
         Error::Busy => OAuthError::new(ErrorCode::TemporarilyUnavailable, "too many requests at once: try again soon"),
+        Error::Stale => OAuthError::new(ErrorCode::TemporarilyUnavailable, "the state here is too old: try again soon"),
         error => {
             tracing::error!(error = &error as &dyn std::error::Error, "the OpenID provider failed");
             OAuthError::new(
@@ -94,13 +95,17 @@ impl Provider {
         Ok(self.still_good(sign_in.person, sign_in.id, &sign_in.auth).await?.then_some(sign_in))
     }
 
-    /// Whether a person may still use what came of a sign-in of this position.
+    /// Whether a person may still use what came of a sign-in of this position, by a state that is not older than the gate's
+    /// bound: a token that names groups and roles must not say more than the gate would.
     async fn still_good(
         &self,
         person: PersonId,
         sign_in: SignInId,
         auth: &access::AuthPosition,
     ) -> Result<bool, Error> {
+        if !self.0.entitlements.fresh().await {
+            return Err(Error::Stale);
+        }
         if self.0.entitlements.cut(person, sign_in, auth).is_some() {
             return Ok(false);
         }

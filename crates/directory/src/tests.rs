@@ -13,7 +13,7 @@ use std::{
     collections::HashMap,
     sync::{
         Mutex,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -40,10 +40,15 @@ impl Clock for Hand {
 pub(crate) struct Given {
     pub(crate) groups: Mutex<HashMap<PersonId, Vec<GroupId>>>,
     pub(crate) roles: Mutex<Vec<String>>,
+    pub(crate) stale: AtomicBool,
     epochs: Epochs,
 }
 
+#[async_trait::async_trait]
 impl Entitlements for Given {
+    async fn fresh(&self) -> bool {
+        !self.stale.load(Ordering::Relaxed)
+    }
     fn groups_of(&self, person: PersonId) -> Vec<GroupId> {
         self.groups.lock().unwrap().get(&person).cloned().unwrap_or_default()
     }

@@ -42,6 +42,17 @@ pub struct Source {
     pub secure: bool,
 }
 
+/// What a source is counted by. One customer has at least a /64 of IPv6, so a single address of it is no unit of fairness.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+    }
+}
+
 /// Proxies whose forwarding headers are believed.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Vec<IpNet>);

@@ -24,7 +24,6 @@ pub type AnswerBody = Body;
 #[derive(Clone)]
 pub struct Web {
     router: Router,
-    limiter: Arc<Limiter>,
 }
 
 impl Web {
@@ -33,13 +32,7 @@ impl Web {
         let failures = Arc::new(api.access.clone());
         let (effects, proxies) = (api.effects.clone(), api.proxies.clone());
         let oidc = oidc::router(oidc::Deps { provider, failures, effects, proxies });
-        let limiter = Arc::new(Limiter::new(rates));
-        Self { router: api::router(api, Arc::clone(&limiter)).merge(oidc), limiter }
-    }
-
-    /// Forgets callers that have been quiet; the owner calls it every minute.
-    pub fn forget_quiet(&self) {
-        self.limiter.forget_quiet();
+        Self { router: api::router(api, Arc::new(Limiter::new(rates))).merge(oidc) }
     }
 
     /// Answers one request; a failure is an answer too.

@@ -19,18 +19,17 @@ use axum::{
 };
 use base::Effects;
 use directory::Provider;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use protocols::{
     oidc::{Endpoints, FORM_BYTES_MAX},
-    peer::TrustedProxies,
+    peer::{TrustedProxies, network},
 };
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
+
+use crate::limits::Table;
 
 /// Requests a second that one address may make to the provider: a person makes two, a notebook server behind one address
 /// some dozens.
 const PER_SOURCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
-/// Addresses remembered before quiet ones are forgotten.
-const SOURCES_MAX: usize = 10_000;
 
 /// Takes note of failed sign-ins, so that they reach the record (gxp.md AUD-11).
 pub trait SignInFailures: Send + Sync + 'static {
@@ -69,7 +68,7 @@ struct Shared {
     origin: String,
     /// Whether the issuer is https, so that cookies are `Secure` and carry the `__Host-` prefix.
     secure: bool,
-    sources: DefaultKeyedRateLimiter<IpAddr>,
+    sources: Table<IpAddr>,
 }
 
 impl std::ops::Deref for State {
@@ -82,10 +81,7 @@ impl std::ops::Deref for State {
 impl Shared {
     /// Whether this address may make another request now.
     fn admits(&self, source: Option<IpAddr>) -> bool {
-        if self.sources.len() > SOURCES_MAX {
-            self.sources.retain_recent();
-        }
-        source.is_none_or(|source| self.sources.check_key(&source).is_ok())
+        source.is_none_or(|source| self.sources.admits(&network(source)))
     }
 }
 
@@ -94,7 +90,7 @@ pub fn router(deps: Deps) -> Router {
     let Deps { provider, failures, effects, proxies } = deps;
     let origin = url::Url::parse(provider.issuer()).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
     let secure = origin.starts_with("https://");
-    let sources = RateLimiter::keyed(Quota::per_second(PER_SOURCE));
+    let sources = Table::new(PER_SOURCE);
     let state = State(Arc::new(Shared { provider, failures, effects, proxies, origin, secure, sources }));
     Router::new()
         .route(Endpoints::DISCOVERY, get(token::discovery))

@@ -161,6 +161,12 @@ impl Access {
         groups
     }
 
+    /// Whether a group owns or looks after a dataset.
+    pub fn owns(&self, group: GroupId) -> bool {
+        let world = self.0.index.world();
+        world.locations().any(|state| state.location.owner == group || state.location.stewards.contains(&group))
+    }
+
     /// The live groups that entitle `member` to `role` through `client` now, sorted; empty: not entitled.
     pub fn entitling(&self, member: Member, role: RoleId, client: Option<ClientId>) -> Vec<GroupId> {
         let world = self.0.index.world();

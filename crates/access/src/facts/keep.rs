@@ -1,7 +1,6 @@
-//! What an installation must not lose, because nobody could give it back: its management roles, the groups and clients that lead to
-//! them, and its last administrator. It must not know who asks.
+//! What an installation must not lose, because nobody could give it back: its management roles, the groups that lead to them, and its last administrator. It must not know who asks.
 
-use base::{ClientId, GroupId, RoleId};
+use base::{GroupId, RoleId};
 use store::{ReadTxn, ViewedRow};
 
 use super::write::{many, members, role};
@@ -37,15 +36,6 @@ pub fn keep_role(txn: &ReadTxn<'_>, id: RoleId) -> Result<(), Error> {
 /// [`Error::ManagementRole`].
 pub fn keep_group(txn: &ReadTxn<'_>, group: GroupId) -> Result<(), Error> {
     let entitlements = txn.view_lookup(view::ENTITLEMENT, view::BY_GROUP, &group.to_string())?;
-    refuse_management(roles(txn, entitlements)?.into_iter())
-}
-
-/// Refuses for a client through which management roles are taken.
-///
-/// # Errors
-/// [`Error::ManagementRole`].
-pub fn keep_client(txn: &ReadTxn<'_>, client: ClientId) -> Result<(), Error> {
-    let entitlements = txn.view_lookup(view::ENTITLEMENT, view::BY_CLIENT, &client.to_string())?;
     refuse_management(roles(txn, entitlements)?.into_iter())
 }
 

@@ -19,12 +19,14 @@ pub(crate) const SIGNATURE_AUTH_AGE_SECS_MAX: u64 = 900;
 const SIGNATURES: &[&str] = &[<api::ApproveChange as crate::Action>::NAME];
 /// Approvals, which neither their requester nor whom they concern may give.
 const APPROVALS: &[&str] = &[<api::ApproveChange as crate::Action>::NAME];
-/// What only an owner or a steward of the dataset does, whatever a policy allows. A change of the dataset is among them:
-/// who could make themself its owner could grant it to themself.
+/// What only an owner or a steward of the dataset or domain does, whatever a policy allows. A change of them is among it:
+/// who could make themself its owner could grant it to themself. So is the end of a dataset, which nobody can take back.
 const OWNERS_ACTS: &[&str] = &[
     <api::CreateGrant as crate::Action>::NAME,
     <api::PutDatasetPolicy as crate::Action>::NAME,
     <api::ChangeDataset as crate::Action>::NAME,
+    <api::EndDataset as crate::Action>::NAME,
+    <api::ChangeDomain as crate::Action>::NAME,
 ];
 /// What every management action's name begins with.
 const MANAGEMENT_PREFIX: &str = "galen:";
@@ -156,8 +158,10 @@ fn built_in(
         return Some(DenyReason::SelfMembership);
     }
     if OWNERS_ACTS.contains(&ask.action) && ownership.owner.or(ownership.steward).is_none() {
-        let dataset = dataset(ask.resource)?;
-        return Some(DenyReason::NotOwner { dataset });
+        return Some(match ask.resource {
+            ResourceRef::Domain(target) => DenyReason::NotDomainOwner { domain: target.domain },
+            resource => DenyReason::NotOwner { dataset: dataset(resource)? },
+        });
     }
     if ask.action == <api::ShowDataset as crate::Action>::NAME
         && !subject.reads_catalogue()
@@ -165,9 +169,6 @@ fn built_in(
         && !subject.knows_of(world, state, scene.now)
     {
         return Some(DenyReason::NoGrant { dataset: state.location.dataset });
-    }
-    if OWNERS_ACTS.contains(&ask.action) && state.is_none() {
-        return Some(DenyReason::NoDataset);
     }
     // Who holds a token for a while must not be able to keep the account by a password of their own.
     let own_password = ask.action == <api::SetPassword as crate::Action>::NAME && own == Some(subject.member);

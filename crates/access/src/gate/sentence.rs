@@ -35,6 +35,7 @@ pub(crate) fn sentence(reason: &DenyReason) -> String {
         }
         DenyReason::NothingVisible => "nothing under this prefix is readable".to_owned(),
         DenyReason::NotOwner { dataset } => format!("only the owner or a steward of dataset {dataset} may"),
+        DenyReason::NotDomainOwner { domain } => format!("only the owner or a steward of domain {domain} may"),
         DenyReason::Retention => "permanent deletion is left to retention".to_owned(),
         DenyReason::PublicAccess => "public access is always blocked".to_owned(),
         DenyReason::SelfApproval => "neither who asked for it nor whom it concerns can approve it".to_owned(),

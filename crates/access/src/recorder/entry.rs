@@ -45,6 +45,7 @@ pub(crate) fn code(reason: &DenyReason) -> &'static str {
         DenyReason::Undischargeable { .. } => "undischargeable",
         DenyReason::NothingVisible => "nothing_visible",
         DenyReason::NotOwner { .. } => "not_owner",
+        DenyReason::NotDomainOwner { .. } => "not_domain_owner",
         DenyReason::Retention => "retention",
         DenyReason::PublicAccess => "public_access",
         DenyReason::SelfApproval => "self_approval",

@@ -137,7 +137,7 @@ fn change_everything(rig: &Rig, admin: &Caller, second: &Caller, owner: &Caller)
     admin.change(all, "POST /clients/{id}/renew-secret", id(&client), &Value::Null);
     admin.change(all, "POST /clients/{id}/end", id(&client), over);
     let domain = admin.change(all, "POST /domains", "", &json!({"name": "audited", "owner": "crash-owners"}));
-    admin.change(all, "PATCH /domains/{id}", id(&domain), &json!({"name": "audited-too"}));
+    owner.change(all, "PATCH /domains/{id}", id(&domain), &json!({"name": "audited-too"}));
     let dataset =
         json!({"name": "audited", "domain": id(&domain), "bucket": "audited", "owner": "crash-owners", "gxp": true});
     let dataset = owner.change(all, "POST /datasets", "", &dataset);

@@ -175,3 +175,42 @@ fn nobody_locks_everybody_out_of_an_installation() {
     galen.ok(&["person", "list"]);
     demo.stop();
 }
+
+// verifies: IAM-02
+#[test]
+fn one_administrator_alone_neither_moves_a_domain_nor_ends_a_dataset() {
+    let demo = Demo::start();
+    let api = Api::of(&admin(&demo), &demo);
+    let (_, owner) = signed_in(&demo, "olivia");
+    let mine = json!({"owner": "administrators"});
+    assert_eq!(patch(&api, "domains/oncology", &mine).0, 403);
+    assert_eq!(patch(&owner, "domains/oncology", &json!({"stewards": ["oncology-readers"]})).0, 200);
+    let end = json!({"reason": "mine now"});
+    assert_eq!(api.post("datasets/oncology-sdtm/end", None, &end).0, 403);
+    let (status, problem) = api.post("groups/oncology-owners/end", None, &end);
+    assert_eq!(status, 409, "its datasets would have no owner: {problem}");
+    assert_eq!(patch(&api, "clients/galen-cli", &json!({"redirect_uris": ["https://elsewhere.example/"]})).0, 403);
+    assert_eq!(api.post("clients/galen-aws/end", None, &end).0, 403);
+    assert_eq!(owner.post("datasets/ophthalmology-sdtm/end", None, &json!({"reason": "study closed"})).0, 204);
+    demo.stop();
+}
+
+#[test]
+fn what_galen_writes_is_for_who_runs_it_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Demo::start().stop();
+    let mut folders = vec![folder.path().join("installation")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+            let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", entry.path().display());
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else {
+                files += 1;
+            }
+        }
+    }
+    assert!(files > 10, "{files}");
+}

@@ -62,6 +62,10 @@ impl Provider {
     /// [`OAuthError`] with the code of the standard.
     pub async fn token(&self, request: TokenRequest) -> Result<Tokens, OAuthError> {
         let client = self.client(&request.client).await?;
+        // Asked for first: what is refused for its age must not use a code or a refresh token up.
+        if !self.0.entitlements.fresh().await {
+            return Err(failed(Error::Stale));
+        }
         match request.grant {
             Grant::Code { code, redirect_uri, verifier } => {
                 self.exchange_code(&client, HandedIn { code, redirect_uri, verifier }).await

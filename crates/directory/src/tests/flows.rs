@@ -321,3 +321,43 @@ async fn no_request_follows_what_a_token_names() {
     let seen = trap.accept();
     assert_eq!(seen.unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "somebody asked what the token named");
 }
+
+#[tokio::test]
+async fn galens_own_clients_are_not_turned_to_another_address() {
+    let world = world().await;
+    let cli = world.directory.resolve_client("galen-cli").await.unwrap().id;
+    let elsewhere = ClientChange {
+        redirect_uris: Some(vec!["https://elsewhere.example/callback".to_owned()]),
+        ..ClientChange::default()
+    };
+    let changed = world.directory.change_client(world.permit(api::ChangeClient, cli), elsewhere).await;
+    assert!(matches!(changed, Err(Error::OwnClient { .. })), "{changed:?}");
+    let ended = world.directory.end_client(world.permit(api::EndClient, cli), None).await;
+    assert!(matches!(ended, Err(Error::OwnClient { .. })), "{ended:?}");
+    // Nor does another client ask for tokens that manage the installation, at its making or later.
+    let greedy =
+        || NewClient { client_id: "greedy".to_owned(), audiences: vec!["galen-cli".to_owned()], ..super::cli() };
+    let permit = world.permit(api::CreateClient, access::Installation);
+    assert!(matches!(world.directory.register_client(permit, greedy()).await, Err(Error::BadClient { .. })));
+    world.client(NewClient { audiences: Vec::new(), ..greedy() }).await;
+    let id = world.directory.resolve_client("greedy").await.unwrap().id;
+    let more = ClientChange { audiences: Some(greedy().audiences), ..ClientChange::default() };
+    let changed = world.directory.change_client(world.permit(api::ChangeClient, id), more).await;
+    assert!(matches!(changed, Err(Error::BadClient { .. })), "{changed:?}");
+}
+
+#[tokio::test]
+async fn no_token_names_groups_from_a_state_older_than_the_bound() {
+    let world = world().await;
+    let tokens = exchange(&world, &code(&world).await).await.unwrap();
+    let unused = code(&world).await;
+    world.given.stale.store(true, Ordering::Relaxed);
+    for refused in [exchange(&world, &unused).await, refresh(&world, &tokens, "").await] {
+        assert!(refused.err().unwrap().contains("too old"));
+    }
+    assert!(world.provider.userinfo(tokens.access_token.expose()).await.is_err());
+    // Nothing was used up by the refusal.
+    world.given.stale.store(false, Ordering::Relaxed);
+    exchange(&world, &unused).await.unwrap();
+    refresh(&world, &tokens, "").await.unwrap();
+}

@@ -433,11 +433,73 @@ async fn one_administrator_alone_does_not_reach_data_by_a_membership() {
     world.directory.set_active(world.permit(api::DeactivatePerson, bob), false, None).await.unwrap();
     assert!(matches!(approve(&world, &asked, &second).await, Err(Error::NotActive { .. })));
     world.directory.set_active(world.permit(api::DeactivatePerson, bob), true, None).await.unwrap();
+    assert!(matches!(approve(&world, &asked, &second).await, Err(Error::RequesterCut { .. })));
+    let Made::Waits(asked) = add(true).await else { panic!("it must wait") };
     approve(&world, &asked, &second).await.unwrap();
     assert_eq!(members().await, 1);
     // A group that reaches nothing gets its members by one administrator.
     world.directory.remove_member(world.permit(api::RemoveMember, edge), None).await.unwrap();
     assert!(matches!(add(false).await, Made::Now(_)));
+}
+
+// verifies: IAM-02
+#[tokio::test]
+async fn a_request_counts_no_more_once_its_requester_lost_what_they_asked_with() {
+    let world = World::new().await;
+    let (ann, bob, eve) = (world.person("ann").await, world.person("bob").await, world.person("eve").await);
+    let (admins, readers) = (world.group("admins").await, world.group("readers").await);
+    let join = async |person: PersonId| {
+        let edge = MembershipEdge { member: Member::Person(person), group: admins };
+        world.directory.add_member(world.permit(api::AddMember, edge), None).await.unwrap();
+    };
+    join(bob).await;
+    let mut first = Session::clone(&signed_in(&world, bob));
+    first.via = vec![admins];
+    let (first, second) = (Arc::new(first), signed_in(&world, eve));
+    let ask = async || {
+        let edge = MembershipEdge { member: Member::Person(ann), group: readers };
+        let permit = world.permit(api::AddMember, edge).given_to(Arc::clone(&first), true);
+        let Made::Waits(asked) = world.directory.add_member(permit, None).await.unwrap() else {
+            panic!("it must wait")
+        };
+        asked
+    };
+    let asked = ask().await;
+    let edge = MembershipEdge { member: Member::Person(bob), group: admins };
+    world.directory.remove_member(world.permit(api::RemoveMember, edge), None).await.unwrap();
+    assert!(matches!(approve(&world, &asked, &second).await, Err(Error::RequesterCut { .. })), "no administrator now");
+    join(bob).await;
+    let asked = ask().await;
+    let session = EpochKey::Session { session: first.id };
+    let cut = world.store.write(base::Actor::System, move |txn| access::epoch::raise(txn, session, None));
+    cut.await.unwrap();
+    assert!(matches!(approve(&world, &asked, &second).await, Err(Error::RequesterCut { .. })), "a stolen session");
+}
+
+// verifies: IAM-02
+#[tokio::test]
+async fn a_change_that_waits_is_not_approved_under_another_name() {
+    let world = World::new().await;
+    let (ann, bob, eve) = (world.person("ann").await, world.person("bob").await, world.person("eve").await);
+    let (first, second) = (signed_in(&world, bob), signed_in(&world, eve));
+    let edge = MembershipEdge { member: Member::Person(ann), group: world.group("harmless").await };
+    let ask = async || {
+        let permit = world.permit(api::AddMember, edge).given_to(Arc::clone(&first), true);
+        let Made::Waits(asked) = world.directory.add_member(permit, None).await.unwrap() else {
+            panic!("it must wait")
+        };
+        asked
+    };
+    let asked = ask().await;
+    let change = PersonChange { username: Some("trusted".parse().unwrap()), ..PersonChange::default() };
+    world.directory.change_person(world.permit(api::ChangePerson, ann), change, None).await.unwrap();
+    assert!(matches!(approve(&world, &asked, &second).await, Err(Error::RenamedMeanwhile)));
+    let asked = ask().await;
+    let renamed =
+        world.directory.rename_group(world.permit(api::ChangeGroup, edge.group), "other".parse().unwrap(), None);
+    renamed.await.unwrap();
+    assert!(matches!(approve(&world, &asked, &second).await, Err(Error::RenamedMeanwhile)));
+    approve(&world, &*ask().await, &second).await.unwrap();
 }
 
 #[tokio::test]

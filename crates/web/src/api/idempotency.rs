@@ -1,6 +1,7 @@
 //! `Idempotency-Key` on POST: the same key with the same request is answered once and replayed for a day; with another request it
-//! is refused. The answer of a failure of ours (5xx) is not kept, so that it can be tried again. Routes whose requests or
-//! answers hold secrets or personal attributes take no part, because a digest and the answer are stored in the clear.
+//! is refused. The answer of a failure of ours (5xx) and the refusals of the moment (401, 429) are not kept, so that the request
+//! can be tried again. Routes whose requests or answers hold secrets or personal attributes take no part, because a digest and the
+//! answer are stored in the clear.
 
 use axum::{
     body::{Body, Bytes},
@@ -120,7 +121,7 @@ async fn claim(state: &State, name: &[u8], digest: Sha256Digest) -> Result<Optio
 async fn keep(state: &State, name: Vec<u8>, digest: Sha256Digest, response: Response) -> Result<Response, Problem> {
     let (parts, body) = response.into_parts();
     let bytes: Bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
-    let text = String::from_utf8(bytes.to_vec()).ok().filter(|_| !parts.status.is_server_error());
+    let text = String::from_utf8(bytes.to_vec()).ok().filter(|_| is_final(parts.status));
     let etag = parts.headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
     let answer = text.map(|body| Answer { status: parts.status.as_u16(), etag, body });
     let kept =
@@ -133,6 +134,28 @@ async fn keep(state: &State, name: Vec<u8>, digest: Sha256Digest, response: Resp
     Ok(Response::from_parts(parts, Body::from(bytes)))
 }
 
+/// Whether the same request would be answered so again.
+fn is_final(status: StatusCode) -> bool {
+    !status.is_server_error() && ![StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS].contains(&status)
+}
+
 fn later(now: Timestamp, by: Duration) -> Timestamp {
     now.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    //! Which answers a key keeps.
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_of_the_moment_is_not_kept_for_a_day() {
+        for passing in [401, 429, 500, 503] {
+            assert!(!is_final(StatusCode::from_u16(passing).unwrap()), "{passing}");
+        }
+        for settled in [200, 201, 202, 400, 403, 404, 409] {
+            assert!(is_final(StatusCode::from_u16(settled).unwrap()), "{settled}");
+        }
+    }
 }

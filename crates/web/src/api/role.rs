@@ -119,7 +119,7 @@ struct ChangedRole {
 }
 
 /// The client of the command line's credentials; a role does not trust every registered client unless it is said so.
-const CLIENT_DEFAULT: &str = "galen-aws";
+const CLIENT_DEFAULT: &str = directory::AWS_CLIENT;
 
 /// A session lasts an hour unless the role says otherwise (AWS IAM's default).
 const SESSION_SECS_DEFAULT: u32 = 3_600;
