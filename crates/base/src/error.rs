@@ -69,9 +69,14 @@ impl BadName {
     }
 }
 
-/// Whether a name would mislead where names are matched, joined to paths or shown: wildcards, `..`, `//` and control characters.
+/// Whether a name would mislead where names are matched, joined to paths or shown: wildcards, `..`, `//`, control characters, and
+/// characters that nobody sees or that turn the direction of what stands beside them. The joiners U+200C and U+200D belong to names of
+/// some languages and stay.
 pub fn misleads(name: &str) -> bool {
-    name.contains(|c: char| c.is_control() || matches!(c, '*' | '?')) || name.contains("..") || name.contains("//")
+    let unseen = |c: char| matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    name.contains(|c: char| c.is_control() || matches!(c, '*' | '?') || unseen(c))
+        || name.contains("..")
+        || name.contains("//")
 }
 
 impl fmt::Display for BadName {

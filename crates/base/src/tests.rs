@@ -64,3 +64,14 @@ fn canonical_json_sorts_keys() {
     let value = serde_json::json!({"b": 1, "a": [1.0, "é"]});
     assert_eq!(canonical::to_string(&value).unwrap(), r#"{"a":[1,"é"],"b":1}"#);
 }
+
+#[test]
+fn names_that_would_mislead() {
+    for name in ["a*", "a?", "../a", "a//b", "a\0", "a\nb", "\u{202e}nimda", "ad\u{200b}min", "\u{feff}a", "a\u{2066}b"]
+    {
+        assert!(crate::misleads(name), "{name:?}");
+    }
+    for name in ["oncology readers", "Åse Ø.", "می\u{200c}خواهم", "a/b", "日本"] {
+        assert!(!crate::misleads(name), "{name:?}");
+    }
+}

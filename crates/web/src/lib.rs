@@ -10,12 +10,15 @@ pub use limits::Rates;
 
 mod body;
 
-use axum::{Router, body::Body};
+use axum::{Router, body::Body, response::IntoResponse as _};
 use directory::Provider;
 use http::{Request, Response};
 use limits::Limiter;
 use std::sync::Arc;
 use tower::ServiceExt as _;
+
+/// Largest header block of a request, in bytes, as on the AWS edge: tokens fit, floods do not.
+const HEADER_BYTES_MAX: usize = 64 * 1024;
 
 /// The body of an answer.
 pub type AnswerBody = Body;
@@ -40,8 +43,12 @@ impl Web {
     where
         B: http_body::Body<Data = bytes::Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
+        let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         let answered = self.router.clone().oneshot(request.map(body::in_time));
         async move {
+            if headers > HEADER_BYTES_MAX {
+                return api::Problem::large_headers(HEADER_BYTES_MAX).into_response();
+            }
             match answered.await {
                 Ok(response) => response,
                 Err(never) => match never {},

@@ -80,9 +80,12 @@ pub(crate) fn anonymous(state: &State, parts: &Parts) -> OpContext {
 impl FromRequestParts<State> for Caller {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
-        let session = open(state, &parts.headers).await?;
+        let op = anonymous(state, parts);
+        let opened = open(state, &parts.headers).await;
+        // Nobody is known yet, so there is no decision: it is counted by reason and source.
+        let session = opened.inspect_err(|_| state.access.unauthenticated("api:unauthenticated", op.source_ip))?;
         state.rates.principal(session.id)?;
-        let op = anonymous(state, parts).with_session(Arc::clone(&session));
+        let op = op.with_session(Arc::clone(&session));
         Ok(Self { state: state.clone(), op, session, expected: etag::expected(&parts.headers)? })
     }
 }

@@ -76,6 +76,12 @@ impl Problem {
         Self { status: StatusCode::METHOD_NOT_ALLOWED.as_u16(), ..problem }
     }
 
+    /// More headers than a request may have.
+    pub(crate) fn large_headers(most: usize) -> Self {
+        let problem = Self::new(ErrorKind::TooLarge, format!("the headers of a request are at most {most} bytes"));
+        Self { status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_u16(), ..problem }
+    }
+
     /// Something that is not there.
     pub(crate) fn not_found(what: &str, name: &str) -> Self {
         Self::new(ErrorKind::NotFound, format!("there is no {what} `{}`", name.escape_debug()))
