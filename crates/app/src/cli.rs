@@ -336,8 +336,8 @@ pub(crate) enum Policy {
     Lint {
         /// The document; `-` for standard input.
         file: String,
-        /// What kind of document it is: identity, resource, trust, boundary, session or scp; read off the document when absent.
-        #[arg(long)]
+        /// What kind of document it is; read off the document when absent.
+        #[arg(long, value_parser = ["identity", "resource", "trust", "boundary", "session", "scp"])]
         kind: Option<String>,
     },
     /// Evaluate plain IAM policies: one JSON document, or JSON lines answered line by line.

@@ -95,11 +95,25 @@ pub(crate) fn open_store(config: &Config, effects: &Effects) -> Result<Store> {
     Store::open(store_options(config, effects)?).context("the store did not open")
 }
 
+/// Refuses a data folder without an installation: one that is misspelt, or whose disk is not there, must not become an empty one.
+///
+/// # Errors
+/// Names the folder.
+pub(crate) fn made(config: &Config) -> Result<()> {
+    anyhow::ensure!(
+        Layout::new(&config.data_dir).node().exists(),
+        "{} holds no installation: see that `data_dir` is right and its disk is there, or make one with `galen init`",
+        config.data_dir.display()
+    );
+    Ok(())
+}
+
 /// Opens the store beside a server that may be running, to read it.
 ///
 /// # Errors
 /// The store's own refusals: no store there, an older or newer schema, damage.
 pub(crate) fn read_store(config: &Config, effects: &Effects) -> Result<Store> {
+    made(config)?;
     Store::open_to_read(store_options(config, effects)?).context("the store did not open")
 }
 
@@ -108,7 +122,8 @@ fn store_options(config: &Config, effects: &Effects) -> Result<store::Options> {
     let backend = match &config.store {
         config::Store::Sqlite => store::Backend::Sqlite { dir: layout.store() },
         config::Store::Postgres { url_file, connections } => {
-            store::Backend::Postgres { url: Secret::new(nouns::secret(url_file)?), connections: *connections }
+            let url = nouns::secret(url_file).context("`store.url_file`")?;
+            store::Backend::Postgres { url: Secret::new(url), connections: *connections }
         }
     };
     let folds = access::folds().into_iter().chain(directory::folds()).chain(governance::folds()).collect();
@@ -136,7 +151,7 @@ fn token_options(config: &Config, effects: &Effects, crypto: &Crypto) -> Result<
     let seal = match &config.custody {
         config::Custody::Machine => Seal::MachineSecret { file: layout.machine_secret() },
         config::Custody::Passphrase { passphrase_file } => {
-            Seal::Passphrase(Secret::new(nouns::secret(passphrase_file)?))
+            Seal::Passphrase(Secret::new(nouns::secret(passphrase_file).context("`custody.passphrase_file`")?))
         }
     };
     Ok(SoftwareTokenOptions { dir: layout.keys(), seal, effects: effects.clone(), crypto: crypto.clone() })
@@ -255,7 +270,7 @@ pub(crate) fn origin(config: &Config, node: NodeId) -> Result<ledger::Origin> {
 /// The keys that sign and signed this node's ledger, newest first, as the token holds them.
 ///
 /// # Errors
-/// When the token does not open or holds no such key.
+/// When there is no installation, the token does not open or holds no such key.
 pub(crate) fn ledger_keys(config: &Config, effects: &Effects) -> Result<Vec<LogKey>> {
     let token = open_token(config, effects, &Crypto::new(Arc::clone(&effects.entropy)))?;
     let key = token.find(Purpose::LedgerSign, LEDGER_KEY)?.context("the key token holds no key of a ledger")?;

@@ -15,6 +15,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::http;
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,6 +58,14 @@ pub(crate) enum Store {
         connections: u16,
     },
 }
+
+/// How variables begin that stand for keys.
+const VARIABLES: &str = "GALEN__";
+/// What a key expects where its type's own words do not say.
+const HINTS: &[(&str, &str)] = &[
+    ("listen", "an address and a port, such as 127.0.0.1:8080"),
+    ("trusted_proxies", "a list of networks, such as [\"10.0.0.0/8\"]"),
+];
 
 const fn connections() -> u16 {
     8
@@ -166,13 +176,43 @@ impl Config {
     /// When it cannot be read, a key is unknown or malformed, or values do not fit together; the error names the key.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         anyhow::ensure!(path.exists(), "{} does not exist; make one with `galen init`", path.display());
-        let figment = Figment::new().merge(Toml::file_exact(path)).merge(Env::prefixed("GALEN__").split("__"));
-        let mut config: Self =
-            figment.extract().with_context(|| format!("{} is not a sound configuration", path.display()))?;
+        let figment = Figment::new().merge(Toml::file_exact(path)).merge(Env::prefixed(VARIABLES).split("__"));
+        let mut config: Self = figment.extract().map_err(|error| unsound(path, error))?;
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
         config.data_dir = folder.join(&config.data_dir);
-        config.check()?;
+        for (_, file) in config.files_mut() {
+            *file = folder.join(&*file);
+        }
+        config.check().with_context(|| format!("{} is not a sound configuration", path.display()))?;
         Ok(config)
+    }
+
+    /// The files that the configuration names, each with its key.
+    fn files_mut(&mut self) -> Vec<(&'static str, &mut PathBuf)> {
+        let mut files = Vec::new();
+        if let Store::Postgres { url_file, .. } = &mut self.store {
+            files.push(("store.url_file", url_file));
+        }
+        if let Custody::Passphrase { passphrase_file } = &mut self.custody {
+            files.push(("custody.passphrase_file", passphrase_file));
+        }
+        let (web, aws) = (&mut self.web, &mut self.aws);
+        files.extend(web.tls_cert_file.as_mut().map(|file| ("web.tls_cert_file", file)));
+        files.extend(web.tls_key_file.as_mut().map(|file| ("web.tls_key_file", file)));
+        files.extend(aws.tls_cert_file.as_mut().map(|file| ("aws.tls_cert_file", file)));
+        files.extend(aws.tls_key_file.as_mut().map(|file| ("aws.tls_key_file", file)));
+        files
+    }
+
+    /// Whether the files that it names can be read.
+    ///
+    /// # Errors
+    /// Names the first key whose file cannot.
+    pub(crate) fn check_files(&self) -> Result<()> {
+        for (key, file) in self.clone().files_mut() {
+            std::fs::File::open(&*file).with_context(|| format!("`{key}`: could not read `{}`", file.display()))?;
+        }
+        Ok(())
     }
 
     /// Whether the values fit together.
@@ -194,19 +234,59 @@ impl Config {
                 edge.listen
             );
         }
-        let issuer = url::Url::parse(&self.issuer).with_context(|| format!("issuer `{}` is not a URL", self.issuer))?;
         anyhow::ensure!(
-            issuer.scheme() == "https" || self.web.listen.ip().is_loopback(),
-            "issuer `{}` must be https unless the web edge is on loopback",
-            self.issuer
+            self.web.listen != self.aws.listen || self.web.listen.port() == 0,
+            "[web] and [aws] both listen on {}; give each a port of its own",
+            self.web.listen
         );
-        anyhow::ensure!(!self.issuer.ends_with('/') && issuer.query().is_none(), "issuer must end without a slash");
+        issuer(&self.issuer)?;
+        let Limits { requests_per_source, requests_per_principal, connections_max, .. } = self.limits;
+        anyhow::ensure!(
+            requests_per_source > 0 && requests_per_principal > 0 && connections_max > 0,
+            "[limits] a limit of 0 lets nobody in; leave the line out for the default"
+        );
         anyhow::ensure!(
             !self.demo || (self.web.listen.ip().is_loopback() && self.aws.listen.ip().is_loopback()),
             "demonstration data is served on loopback only"
         );
         Ok(())
     }
+}
+
+/// An OpenID issuer: `https`, or `http` on this machine.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn issuer(text: &str) -> Result<url::Url> {
+    let url = url::Url::parse(text)
+        .with_context(|| format!("issuer `{text}` is not a URL such as https://galen.example.com"))?;
+    anyhow::ensure!(
+        url.scheme() == "https" || (url.scheme() == "http" && http::is_loopback(&url)),
+        "issuer `{text}` must be https, or http on loopback (http://127.0.0.1:8080)"
+    );
+    anyhow::ensure!(!text.ends_with('/') && url.query().is_none(), "issuer `{text}` must end without a slash");
+    Ok(url)
+}
+
+/// What is wrong with a configuration, by key or by variable.
+fn unsound(path: &Path, error: figment::Error) -> anyhow::Error {
+    let wrong: Vec<String> = error
+        .into_iter()
+        .map(|error| {
+            let variable = error.metadata.as_ref().is_some_and(|it| it.source.is_none());
+            let key = if variable {
+                format!("the variable {VARIABLES}{}", error.path.join("__").to_uppercase())
+            } else {
+                format!("`{}`", error.path.join("."))
+            };
+            let expected = HINTS.iter().find(|(name, _)| error.path.iter().any(|part| part.eq_ignore_ascii_case(name)));
+            let expected = expected.map_or_else(String::new, |(_, expected)| format!(": expected {expected}"));
+            let said =
+                error.kind.to_string().replace("`one of `", "one of `").replace("``", "`").replace(", `demo`", "");
+            if error.path.is_empty() { said } else { format!("{key}: {said}{expected}") }
+        })
+        .collect();
+    anyhow::anyhow!("{} is not a sound configuration: {}", path.display(), wrong.join("; "))
 }
 
 /// The commented file that `galen init` writes.

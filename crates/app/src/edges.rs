@@ -133,7 +133,7 @@ fn web_service(
     aws_url: String,
     registry: Arc<prometheus_client::registry::Registry>,
 ) -> Result<web::Web> {
-    let journal = Arc::clone(&system.journal);
+    let (journal, store) = (Arc::clone(&system.journal), system.store.clone());
     let deps = web::api::Deps {
         access: system.access.clone(),
         directory: system.directory.clone(),
@@ -151,9 +151,10 @@ fn web_service(
         },
         names: names(system),
         registry,
-        waiting: Arc::new(move || match journal.stats().state {
-            State::Ready | State::HighWater => Vec::new(),
-            State::ReadOnly | State::Failed => vec!["ledger"],
+        waiting: Arc::new(move || {
+            let ledger = matches!(journal.stats().state, State::ReadOnly | State::Failed).then_some("ledger");
+            let state = (store.age() > access::STREAM_FRESH_WITHIN).then_some("state");
+            ledger.into_iter().chain(state).collect()
         }),
     };
     let rates = web::Rates {

@@ -38,7 +38,7 @@ pub(crate) fn agent() -> Agent {
 /// No answer came.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "no answer from {address} ({cause}): see that Galen runs there and that the address (--endpoint, GALEN_ENDPOINT) is right"
+    "no answer from {address}: {cause}; see that Galen runs there and that the address (--endpoint, GALEN_ENDPOINT) is right"
 )]
 struct NoAnswer {
     address: String,
@@ -67,17 +67,21 @@ pub(crate) fn told(error: &anyhow::Error) -> String {
 pub(crate) fn endpoint(url: &str) -> Result<String> {
     let parsed =
         url::Url::parse(url).with_context(|| format!("`{url}` is not a URL such as https://galen.example.com"))?;
-    let loopback = match parsed.host() {
+    anyhow::ensure!(
+        parsed.scheme() == "https" || (parsed.scheme() == "http" && is_loopback(&parsed)),
+        "`{url}` is neither https nor on this machine; passwords and tokens are not sent over plain HTTP"
+    );
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+/// Whether a URL names this machine itself.
+pub(crate) fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
         Some(url::Host::Domain(name)) => name == "localhost",
         None => false,
-    };
-    anyhow::ensure!(
-        parsed.scheme() == "https" || (parsed.scheme() == "http" && loopback),
-        "`{url}` is neither https nor on this machine; passwords and tokens are not sent over plain HTTP"
-    );
-    Ok(url.trim_end_matches('/').to_owned())
+    }
 }
 
 /// The body as text.

@@ -68,12 +68,20 @@ pub(crate) fn init(effects: &Effects, output: Output, command: &cli::Init) -> Re
         email: command.admin_email.clone(),
         password: Secret::new(secret),
     };
-    block_on(async {
+    let made = block_on(async {
         let system = System::open(&config, effects).await?;
         let made = bootstrap::run(&system, administrator).await;
         system.close().await?;
         made
-    })?;
+    });
+    if made.is_err() {
+        // Half an installation is none: the folder was empty and the files are ours. What cannot be removed is refused next time.
+        let _removed = fs::remove_dir_all(&data_dir);
+        for file in written.iter().chain([&command.config]) {
+            let _removed = fs::remove_file(file);
+        }
+    }
+    made?;
     let result = json!({
         "config": command.config.display().to_string(),
         "data_dir": data_dir.display().to_string(),
@@ -86,7 +94,7 @@ pub(crate) fn init(effects: &Effects, output: Output, command: &cli::Init) -> Re
 
 /// Where an installation with this issuer listens at first: the issuer's own port on loopback.
 fn listen_of(issuer: &str) -> Result<SocketAddr> {
-    let url = url::Url::parse(issuer).with_context(|| format!("issuer `{issuer}` is not a URL"))?;
+    let url = config::issuer(issuer)?;
     let port = if url.scheme() == "https" { 8080 } else { url.port().unwrap_or(8080) };
     Ok(cli::loopback(port))
 }
@@ -104,6 +112,7 @@ pub(crate) fn serve(effects: &Effects, command: &cli::Serve) -> Result<()> {
         "{} is a demonstration's and cannot be served as an installation; make one with `galen init`",
         config.data_dir.display()
     );
+    compose::made(&config)?;
     block_on(async {
         let bound = Bound::bind(&config, &command.parts).await?;
         let system = Arc::new(System::open(&config, effects).await?);
@@ -194,6 +203,7 @@ fn ledger_place(effects: &Effects, file: &ConfigFile, offline: Option<&Path>) ->
         return Ok((folder.to_owned(), Trust::Folder));
     }
     let config = Config::read(&file.config)?;
+    compose::made(&config)?;
     let keys = compose::ledger_keys(&config, effects)
         .context("the key token does not say who signs the ledger; name a copy of `log.key` with --key-file and the folder with --offline")?;
     Ok((Layout::new(&config.data_dir).ledger(), Trust::Keys(keys)))
@@ -207,6 +217,7 @@ pub(crate) fn config(output: Output, command: &cli::Config) -> Result<()> {
     match command {
         cli::Config::Check(file) => {
             let config = Config::read(&file.config)?;
+            config.check_files()?;
             output::result(
                 output,
                 &json!({"config": file.config.display().to_string(), "data_dir": config.data_dir, "sound": true}),

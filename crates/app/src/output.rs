@@ -27,10 +27,11 @@ impl Problem {
     pub(crate) fn remote(status: u16, document: Value) -> Self {
         let text = |key: &str| document.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let title = match (text("title"), text("detail")) {
-            (title, detail) if !title.is_empty() && !detail.is_empty() => format!("{title}: {detail}"),
-            (title, _) if !title.is_empty() => title,
-            (_, detail) if !detail.is_empty() => detail,
-            _ => format!("the server answered {status}"),
+            (title, detail) if title.is_empty() && detail.is_empty() => format!("the server answered {status}"),
+            (title, detail) if detail.is_empty() => title,
+            // A detail that begins as its title does says it all.
+            (title, detail) if detail.to_lowercase().starts_with(&title.to_lowercase()) => detail,
+            (title, detail) => format!("{title}: {detail}"),
         };
         Self { document, title }
     }

@@ -48,6 +48,7 @@ pub(crate) fn run(output: Output, effects: &Effects, command: &cli::State) -> Re
 
 fn export(output: Output, effects: &Effects, config: &std::path::Path, file: &str, whole: bool) -> Result<()> {
     let config = Config::read(config)?;
+    compose::made(&config)?;
     let (store, scope) = if whole {
         // To write, so that on SQLite a server that would go on changing what was exported is found.
         (compose::open_store(&config, effects)?, Scope::Whole { seal: seal(&config, effects)? })
@@ -60,7 +61,7 @@ fn export(output: Output, effects: &Effects, config: &std::path::Path, file: &st
         return Ok(out.flush()?);
     }
     let made = File::options().write(true).create_new(true).mode(0o600).open(file);
-    let out = BufWriter::new(made.with_context(|| format!("could not make `{file}`"))?);
+    let out = BufWriter::new(made.with_context(|| format!("could not make `{file}`, which must not be there yet"))?);
     let (out, header) = block_on(async { Ok(store.export(scope, out).await?) })?;
     out.into_inner()?.sync_all()?;
     Ok(output::result(output, &serde_json::to_value(&header)?)?)

@@ -121,7 +121,49 @@ fn exit_codes_say_done_refused_and_bad_usage() {
     let misused = galen.run(&["revoke", "grant", "--output", "json"]);
     assert_eq!(misused.status.code(), Some(2));
     let problem: Value = serde_json::from_slice(&misused.stderr).unwrap();
+    assert_eq!(problem["title"], "the following required arguments were not provided");
     assert!(problem["detail"].as_str().unwrap().contains("--reason"), "{problem}");
+}
+
+#[test]
+fn a_wrong_configuration_is_told_by_its_key_and_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("galen.toml");
+    let words = ["--config", config.to_str().unwrap()];
+    let text = |data: &str, web: &str, issuer: &str, more: &str| {
+        format!(
+            "data_dir = {data:?}\naccount = \"000000000001\"\nregion = \"eu-north-1\"\nissuer = {issuer:?}\n{more}\n\
+             [web]\nlisten = {web:?}\n[aws]\nlisten = \"127.0.0.1:9\"\n"
+        )
+    };
+    let (listen, issuer) = ("127.0.0.1:8", "http://127.0.0.1:8");
+    for (text, expected) in [
+        (text("data", "localhost", issuer, ""), "`web.listen`: invalid socket address syntax: expected an address"),
+        (text("data", listen, "http://galen.example.com", ""), "must be https, or http on loopback"),
+        (text("data", "127.0.0.1:9", issuer, ""), "both listen on 127.0.0.1:9"),
+        (text("data", listen, issuer, "regoin = \"x\""), "`regoin`: unknown field"),
+        (text("data", listen, issuer, "limits.requests_per_source = 0"), "a limit of 0 lets nobody in"),
+        (
+            text("data", listen, issuer, "custody = { seal = \"passphrase\", passphrase_file = \"p\" }"),
+            "passphrase_file`",
+        ),
+    ] {
+        std::fs::write(&config, &text).unwrap();
+        let refused = Galen::new().run(&[["config", "check"], words].concat());
+        assert_eq!(refused.status.code(), Some(1), "{text}");
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(said.contains(expected), "{said}");
+    }
+    let variable = [("GALEN__WEB__LISTEN".to_owned(), "nowhere".to_owned())];
+    std::fs::write(&config, text("data", listen, issuer, "")).unwrap();
+    let refused = Galen::with_settings(&variable).run(&[["config", "check"], words].concat());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("the variable GALEN__WEB__LISTEN"), "{refused:?}");
+    // A data folder that is misspelt does not become an empty installation.
+    for command in [&["serve"][..], &["doctor"], &["state", "verify"], &["state", "export"], &["ledger", "verify"]] {
+        let refused = Galen::new().run(&[command, &words].concat());
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("holds no installation"), "{refused:?}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was made");
 }
 
 #[test]

@@ -26,7 +26,7 @@ macro_rules! text {
             type Err = BadName;
             fn from_str(text: &str) -> Result<Self, BadName> {
                 let sound: fn(&str) -> bool = $sound;
-                if sound(text) { Ok(Self(text.to_owned())) } else { Err(BadName::new($what, if $shown { text } else { ".." }, $expected)) }
+                if sound(text) { Ok(Self(text.to_owned())) } else { Err(BadName::new($what, if $shown { text } else { "(not shown)" }, $expected)) }
             }
         }
         impl TryFrom<String> for $name {

@@ -179,3 +179,6 @@ pub(crate) fn router(deps: Deps, limiter: Arc<Limiter>) -> Router {
         .layer(middleware::from_fn_with_state(state.clone(), guard::each))
         .with_state(state)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The command line holds together.
 
+mod page;
+
 use clap::{CommandFactory, Parser};
 
 use super::*;

@@ -199,6 +199,34 @@ fn rows_name_what_their_ids_stand_for() {
     demo.stop();
 }
 
+#[test]
+fn who_may_not_see_people_gets_no_names_of_them() {
+    let demo = Demo::start();
+    let galen = Galen::new();
+    galen.login(&demo, demo.person("anna"));
+    let api = Api::of(&galen, &demo);
+    let (_, document) = api.get("openapi.json");
+    let mut shown = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        if path.contains('{') || methods["get"].is_null() {
+            continue;
+        }
+        let (status, answer) = api.get(path.trim_start_matches("/api/v1/"));
+        shown += usize::from(status == 200);
+        for other in ["admin", "olivia", "niels", "petra", "bo"] {
+            let named = format!("\"{other}\"");
+            assert!(!answer.to_string().contains(&named), "GET {path} names {other}: {answer}");
+        }
+    }
+    assert!(shown >= 3, "{shown} lists were shown");
+    let (_, grants) = Api::of(&admin(&demo), &demo).get("grants");
+    for grant in grants["items"].as_array().unwrap() {
+        let (status, row) = api.get(&format!("grants/{}", grant["id"].as_str().unwrap()));
+        assert!(status == 403 || row["approver_name"].is_null(), "{row}");
+    }
+    demo.stop();
+}
+
 // verifies: IAM-02
 #[test]
 fn an_administrator_is_not_thereby_a_data_owner() {

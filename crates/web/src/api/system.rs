@@ -21,13 +21,15 @@ pub(super) fn routes() -> Router<State> {
         .route("/metrics", get(metrics))
 }
 
-/// Ready when every part says so; otherwise the parts that are not, by name.
+/// Ready when every part says so; otherwise the parts that are not, by name. Where other nodes change the state too, how old this
+/// node's may be.
 async fn ready(Shared(state): Shared<State>) -> Response {
-    let waiting = (state.waiting)();
+    let (waiting, age) = ((state.waiting)(), state.store.age());
+    let age = if age.is_zero() { String::new() } else { format!("state: {} ms old\n", age.as_millis()) };
     if waiting.is_empty() {
-        "ready\n".into_response()
+        format!("ready\n{age}").into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for: {}\n", waiting.join(", "))).into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for: {}\n{age}", waiting.join(", "))).into_response()
     }
 }
 

@@ -1,0 +1,58 @@
+//! The reference page of routes is what the API offers.
+
+use serde_json::Value;
+use std::fmt::Write as _;
+
+const HEAD: &str = "# Routes
+
+Made from the program's OpenAPI 3.1 document (`GET /api/v1/openapi.json`, which also has every type); a test compares them. [Management API](api.md) says what
+all routes have in common. A `?` marks what may be left out; lists also take `page_size` and `page_token`.
+
+| route | what it does | query or body |
+|---|---|---|
+";
+
+fn texts<'a>(list: &'a Value, of: &'a str) -> impl Iterator<Item = &'a Value> {
+    list.as_array().into_iter().flatten().filter(move |it| it["in"] == of)
+}
+
+/// The fields of a request: of its query, or of its body.
+fn fields(document: &Value, operation: &Value) -> String {
+    let marked = |name: &str, needed: bool| format!("`{name}`{}", if needed { "" } else { "?" });
+    let paging = ["page_size", "page_token"];
+    let query = texts(&operation["parameters"], "query").filter(|it| !paging.contains(&it["name"].as_str().unwrap()));
+    let mut all: Vec<String> =
+        query.map(|it| marked(it["name"].as_str().unwrap(), it["required"] == Value::Bool(true))).collect();
+    let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+    if let Some(name) = body["$ref"].as_str().and_then(|it| it.rsplit('/').next()) {
+        let schema = &document["components"]["schemas"][name];
+        let needed = schema["required"].as_array().cloned().unwrap_or_default();
+        let named = schema["properties"].as_object().into_iter().flatten();
+        all.extend(named.map(|(field, _)| marked(field, needed.iter().any(|it| it == field))));
+    } else if !body.is_null() {
+        all.push("a JSON document".to_owned());
+    }
+    all.join(", ")
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "whoever changes the routes asks this test to write the page")]
+fn the_reference_page_is_what_the_api_offers() {
+    let document = serde_json::to_value(super::openapi()).unwrap();
+    let mut page = HEAD.to_owned();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in ["get", "post", "put", "patch", "delete"] {
+            let operation = &methods[method];
+            if let Some(what) = operation["summary"].as_str().or_else(|| operation["description"].as_str()) {
+                let route = format!("{} {}", method.to_uppercase(), path.trim_start_matches("/api/v1"));
+                writeln!(page, "| `{route}` | {what} | {} |", fields(&document, operation)).unwrap();
+            }
+        }
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/reference/routes.md");
+    if std::env::var_os("GALEN_GOLDEN").is_some() {
+        std::fs::write(path, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(written == page, "run the test once with GALEN_GOLDEN=1 and read the difference");
+}
