@@ -33,6 +33,9 @@ use pack::Packs;
 
 /// Stored bytes up to which a body goes into a pack: below it the cost of a file and two flushes outweighs its content.
 pub const SMALL_BYTES_MAX: usize = 64 << 10;
+/// Bytes of a large body after which the device begins to write them and memory lets go of those before: little is left
+/// for the flush at the end, and one upload neither pushes out what is read often nor takes ever new memory.
+const LET_GO_BYTES: u64 = 2 << 20;
 /// Folders over which large bodies are spread by the last, random byte of their id.
 const FOLDERS: u16 = 256;
 
@@ -199,7 +202,7 @@ impl ObjectBackend for LocalBackend {
         blocking("begin a body", move || {
             let temporary = inner.dir.join("tmp").join(id.to_string());
             let handle = inner.files.create(&temporary).map_err(|e| failed("begin a body", e))?;
-            let writer = OwnWriter { inner, id, handle, temporary: Some(temporary), len: 0 };
+            let writer = OwnWriter { inner, id, handle, temporary: Some(temporary), len: 0, let_go: 0 };
             Ok(Box::new(writer) as Box<dyn BlobWriter>)
         })
         .await
@@ -252,22 +255,28 @@ struct OwnWriter {
     handle: Arc<dyn Handle>,
     temporary: Option<PathBuf>,
     len: u64,
+    /// Bytes that memory was told to let go of.
+    let_go: u64,
 }
 
 #[async_trait]
 impl BlobWriter for OwnWriter {
     async fn append(&mut self, mut buffers: Vec<Vec<u8>>, mut work: EachWork) -> Result<Vec<Vec<u8>>, BackendError> {
-        let (handle, mut at) = (Arc::clone(&self.handle), self.len);
-        let (end, buffers) = blocking("write a body", move || {
+        let (handle, mut at, mut let_go) = (Arc::clone(&self.handle), self.len, self.let_go);
+        let (end, let_go, buffers) = blocking("write a body", move || {
             for buffer in &mut buffers {
                 work(buffer).map_err(|_| BackendError::Work)?;
                 handle.write_at(buffer, at).map_err(|e| failed("write a body", e))?;
                 at += buffer.len() as u64;
+                if at - let_go >= LET_GO_BYTES {
+                    handle.let_go(at);
+                    let_go = at;
+                }
             }
-            Ok((at, buffers))
+            Ok((at, let_go, buffers))
         })
         .await?;
-        self.len = end;
+        (self.len, self.let_go) = (end, let_go);
         Ok(buffers)
     }
 
@@ -275,6 +284,9 @@ impl BlobWriter for OwnWriter {
         blocking("finish a body", move || {
             let done = |e| failed("finish a body", e);
             self.handle.sync().map_err(done)?;
+            if self.let_go > 0 {
+                self.handle.let_go(self.len);
+            }
             if let Some(temporary) = &self.temporary {
                 self.inner.files.rename(temporary, &self.inner.body_path(self.id)).map_err(done)?;
             }

@@ -141,6 +141,9 @@ impl Handle for FaultyHandle {
     fn read_cached(&self, buffer: &mut [u8], offset: u64) -> bool {
         self.inner.read_cached(buffer, offset)
     }
+    fn let_go(&self, end: u64) {
+        self.inner.let_go(end);
+    }
     fn sync(&self) -> io::Result<()> {
         self.faults.run(|| Ok(()))
     }

@@ -72,6 +72,9 @@ pub trait Handle: Send + Sync + 'static {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
     /// Fills the buffer if that needs no wait for a device; false if it would, or if that cannot be told.
     fn read_cached(&self, buffer: &mut [u8], offset: u64) -> bool;
+    /// Lets the device begin to write what lies before `end`, without waiting for it, and lets memory go of what is
+    /// written. A hint: it promises nothing and cannot fail.
+    fn let_go(&self, end: u64);
     /// Makes the content and length durable.
     ///
     /// # Errors
@@ -151,6 +154,16 @@ impl Handle for SystemHandle {
     fn read_cached(&self, _: &mut [u8], _: u64) -> bool {
         false
     }
+    #[cfg(target_os = "linux")]
+    fn let_go(&self, end: u64) {
+        use rustix::fs::{Advice, fadvise};
+        // Linux begins to write what is dirty of the range, and keeps it in memory until it is written.
+        if let Err(error) = fadvise(&self.0, 0, std::num::NonZeroU64::new(end), Advice::DontNeed) {
+            tracing::debug!(%error, "the system was not told to begin writing");
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    fn let_go(&self, _: u64) {}
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
     }

@@ -198,6 +198,7 @@ impl Handle for Open {
     fn read_cached(&self, buffer: &mut [u8], offset: u64) -> bool {
         self.read_at(buffer, offset).is_ok()
     }
+    fn let_go(&self, _: u64) {}
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.state();
         state.step()?;
