@@ -14,6 +14,7 @@ use store::journal::{DiskFiles, Journal, Options, RealDisk};
 use tokio::task::JoinSet;
 
 use crate::{
+    progress,
     report::{self, Report},
     stats::{Samples, process_cpu, shown, thread_cpu},
 };
@@ -63,6 +64,7 @@ pub(crate) async fn run() -> Result<Report> {
     let single = raw(&mut report, dir.path(), "`write` + `fdatasync` of one entry, alone", ENTRY_BYTES)?;
     raw(&mut report, dir.path(), "`write` + `fdatasync` of 1 MiB, alone", 1 << 20)?;
 
+    progress::step(format!("appends at {PACE}/s"));
     let mut acks = paced(&journal).await?;
     let cpu = acks.1.as_secs_f64() / f64::from(PACED_SECS);
     let p99 = acks.0.p99();
@@ -75,6 +77,7 @@ pub(crate) async fn run() -> Result<Report> {
     ]);
     report.target("ledger, 5,000 appends/s: ack p99", "under 50 ms", shown(p99), p99 < Duration::from_millis(50));
 
+    progress::step(format!("appends, {IN_FLIGHT} in flight"));
     let (mut acks, cpu, took) = saturated(&journal).await?;
     let rate = acks.len() as f64 / took.as_secs_f64();
     report.row([
@@ -87,6 +90,7 @@ pub(crate) async fn run() -> Result<Report> {
     report.target("ledger, saturated", "20,000/s", format!("{rate:.0}/s"), rate >= 20_000.0);
     report.note(format!("Saturated appends are {:.1} x the rate of an `fdatasync` for each.", rate / single));
 
+    progress::step("replay");
     journal.publish().await?;
     let key = journal.key();
     journal.close()?;
@@ -96,6 +100,7 @@ pub(crate) async fn run() -> Result<Report> {
 
 /// The disk alone: `bytes` and one `fdatasync`, again and again over a file that is already there; operations a second.
 fn raw(report: &mut Report, dir: &Path, name: &str, bytes: usize) -> Result<f64> {
+    progress::step(name);
     let mut file = File::create(dir.join("raw"))?;
     let block = vec![7_u8; bytes];
     let length = 8 << 20;

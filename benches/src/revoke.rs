@@ -12,6 +12,7 @@ use std::{
 use tokio::sync::watch;
 
 use crate::{
+    progress,
     report::Report,
     s3::{Connection, Payload, Shared, form},
     stats::{Samples, shown},
@@ -61,7 +62,8 @@ pub(crate) async fn run() -> Result<Report> {
         ("refresh token refused", Samples::default(), 0),
     ];
     let mut lost = 0;
-    for _ in 0..ROUNDS {
+    for n in 0..ROUNDS {
+        progress::step(format!("{n} of {ROUNDS} rounds"));
         match round(&system, admin, &somebody).await {
             Ok(took) => {
                 for (figure, (took, late)) in figures.iter_mut().zip(took) {

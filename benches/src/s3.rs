@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use crypto::{hmac_sha256, sha256};
-use http::{HeaderMap, Request, StatusCode};
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
@@ -151,7 +151,6 @@ pub(crate) fn encoded(text: &str) -> String {
 /// What came back, read to its end.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -206,7 +205,7 @@ impl Connection {
     pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer> {
         let (head, body) = self.begin(request).await?.into_parts();
         let body = body.collect().await?.to_bytes();
-        Ok(Answer { status: head.status, headers: head.headers, body })
+        Ok(Answer { status: head.status, body })
     }
 
     /// Sends and counts the bytes of the answer without keeping them.

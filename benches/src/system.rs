@@ -96,7 +96,8 @@ impl System {
         let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
         std::fs::write(folder.join("cert.pem"), certified.cert.pem())?;
         private(&folder.join("key.pem"), &certified.signing_key.serialize_pem())?;
-        let arn = self.ready.pointer("/roles/0/arn").and_then(Value::as_str).context("the demonstration has no role")?;
+        let arn =
+            self.ready.pointer("/roles/0/arn").and_then(Value::as_str).context("the demonstration has no role")?;
         let account = arn.split(':').nth(4).unwrap_or_default();
         let files = ["installation", "cert.pem", "key.pem"].map(|name| folder.join(name).display().to_string());
         let config = format!(

@@ -12,6 +12,7 @@ use std::{
 use tokio::task::JoinSet;
 
 use crate::{
+    progress,
     report::Report,
     s3::{Connection, Payload},
     stats::{Samples, process_cpu, resident, shown},
@@ -37,7 +38,7 @@ pub(crate) async fn run() -> Result<Report> {
     );
     crate::why_kernel::run(&mut report).await?;
     if let Err(error) = over_http(&mut report).await {
-        report.note(format!("Over HTTP nothing was measured: {error:#}."));
+        report.lack(format!("over HTTP: {error:#}."));
     }
     Ok(report)
 }
@@ -53,6 +54,7 @@ async fn over_http(report: &mut Report) -> Result<()> {
     }
     system.login("admin").await?;
     ask(report, &system, &somebody.username, u64::try_from(KEYS)?).await?;
+    progress::step("decisions over HTTP");
     let begun = Instant::now();
     let mut tasks = JoinSet::new();
     for lane in 0..CLIENTS {
@@ -87,6 +89,7 @@ async fn over_http(report: &mut Report) -> Result<()> {
 }
 
 async fn ask(report: &mut Report, system: &System, person: &str, decisions: u64) -> Result<()> {
+    progress::step("questions over HTTP");
     let token = session_token(system, "admin")?;
     let mut connection = Connection::open(&system.web()).await?;
     let mut samples = Samples::default();

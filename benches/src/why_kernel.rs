@@ -30,6 +30,7 @@ use uuid::Uuid;
 
 use crate::{
     ledger_log::journal,
+    progress,
     report::{self, Report},
     start::open,
     stats::{Samples, process_cpu, shown},
@@ -40,6 +41,9 @@ const KEYS: u64 = 1_000;
 /// Readers at once: enough that commits of the journal are full.
 const LANES: u64 = 512;
 const ASKED: u64 = 1_000;
+/// Decisions made before anything is asked.
+const WANTED: u64 = 1_000_000;
+const SHOWN_EVERY: u64 = 10_000;
 const BUCKET: &str = "bench";
 
 fn id(kind: u128, n: u64) -> Uuid {
@@ -168,8 +172,8 @@ fn session(access: &Access, n: u64) -> Result<Session> {
     })
 }
 
-/// Makes `wanted` decisions; a few of their ids.
-async fn read(access: &Access, wanted: u64) -> Result<Vec<DecisionId>> {
+/// Makes the decisions; a few of their ids.
+async fn read(access: &Access) -> Result<Vec<DecisionId>> {
     let sessions: Arc<Vec<Arc<Session>>> =
         Arc::new((0..PEOPLE).map(|n| session(access, n).map(Arc::new)).collect::<Result<_>>()?);
     let (next, kept) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(Vec::new())));
@@ -180,8 +184,11 @@ async fn read(access: &Access, wanted: u64) -> Result<Vec<DecisionId>> {
         lanes.spawn(async move {
             loop {
                 let n = next.fetch_add(1, Ordering::Relaxed);
-                if n >= wanted {
+                if n >= WANTED {
                     return Ok(());
+                }
+                if n.is_multiple_of(SHOWN_EVERY) {
+                    progress::step(format!("{n} of {WANTED} decisions"));
                 }
                 let session = usize::try_from(n % PEOPLE).ok().and_then(|n| sessions.get(n));
                 let session = session.ok_or_else(|| anyhow!("nobody"))?;
@@ -189,7 +196,7 @@ async fn read(access: &Access, wanted: u64) -> Result<Vec<DecisionId>> {
                 let op = op.with_transport("192.0.2.7".parse().ok(), true).with_user_agent("bench");
                 let object = Object::new(BUCKET, format!("data/{}", n / PEOPLE % KEYS));
                 let permit = access.authorize(&op, s3::GetObject, object).await?;
-                if n % (wanted / ASKED).max(1) == 0 {
+                if n % (WANTED / ASKED) == 0 {
                     kept.lock().map_err(|_| anyhow!("a lane failed"))?.push(permit.decision());
                 }
                 permit.finish(Outcome { status: 200, bytes: 5 });
@@ -209,6 +216,7 @@ async fn asked<F: Future<Output = Result<()>>>(
     what: &str,
     mut one: impl FnMut(u64) -> F,
 ) -> Result<Duration> {
+    progress::step(what);
     let (mut samples, before) = (Samples::default(), process_cpu(std::process::id()));
     for n in 0..ASKED {
         let begun = Instant::now();
@@ -222,7 +230,6 @@ async fn asked<F: Future<Output = Result<()>>>(
 }
 
 pub(crate) async fn run(report: &mut Report) -> Result<()> {
-    let wanted = std::env::var("GALEN_BENCH_DECISIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
     std::fs::create_dir_all(report::folder())?;
     let dir = tempfile::tempdir_in(report::folder())?;
     std::fs::create_dir_all(dir.path().join("log"))?;
@@ -235,14 +242,15 @@ pub(crate) async fn run(report: &mut Report) -> Result<()> {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let working = tokio::spawn(maintenance.run(stopped));
     let begun = Instant::now();
-    let decisions = read(&access, wanted).await?;
+    let decisions = read(&access).await?;
     let made = begun.elapsed();
+    progress::step("the index follows");
     let behind = Instant::now();
     let indexed = access.index_decisions().await?;
     report.note(format!(
-        "In process {wanted} decisions were made in {} ({:.0}/s); the index of {} entries was complete {} later.",
+        "In process {WANTED} decisions were made in {} ({:.0}/s); the index of {} entries was complete {} later.",
         shown(made),
-        wanted as f64 / made.as_secs_f64(),
+        WANTED as f64 / made.as_secs_f64(),
         indexed.entries,
         shown(behind.elapsed())
     ));
@@ -256,7 +264,7 @@ pub(crate) async fn run(report: &mut Report) -> Result<()> {
         ensure!(recorded.decision.is_some() && recorded.ended.is_some() && recorded.proof.is_some(), "nothing is told");
         Ok(())
     };
-    let p99 = asked(report, wanted, "person and resource, in process", question).await?;
+    let p99 = asked(report, WANTED, "person and resource, in process", question).await?;
     let told = async |n: u64| {
         let decision = usize::try_from(n).ok().and_then(|n| decisions.get(n % decisions.len().max(1)));
         let decision = decision.ok_or_else(|| anyhow!("no decision was kept"))?;
@@ -264,8 +272,8 @@ pub(crate) async fn run(report: &mut Report) -> Result<()> {
         ensure!(story.recorded.replay.is_some_and(|replay| replay.agrees), "the replay does not agree");
         Ok(())
     };
-    let slower = asked(report, wanted, "decision, replayed, in process", told).await?.max(p99);
-    let measured = format!("{} over {wanted}, in process, the slower question", shown(slower));
+    let slower = asked(report, WANTED, "decision, replayed, in process", told).await?.max(p99);
+    let measured = format!("{} over {WANTED}, in process, the slower question", shown(slower));
     report.target("why, p99, over 1 M decisions", "under 10 ms", measured, slower < Duration::from_millis(10));
     stop.send(true)?;
     working.await?;

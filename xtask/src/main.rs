@@ -32,9 +32,6 @@ enum Command {
     Bench {
         /// Which: decision, ledger, start, why, objects, revoke, ranges; all when none is named.
         names: Vec<String>,
-        /// Ask other policy engines too (Cedar, Rego, Casbin): builds some two hundred more crates.
-        #[arg(long)]
-        peers: bool,
     },
     /// Kill what writes, again and again, and look for what was acknowledged.
     Soak {
@@ -60,7 +57,7 @@ fn run() -> anyhow::Result<()> {
     std::env::set_current_dir(run::root())?;
     match Cli::parse().command {
         Command::Test { offline } => test::all(offline),
-        Command::Bench { names, peers } => bench::run(&names, peers),
+        Command::Bench { names } => bench::run(&names),
         Command::Soak { rounds } => soak::run(rounds),
         Command::Tidy => {
             let findings = tidy::findings()?;

@@ -1,6 +1,6 @@
 //! Running other programs: one place that prints what runs, streams its output and counts test results.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
@@ -56,6 +56,19 @@ pub(crate) fn lines(command: &mut Command, mut line: impl FnMut(&str)) -> Result
         line(&text);
     }
     Ok(child.wait()?.success())
+}
+
+/// A Python virtual environment with these packages; both are fetched only when they are missing.
+pub(crate) fn venv(folder: &Path, packages: &[&str]) -> Result<()> {
+    let python = folder.join("bin/python");
+    if !python.exists() {
+        let made = status(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+        ensure!(made, "python3 could not make a virtual environment; install python3-venv");
+    }
+    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    let installed = status(Command::new(&python).args(install).args(packages))?;
+    ensure!(installed, "pip could not install {}; it needs the package index", packages.join(", "));
+    Ok(())
 }
 
 fn shown(command: &Command) -> String {

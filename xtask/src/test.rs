@@ -57,7 +57,7 @@ pub(crate) fn all(offline: bool) -> Result<()> {
 
     let mut environment = Vec::new();
     if !offline {
-        system_packages()?;
+        system_packages(&["python3-venv", "npm", "util-linux"])?;
         let sound = deny()?;
         totals.check("cargo-deny", sound);
         environment.push(("GALEN_TEST_POSTGRES_URL", postgres()?));
@@ -143,13 +143,17 @@ const SYSTEM_PACKAGES: &[(&[&str], &str)] = &[
 ];
 
 /// Installs missing programs where apt can; elsewhere says which are missing.
-fn system_packages() -> Result<()> {
+pub(crate) fn system_packages(needed: &[&str]) -> Result<()> {
     let there = |probe: &[&str]| {
         let (program, words) = probe.split_first().unwrap_or((&"false", &[]));
         let output = Command::new(program).args(words).output();
         output.is_ok_and(|output| output.status.success())
     };
-    let missing = || SYSTEM_PACKAGES.iter().filter(|(probe, _)| !there(probe)).map(|(_, package)| *package);
+    let asked = |package: &str| needed.contains(&package);
+    let missing = || {
+        let missing = SYSTEM_PACKAGES.iter().filter(|(probe, package)| asked(package) && !there(probe));
+        missing.map(|(_, package)| *package)
+    };
     let packages: Vec<&str> = missing().collect();
     if packages.is_empty() {
         return Ok(());
@@ -159,7 +163,11 @@ fn system_packages() -> Result<()> {
         let _installed = run::status(Command::new("apt-get").args(install).args(&packages))?;
     }
     let still: Vec<&str> = missing().collect();
-    anyhow::ensure!(still.is_empty(), "the tests need {}; install them, or run with --offline", still.join(", "));
+    anyhow::ensure!(
+        still.is_empty(),
+        "this needs {}: install them (the tests alone can do without: --offline)",
+        still.join(", ")
+    );
     Ok(())
 }
 
@@ -219,19 +227,8 @@ pub(crate) fn summary(line: &str) -> Option<Counts> {
 /// Real clients against the real binary: a virtual environment, `galen demo --headless`, one script a client.
 fn clients(totals: &mut Totals) -> Result<()> {
     let venv = run::work_dir().join("venv");
+    run::venv(&venv, PYTHON_PACKAGES)?;
     let python = venv.join("bin/python");
-    if !python.exists() {
-        anyhow::ensure!(
-            run::status(Command::new("python3").args(["-m", "venv"]).arg(&venv))?,
-            "python3 could not make a virtual environment; install python3-venv"
-        );
-    }
-    let installed = run::status(
-        Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-            .args(PYTHON_PACKAGES),
-    )?;
-    anyhow::ensure!(installed, "pip could not install the clients");
     let binary = run::work_dir().parent().map(|target| target.join("debug/galen")).context("no target folder")?;
     let mut counts = Counts::default();
     let passed = run::lines(
