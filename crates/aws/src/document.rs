@@ -12,14 +12,23 @@ use md5::Digest as _;
 use s3s::{S3Error, S3ErrorCode};
 use std::time::Duration;
 
-use crate::s3::{XML_BYTES_MAX, refuse};
+use crate::s3::{XML_BYTES_MAX, other_body, refuse};
 
 /// Longest wait for a document.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Subresources whose body is a document.
-const DOCUMENTS: &[&str] =
-    &["delete", "policy", "cors", "tagging", "versioning", "publicAccessBlock", "encryption", "ownershipControls"];
+const DOCUMENTS: &[&str] = &[
+    "delete",
+    "policy",
+    "cors",
+    "tagging",
+    "versioning",
+    "publicAccessBlock",
+    "encryption",
+    "ownershipControls",
+    "acl",
+];
 
 /// A document as it came, in the request's extensions.
 #[derive(Clone)]
@@ -66,7 +75,7 @@ pub(crate) fn carried(parts: &request::Parts, bucket: bool) -> Option<Carries> {
 /// Reads the document, bounded in size and time, and compares every checksum of it.
 ///
 /// # Errors
-/// `MaxMessageLengthExceeded`, `RequestTimeout`, `IncompleteBody`, `InvalidDigest`, `BadDigest`.
+/// `MaxMessageLengthExceeded`, `RequestTimeout`, `IncompleteBody`, `XAmzContentSHA256Mismatch`, `InvalidDigest`, `BadDigest`.
 pub(crate) async fn read<B>(carries: Carries, headers: &HeaderMap, body: B) -> Result<Bytes, S3Error>
 where
     B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
@@ -81,10 +90,21 @@ where
         Ok(Err(_)) => return Err(refuse(S3ErrorCode::IncompleteBody, "the body did not arrive whole")),
         Err(_) => return Err(refuse(S3ErrorCode::RequestTimeout, "the body did not arrive in time")),
     };
+    signed(headers, &bytes)?;
     if carries == Carries::Document {
         check(headers, &bytes)?;
     }
     Ok(bytes)
+}
+
+/// The digest that the signature covers; what is no digest is judged by the codec.
+fn signed(headers: &HeaderMap, body: &[u8]) -> Result<(), S3Error> {
+    let Some(value) = headers.get("x-amz-content-sha256").map(http::HeaderValue::as_bytes) else { return Ok(()) };
+    let digest = value.len() == 64 && value.iter().all(u8::is_ascii_hexdigit);
+    if !digest || crypto::sha256(body).to_string().as_bytes().eq_ignore_ascii_case(value) {
+        return Ok(());
+    }
+    Err(other_body())
 }
 
 fn check(headers: &HeaderMap, body: &[u8]) -> Result<(), S3Error> {

@@ -37,7 +37,7 @@ use crate::router::bucket_in_host;
 use edge::Edge;
 
 pub(crate) use auth::without_unreadable_range;
-pub(crate) use error::refuse;
+pub(crate) use error::{other_body, refuse};
 
 /// Largest XML body that is read, in bytes: 1,000 keys of 1,024 bytes with their tags stay under it.
 pub(crate) const XML_BYTES_MAX: usize = 4 << 20;
@@ -214,8 +214,14 @@ impl S3 for Operations {
     async fn get_object_attributes(&self, req: S3Request<dto::GetObjectAttributesInput>) -> S3Result<S3Response<dto::GetObjectAttributesOutput>> {
         tagging::attributes(&self.0, req).await
     }
+    async fn get_object_legal_hold(&self, req: S3Request<dto::GetObjectLegalHoldInput>) -> S3Result<S3Response<dto::GetObjectLegalHoldOutput>> {
+        unset::legal_hold(&self.0, req).await
+    }
     async fn get_object_lock_configuration(&self, req: S3Request<dto::GetObjectLockConfigurationInput>) -> S3Result<S3Response<dto::GetObjectLockConfigurationOutput>> {
         unset::object_lock(&self.0, req).await
+    }
+    async fn get_object_retention(&self, req: S3Request<dto::GetObjectRetentionInput>) -> S3Result<S3Response<dto::GetObjectRetentionOutput>> {
+        unset::retention(&self.0, req).await
     }
     async fn get_object_tagging(&self, req: S3Request<dto::GetObjectTaggingInput>) -> S3Result<S3Response<dto::GetObjectTaggingOutput>> {
         tagging::get(&self.0, req).await
@@ -247,6 +253,9 @@ impl S3 for Operations {
     async fn list_parts(&self, req: S3Request<dto::ListPartsInput>) -> S3Result<S3Response<dto::ListPartsOutput>> {
         multipart::parts(&self.0, req).await
     }
+    async fn put_bucket_acl(&self, req: S3Request<dto::PutBucketAclInput>) -> S3Result<S3Response<dto::PutBucketAclOutput>> {
+        settings::put_acl(&self.0, req).await
+    }
     async fn put_bucket_cors(&self, req: S3Request<dto::PutBucketCorsInput>) -> S3Result<S3Response<dto::PutBucketCorsOutput>> {
         settings::put_cors(&self.0, req).await
     }
@@ -264,6 +273,9 @@ impl S3 for Operations {
     }
     async fn put_object(&self, req: S3Request<dto::PutObjectInput>) -> S3Result<S3Response<dto::PutObjectOutput>> {
         object::put(&self.0, req).await
+    }
+    async fn put_object_acl(&self, req: S3Request<dto::PutObjectAclInput>) -> S3Result<S3Response<dto::PutObjectAclOutput>> {
+        settings::put_object_acl(&self.0, req).await
     }
     async fn put_object_tagging(&self, req: S3Request<dto::PutObjectTaggingInput>) -> S3Result<S3Response<dto::PutObjectTaggingOutput>> {
         tagging::put(&self.0, req).await

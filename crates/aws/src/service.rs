@@ -333,6 +333,12 @@ fn not_v4(parts: &request::Parts) -> Option<S3Error> {
                        in the AWS CLI `aws configure set default.s3.signature_version s3v4`";
         return Some(refuse(S3ErrorCode::InvalidRequest, message));
     }
+    if parts.headers.contains_key(header::AUTHORIZATION) && !authorization.starts_with("AWS4-") {
+        let message = "the header `Authorization` must be one of AWS Signature Version 4: \
+                       `AWS4-HMAC-SHA256 Credential=.., SignedHeaders=.., Signature=..`";
+        let nothing = authorization.trim().is_empty();
+        return Some(refuse(if nothing { S3ErrorCode::AccessDenied } else { S3ErrorCode::InvalidArgument }, message));
+    }
     let post_form = parts.method == Method::POST
         && parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
             value.trim_start().get(..19).is_some_and(|start| start.eq_ignore_ascii_case("multipart/form-data"))

@@ -16,6 +16,20 @@ const WHOLE: &[(&str, &str)] = &[
         "request date is later than server time too much",
         "the presigned URL is dated more than 15 minutes ahead: set the clock of the machine that signs",
     ),
+    (
+        "The authorization query parameters that you provided are not valid.",
+        "a parameter of the presigned URL is missing, malformed or out of bounds: `X-Amz-Expires` is 1 to 604800 seconds",
+    ),
+    (
+        "Couldn&apos;t parse the specified URI.",
+        "the path or the query is not UTF-8 after its percent-encoding is taken away: encode each byte of the key's UTF-8",
+    ),
+    (
+        "invalid header: authorization",
+        "the header `Authorization` is malformed: expected `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/s3/aws4_request, SignedHeaders=.., \
+         Signature=` and 64 lower-case hexadecimal digits",
+    ),
+    ("invalid header: x-amz-date", "the header `x-amz-date` must be a time such as 20261122T040000Z"),
     ("Request has expired", "the presigned URL has expired: make a new one"),
     ("The specified bucket is not valid.", "a bucket's name has 3 to 63 lower-case letters, digits, dots and hyphens"),
     ("Your key is too long.", "a key has at most 1,024 bytes"),

@@ -18,6 +18,12 @@ actions! { "s3";
     GetObjectVersionTagging(Object) View Read;
     /// Read an object's ACL (always the fixed private one).
     GetObjectAcl(Object) View Read;
+    /// Set an object's ACL to what it is; anything else is refused.
+    PutObjectAcl(Object) View Write;
+    /// Always unset: the retention of object lock.
+    GetObjectRetention(Object) View Read;
+    /// Always unset: the legal hold of object lock.
+    GetObjectLegalHold(Object) View Read;
     /// Write an object, begin and complete a multipart upload, upload a part.
     PutObject(Object) Write Write;
     /// Set an object's tags.
@@ -56,6 +62,8 @@ actions! { "s3";
     PutBucketVersioning(Bucket) View Owner;
     /// Always the fixed private one.
     GetBucketAcl(Bucket) View Discover;
+    /// Ask for what is always so; anything else is refused.
+    PutBucketAcl(Bucket) View Owner;
     /// Always `BucketOwnerEnforced`.
     GetBucketOwnershipControls(Bucket) View Discover;
     /// The default encryption: always on.

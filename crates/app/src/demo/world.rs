@@ -87,7 +87,7 @@ fn workspace_policy() -> Value {
         "Sid": "OwnBuckets", "Effect": "Allow", "Resource": "*",
         "Action": [
             "s3:CreateBucket", "s3:DeleteBucket", "s3:DeleteObjectVersion", "s3:PutBucketVersioning",
-            "s3:PutBucketPublicAccessBlock", "s3:PutBucketOwnershipControls", "s3:PutEncryptionConfiguration",
+            "s3:PutBucketAcl", "s3:PutBucketPublicAccessBlock", "s3:PutBucketOwnershipControls", "s3:PutEncryptionConfiguration",
             "s3:PutBucketCORS", "s3:PutBucketPolicy",
         ],
     }]})

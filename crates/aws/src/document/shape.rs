@@ -26,6 +26,26 @@ const SHOWN_MAX: usize = 64;
 
 const TAG: Element = node("Tag", &["Key", "Value"], &[leaf("Key"), leaf("Value")]);
 
+const ACL: Element = node(
+    "AccessControlPolicy",
+    &[],
+    &[
+        node("Owner", &[], &[leaf("ID"), leaf("DisplayName")]),
+        node(
+            "AccessControlList",
+            &[],
+            &[node(
+                "Grant",
+                &["Grantee", "Permission"],
+                &[
+                    node("Grantee", &[], &[leaf("ID"), leaf("DisplayName"), leaf("EmailAddress"), leaf("URI")]),
+                    leaf("Permission"),
+                ],
+            )],
+        ),
+    ],
+);
+
 /// The operations that read a document, by name.
 #[rustfmt::skip]
 const SHAPES: &[(&str, Element)] = &[
@@ -45,6 +65,7 @@ const SHAPES: &[(&str, Element)] = &[
         leaf("Quiet"),
         node("Object", &["Key"], &[leaf("Key"), leaf("VersionId"), leaf("ETag"), leaf("LastModifiedTime"), leaf("Size")]),
     ])),
+    ("PutBucketAcl", ACL),
     ("PutBucketCors", node("CORSConfiguration", &["CORSRule"], &[
         node("CORSRule", &["AllowedMethod", "AllowedOrigin"], &[
             leaf("ID"), leaf("AllowedHeader"), leaf("AllowedMethod"), leaf("AllowedOrigin"), leaf("ExposeHeader"),
@@ -62,6 +83,7 @@ const SHAPES: &[(&str, Element)] = &[
         node("Rule", &["ObjectOwnership"], &[leaf("ObjectOwnership")]),
     ])),
     ("PutBucketVersioning", node("VersioningConfiguration", &[], &[leaf("Status"), leaf("MfaDelete")])),
+    ("PutObjectAcl", ACL),
     ("PutObjectTagging", node("Tagging", &["TagSet"], &[node("TagSet", &[], &[TAG])])),
     ("PutPublicAccessBlock", node("PublicAccessBlockConfiguration", &[], &[
         leaf("BlockPublicAcls"), leaf("IgnorePublicAcls"), leaf("BlockPublicPolicy"), leaf("RestrictPublicBuckets"),
@@ -77,7 +99,7 @@ pub(crate) fn check(operation: &str, bytes: &[u8]) -> Result<(), S3Error> {
     let Some((_, root)) = SHAPES.iter().find(|(name, _)| *name == operation) else { return Ok(()) };
     if bytes.is_empty() {
         let message = format!("the request has no body: send the document `{}`", root.name);
-        let optional = operation == "CreateBucket";
+        let optional = matches!(operation, "CreateBucket" | "PutBucketAcl" | "PutObjectAcl");
         return if optional { Ok(()) } else { Err(refuse(S3ErrorCode::MissingRequestBodyError, message)) };
     }
     Walk { bytes, open: Vec::new(), root, done: false }.run()

@@ -141,12 +141,7 @@ fn operation(name: &str) -> S3Result<&'static Row> {
     match row.state {
         State::Done { .. } => Ok(row),
         State::Absent => Err(absent()),
-        State::Refused(why) => {
-            // Only the ACL operations have a code of their own in S3.
-            let acl = name.ends_with("Acl");
-            let code = if acl { S3ErrorCode::AccessControlListNotSupported } else { S3ErrorCode::NotImplemented };
-            Err(refuse(code, format!("`{name}` is refused: {why}")))
-        }
+        State::Refused(why) => Err(refuse(S3ErrorCode::NotImplemented, format!("`{name}` is refused: {why}"))),
     }
 }
 

@@ -33,9 +33,13 @@ pub(super) fn key(name: &str) -> S3Result<ObjectKey> {
 }
 
 /// # Errors
-/// `NoSuchVersion` for the name of a version that cannot exist here.
+/// `InvalidArgument` for what is no id of a version; `NoSuchVersion` for the one that is not given out here.
 pub(super) fn version(name: Option<&str>) -> S3Result<Option<VersionId>> {
-    name.map(VersionId::from_str).transpose().map_err(|bad| refuse(S3ErrorCode::NoSuchVersion, bad.to_string()))
+    // S3's name of a version that was written while versions were not kept.
+    if name == Some("null") {
+        return Err(refuse(S3ErrorCode::NoSuchVersion, "there is no version `null`: versions are always kept"));
+    }
+    name.map(VersionId::from_str).transpose().map_err(|bad| refuse(S3ErrorCode::InvalidArgument, bad.to_string()))
 }
 
 /// # Errors

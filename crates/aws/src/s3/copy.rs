@@ -61,6 +61,7 @@ pub(super) async fn object(
         ),
         destination: convert::conditions(input.if_match.as_ref(), input.if_none_match.as_ref(), None, None),
         checksum: convert::named_algorithm(&req.headers)?,
+        stored_anew: input.storage_class.is_some() || input.server_side_encryption.is_some(),
     };
     to.op.keys.request_tags.clone_from(&pairs);
     let (read, _) = edge.object(&from).await?;

@@ -93,6 +93,24 @@ impl Edge {
         denied(refusal)
     }
 
+    /// Spends the permit of a question that needs the object but does not read it.
+    ///
+    /// # Errors
+    /// That the object is not there, as [`Edge::answer`] tells it.
+    pub(super) async fn there<A: access::Action>(
+        &self,
+        target: &Target,
+        seen: &Seen,
+        permit: Permit<A>,
+    ) -> S3Result<()> {
+        let Some(absent) = seen.absence() else {
+            ok(permit);
+            return Ok(());
+        };
+        permit.finish(Outcome { status: 404, bytes: 0 });
+        Err(self.answer(&target.op, target.bucket.as_str(), target.key.as_str(), absent).await)
+    }
+
     /// Turns a failure into an answer: that something is absent is told only to a caller who may list it.
     pub(super) async fn answer(&self, op: &OpContext, bucket: &str, key: &str, error: Error) -> S3Error {
         let absent = matches!(

@@ -147,18 +147,19 @@ fn misframed(error: &(dyn std::error::Error + 'static)) -> Option<S3Error> {
             };
             (chunked.to_s3_error_code(), message)
         }
-        (_, Some(upload)) => {
-            let message = match upload {
-                UploadStreamError::Sha256Mismatch => {
-                    "the body is not the one that `x-amz-content-sha256` was made from"
-                }
-                _ => "the body is not as long as announced",
-            };
-            (upload.to_s3_error_code(), message)
+        (_, Some(UploadStreamError::Sha256Mismatch)) => {
+            return Some(other_body());
         }
+        (_, Some(upload)) => (upload.to_s3_error_code(), "the body is not as long as announced"),
         (None, None) => return None,
     };
     Some(refuse(code, message))
+}
+
+/// The body is not the one that the signature was made with.
+pub(crate) fn other_body() -> S3Error {
+    let message = "the body is not the one that `x-amz-content-sha256` was made from";
+    refuse(S3ErrorCode::Custom("XAmzContentSHA256Mismatch".into()), message).status(400)
 }
 
 fn headed(mut error: S3Error, pairs: impl IntoIterator<Item = (&'static str, String)>) -> S3Error {

@@ -85,6 +85,11 @@ pub(super) fn check(row: &Row, uri: &Uri, headers: &HeaderMap) -> S3Result<()> {
         return Err(unsupported("header", name, "send this document whole, with its checksum in a header"));
     }
     for name in headers.keys().map(http::HeaderName::as_str).filter(|name| name.starts_with("x-amz-")) {
+        if name.starts_with("x-amz-grant-") {
+            let message =
+                format!("access is given by grants of this installation and ACLs are not used: remove `{name}`");
+            return Err(S3Error::with_message(S3ErrorCode::AccessControlListNotSupported, message));
+        }
         if !READ.contains(&name) && !name.starts_with("x-amz-meta-") {
             return Err(unsupported("header", name, "remove it"));
         }
@@ -92,7 +97,7 @@ pub(super) fn check(row: &Row, uri: &Uri, headers: &HeaderMap) -> S3Result<()> {
     for (name, allowed) in FIXED {
         for value in headers.get_all(*name) {
             if !value.to_str().is_ok_and(|value| allowed.contains(&value)) {
-                return Err(fixed(name, allowed));
+                return Err(fixed(name, value, allowed));
             }
         }
     }
@@ -111,7 +116,7 @@ pub(super) fn check(row: &Row, uri: &Uri, headers: &HeaderMap) -> S3Result<()> {
     Ok(())
 }
 
-fn fixed(name: &str, allowed: &[&str]) -> S3Error {
+fn fixed(name: &str, value: &http::HeaderValue, allowed: &[&str]) -> S3Error {
     let what = format!("send {} or leave it out", allowed.join(" or "));
     match name {
         "x-amz-acl" => S3Error::with_message(
@@ -121,6 +126,10 @@ fn fixed(name: &str, allowed: &[&str]) -> S3Error {
         "x-amz-storage-class" => S3Error::with_message(
             S3ErrorCode::InvalidStorageClass,
             format!("there is one storage class: for `x-amz-storage-class` {what}"),
+        ),
+        "x-amz-server-side-encryption" if value != "aws:kms:dsse" => S3Error::with_message(
+            S3ErrorCode::InvalidArgument,
+            format!("the encryption method is not one that is offered: for `{name}` {what}"),
         ),
         _ => unsupported("value of the header", name, &what),
     }

@@ -263,11 +263,12 @@ pub(super) async fn delete_many(
     if items.is_empty() || items.len() > DELETE_MAX {
         return Err(refuse(S3ErrorCode::MalformedXML, format!("1 to {DELETE_MAX} keys can be deleted at once")));
     }
-    if items.iter().any(|item| item.e_tag.is_some() || item.last_modified_time.is_some() || item.size.is_some()) {
-        return Err(refuse(
-            S3ErrorCode::NotImplemented,
-            "keys cannot be deleted under conditions in one request: delete them one by one",
-        ));
+    let beyond = |item: &dto::ObjectIdentifier| {
+        item.last_modified_time.is_some() || item.size.is_some() || (item.e_tag.is_some() && item.version_id.is_some())
+    };
+    if items.iter().any(beyond) {
+        let message = "the one condition on a key is its `ETag`, and a version is deleted under none";
+        return Err(refuse(S3ErrorCode::NotImplemented, message));
     }
     let mut results: Vec<Option<Result<dto::DeletedObject, dto::Error>>> = items.iter().map(|_| None).collect();
     let (mut plain, mut versions) = (Vec::new(), Vec::new());
@@ -290,7 +291,11 @@ pub(super) async fn delete_many(
         let (Some(item), Some(slot)) = (items.get(at), results.get_mut(at)) else { continue };
         let done = match permit {
             Err(refusal) => Err(edge.refused_bucket(bucket.as_str(), &refusal)),
-            Ok(permit) => edge.objects.delete(permit, Conditions::default()).await.map_err(|error| failed(&error)),
+            Ok(permit) => {
+                let tag = item.e_tag.clone().map(dto::ETagCondition::ETag);
+                let conditions = convert::conditions(tag.as_ref(), None, None, None);
+                edge.objects.delete(permit, conditions).await.map_err(|error| failed(&error))
+            }
         };
         *slot = Some(match done {
             Ok(marked) => Ok(dto::DeletedObject {
@@ -331,6 +336,10 @@ pub(super) async fn delete_many(
             Ok(one) => deleted.push(one),
             Err(one) => errors.push(one),
         }
+    }
+    let nowhere = |one: &dto::Error| one.code.as_deref() == Some(S3ErrorCode::NoSuchBucket.as_str());
+    if deleted.is_empty() && errors.iter().all(nowhere) {
+        return Err(failed(&governance::Error::NoSuchBucket));
     }
     Ok(S3Response::new(dto::DeleteObjectsOutput {
         deleted: (!quiet).then_some(deleted),

@@ -179,13 +179,63 @@ pub(super) async fn object_acl(
     req: S3Request<dto::GetObjectAclInput>,
 ) -> S3Result<S3Response<dto::GetObjectAclOutput>> {
     let target = edge.target(&req, &req.input.bucket, &req.input.key, req.input.version_id.as_deref())?;
-    let (object, _) = edge.object(&target).await?;
-    ok(edge.permit(&target.op, s3::GetObjectAcl, object).await?);
+    let (object, seen) = edge.object(&target).await?;
+    let permit = edge.permit(&target.op, s3::GetObjectAcl, object).await?;
+    edge.there(&target, &seen, permit).await?;
     Ok(S3Response::new(dto::GetObjectAclOutput {
         grants: Some(grants(edge)),
         owner: Some(super::list::owner(edge)),
         request_charged: None,
     }))
+}
+
+/// An ACL that a caller sets must be the one that everything has. A canned one is looked at with the headers.
+///
+/// # Errors
+/// `MissingSecurityHeader` when none is given; `AccessControlListNotSupported` for another one.
+fn same_acl(edge: &Edge, canned: bool, wish: Option<&dto::AccessControlPolicy>) -> S3Result<()> {
+    let Some(wish) = wish else {
+        let message = "no ACL is given: send `x-amz-acl: private` or a document `AccessControlPolicy`";
+        return if canned { Ok(()) } else { Err(refuse(S3ErrorCode::MissingSecurityHeader, message)) };
+    };
+    let account = edge.account.to_string();
+    let owner = wish.owner.as_ref().and_then(|owner| owner.id.as_ref()).is_none_or(|id| *id == account);
+    let full = |grant: &dto::Grant| {
+        let to = grant.grantee.as_ref().and_then(|grantee| grantee.id.as_ref());
+        let what = grant.permission.as_ref().map(dto::Permission::as_str);
+        to == Some(&account) && what == Some(dto::Permission::FULL_CONTROL)
+    };
+    if owner && matches!(wish.grants.as_deref(), Some([one]) if full(one)) {
+        return Ok(());
+    }
+    let message = format!(
+        "access is given by grants of this installation and ACLs are not used (as with BucketOwnerEnforced): the one ACL that can \
+         be set is full control for the account {account}"
+    );
+    Err(refuse(S3ErrorCode::AccessControlListNotSupported, message))
+}
+
+pub(super) async fn put_acl(
+    edge: &Edge,
+    req: S3Request<dto::PutBucketAclInput>,
+) -> S3Result<S3Response<dto::PutBucketAclOutput>> {
+    let input = &req.input;
+    same_acl(edge, input.acl.is_some(), input.access_control_policy.as_ref())?;
+    ok(edge.view(&req, s3::PutBucketAcl, &input.bucket).await?);
+    Ok(S3Response::new(dto::PutBucketAclOutput::default()))
+}
+
+pub(super) async fn put_object_acl(
+    edge: &Edge,
+    req: S3Request<dto::PutObjectAclInput>,
+) -> S3Result<S3Response<dto::PutObjectAclOutput>> {
+    let input = &req.input;
+    same_acl(edge, input.acl.is_some(), input.access_control_policy.as_ref())?;
+    let target = edge.target(&req, &input.bucket, &input.key, None)?;
+    let (object, seen) = edge.object(&target).await?;
+    let permit = edge.permit(&target.op, s3::PutObjectAcl, object).await?;
+    edge.there(&target, &seen, permit).await?;
+    Ok(S3Response::new(dto::PutObjectAclOutput::default()))
 }
 
 pub(super) async fn policy(

@@ -67,6 +67,33 @@ pub(super) async fn object_lock(
     Err(none(edge, (&req, &req.input.bucket), s3::GetBucketObjectLockConfiguration, told).await?)
 }
 
+/// Object lock is of a bucket, and none has it.
+fn unlocked() -> S3Error {
+    refuse(S3ErrorCode::InvalidRequest, "the bucket has no object lock: versions are kept by the dataset's retention")
+}
+
+pub(super) async fn retention(
+    edge: &Edge,
+    req: S3Request<dto::GetObjectRetentionInput>,
+) -> S3Result<S3Response<dto::GetObjectRetentionOutput>> {
+    let target = edge.target(&req, &req.input.bucket, &req.input.key, req.input.version_id.as_deref())?;
+    let (object, seen) = edge.object(&target).await?;
+    let permit = edge.permit(&target.op, s3::GetObjectRetention, object).await?;
+    edge.there(&target, &seen, permit).await?;
+    Err(unlocked())
+}
+
+pub(super) async fn legal_hold(
+    edge: &Edge,
+    req: S3Request<dto::GetObjectLegalHoldInput>,
+) -> S3Result<S3Response<dto::GetObjectLegalHoldOutput>> {
+    let target = edge.target(&req, &req.input.bucket, &req.input.key, req.input.version_id.as_deref())?;
+    let (object, seen) = edge.object(&target).await?;
+    let permit = edge.permit(&target.op, s3::GetObjectLegalHold, object).await?;
+    edge.there(&target, &seen, permit).await?;
+    Err(unlocked())
+}
+
 pub(super) async fn logging(
     edge: &Edge,
     req: S3Request<dto::GetBucketLoggingInput>,

@@ -55,6 +55,18 @@ impl Seen {
         self.row.as_ref().and_then(|(_, row, _)| row.content.as_ref()).map(|content| &content.tags)
     }
 
+    /// What a read would say, where there is nothing to read.
+    pub fn absence(&self) -> Option<Error> {
+        let named = self.version.is_some();
+        match &self.row {
+            None if named => Some(Error::NoSuchVersion),
+            None => Some(Error::NoSuchKey),
+            Some((_, row, _)) if row.content.is_some() => None,
+            Some((_, row, _)) if named => Some(Error::IsDeleteMarker { modified: row.modified }),
+            Some((version, ..)) => Some(Error::Deleted { version: *version }),
+        }
+    }
+
     /// The row, if it is one of the target and says by itself where the bytes are.
     fn whole(self, target: &Target) -> Option<Option<(VersionId, ObjectRow, bool)>> {
         let same = self.bucket.as_str() == target.bucket && self.key == target.key && self.version == target.version;

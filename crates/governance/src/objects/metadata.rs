@@ -132,9 +132,11 @@ impl Tags {
 pub struct ETag(String);
 
 impl ETag {
-    pub(crate) fn of(random: [u8; 16], parts: Option<usize>) -> Self {
+    /// Tools take 32 hexadecimal digits for the MD5 of the content and find every object damaged or changed. What ends in a
+    /// number of parts is none to any of them.
+    pub(crate) fn of(random: [u8; 16], parts: usize) -> Self {
         let hex = u128::from_be_bytes(random);
-        Self(parts.map_or_else(|| format!("{hex:032x}"), |n| format!("{hex:032x}-{n}")))
+        Self(format!("{hex:032x}-{parts}"))
     }
     /// From a request header: with or without quotes; a weak tag (`W/`) matches nothing that Galen gives out.
     pub fn from_header(text: &str) -> Self {

@@ -173,7 +173,7 @@ impl Objects {
         let shown = stored.hashed.of(sent.unwrap_or(algorithm)).cloned();
         let mut segment = stored.segment.clone();
         segment.checksum = stored.hashed.of(algorithm).cloned();
-        let (size, etag) = (segment.layout.len, self.new_etag(None));
+        let (size, etag) = (segment.layout.len, self.new_etag(1));
         let (given, blob, place) = (etag.clone(), segment.blob, target.clone());
         let change = move |txn: &mut WriteTxn<'_>| {
             let modified = txn.now();
@@ -242,7 +242,7 @@ impl Objects {
 
     async fn complete_permitted(&self, permit: &Permit<s3::PutObject>, complete: Complete) -> Result<Written, Error> {
         let target = Target::current(permit)?;
-        let etag = self.new_etag(Some(complete.parts.len()));
+        let etag = self.new_etag(complete.parts.len());
         let until = self.0.effects.now() + ANSWER_KEPT;
         let change = move |txn: &mut WriteTxn<'_>| {
             let request = request_digest(&target, &complete.parts);

@@ -82,7 +82,7 @@ impl Objects {
         let checksum = stored.hashed.of(algorithm).cloned();
         let checksum = checksum.map(|checksum| StoredChecksum { checksum, kind: Kind::FullObject });
         let size = stored.segment.layout.len;
-        let etag = self.new_etag(None);
+        let etag = self.new_etag(1);
         let content = Content {
             size,
             etag: etag.clone(),
@@ -96,7 +96,7 @@ impl Objects {
         Ok(Written { version, etag, checksum, size, modified })
     }
 
-    pub(crate) fn new_etag(&self, parts: Option<usize>) -> ETag {
+    pub(crate) fn new_etag(&self, parts: usize) -> ETag {
         ETag::of(self.0.effects.bytes(), parts)
     }
 
@@ -153,7 +153,7 @@ impl Objects {
         let from = Target::on_version(source)?;
         let target = Target::current(destination)?;
         let itself = from.bucket == target.bucket && from.key == target.key && from.version.is_none();
-        if itself && copy.metadata == Directive::Copy {
+        if itself && copy.metadata == Directive::Copy && !copy.stored_anew {
             return Err(Error::CopyOntoItself);
         }
         self.refuse_early(&target, &copy.destination).await?;

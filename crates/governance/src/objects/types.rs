@@ -153,6 +153,8 @@ pub struct Copy {
     pub destination: Conditions,
     /// The checksum of the new object; none keeps the source's algorithm.
     pub checksum: Option<Algorithm>,
+    /// The caller says how the new object is stored, so that even a copy onto itself asks for something.
+    pub stored_anew: bool,
 }
 
 /// A finished copy.

@@ -56,4 +56,5 @@ async fn directives_conditions_and_checksums_of_a_copy() {
         |copy| world.objects.copy(world.permit(s3::GetObject, "from"), world.permit(s3::PutObject, "from"), copy);
     assert!(matches!(itself(Copy::default()).await, Err(Error::CopyOntoItself)));
     itself(Copy { metadata: Directive::Replace(Metadata::default()), ..Copy::default() }).await.unwrap();
+    itself(Copy { stored_anew: true, ..Copy::default() }).await.unwrap();
 }

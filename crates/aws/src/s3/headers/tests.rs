@@ -24,7 +24,6 @@ fn what_would_be_ignored_is_an_error() {
         ("x-amz-bypass-governance-retention", "true"),
         ("x-amz-request-payer", "requester"),
         ("x-amz-website-redirect-location", "/x"),
-        ("x-amz-grant-read", "id=x"),
         ("x-amz-write-offset-bytes", "5"),
         ("x-amz-checksum-sha512", "x"),
         ("x-amz-unheard-of", "1"),
@@ -33,6 +32,10 @@ fn what_would_be_ignored_is_an_error() {
     }
     let acl = judge("PutObject", "", &[("x-amz-acl", "public-read")]);
     assert_eq!(acl, Err(S3ErrorCode::AccessControlListNotSupported));
+    let granted = judge("PutObject", "", &[("x-amz-grant-read", "id=x")]);
+    assert_eq!(granted, Err(S3ErrorCode::AccessControlListNotSupported));
+    let unheard = judge("PutObject", "", &[("x-amz-server-side-encryption", "aes:123")]);
+    assert_eq!(unheard, Err(S3ErrorCode::InvalidArgument));
     let class = judge("PutObject", "", &[("x-amz-storage-class", "GLACIER")]);
     assert_eq!(class, Err(S3ErrorCode::InvalidStorageClass));
 }
