@@ -58,7 +58,6 @@ async fn main() -> Result<()> {
             }
         }
         progress::line(&format!("== {name} took {:.0} s", begun.elapsed().as_secs_f64()));
-        report::render(ALL)?;
     }
     report::render(ALL)?;
     ensure!(lacking.is_empty(), "not everything was measured:\n{}", lacking.join("\n"));
