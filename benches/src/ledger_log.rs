@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use base::{Actor, DecisionId};
-use ledger::{Entry, Phase, UserIdentity, verify::Verifier};
+use ledger::{Data, Entry, Phase, UserIdentity, verify::Verifier};
 use std::{
     fs::File,
     io::{Seek, SeekFrom, Write},
@@ -40,9 +40,10 @@ fn entry(n: u64) -> Result<Vec<u8>> {
     let time = base::Timestamp::from_second(1_795_000_000)?;
     let mut entry =
         Entry::new(Phase::Note, id, time, "s3.amazonaws.com", "GetObject", UserIdentity::new(Actor::System));
-    entry.additional_event_data = Some(serde_json::json!({ "pad": "" }));
+    entry.additional_event_data = Some(Data::new(&serde_json::json!({ "pad": "" }))?);
     let short = entry.encode()?.len();
-    entry.additional_event_data = Some(serde_json::json!({ "pad": "x".repeat(ENTRY_BYTES.saturating_sub(short)) }));
+    let pad = serde_json::json!({ "pad": "x".repeat(ENTRY_BYTES.saturating_sub(short)) });
+    entry.additional_event_data = Some(Data::new(&pad)?);
     Ok(entry.encode()?)
 }
 

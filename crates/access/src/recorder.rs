@@ -235,9 +235,10 @@ impl Recorder {
             verdict: &verdict,
             window: &Window::None,
         };
-        let entry = self.plain(&record, ledger::Phase::Denial);
         // The refusal stands whether it is recorded or not.
-        self.unwaited(&entry);
+        if let Ok(entry) = self.plain(&record, ledger::Phase::Denial) {
+            self.unwaited(&entry);
+        }
     }
 
     fn failure(&self, op: &OpContext, reason: &'static str) {

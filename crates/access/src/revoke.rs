@@ -192,7 +192,7 @@ async fn keep(access: &Access, asked: &Asked, receipt: &Receipt) -> Result<(), E
     let id = receipt.statement.id;
     let corrupt = store::Error::Corrupt { what: "receipt" };
     let bytes = base::canonical::to_vec(receipt).map_err(|_| corrupt.clone())?;
-    let note = note(asked, receipt, &bytes).encode().map_err(|_| corrupt)?;
+    let note = note(asked, receipt, &bytes).and_then(|note| note.encode()).map_err(|_| corrupt)?;
     let write = move |txn: &mut WriteTxn<'_>| {
         txn.record_put(CLASS, id.bytes(), &bytes, None)?;
         txn.pending(&store::PendingEntry { id: id.uuid(), bytes: note.clone() })
@@ -202,19 +202,20 @@ async fn keep(access: &Access, asked: &Asked, receipt: &Receipt) -> Result<(), E
 }
 
 /// The ledger's entry of a receipt: its digest, and what it is about.
-fn note(asked: &Asked, receipt: &Receipt, bytes: &[u8]) -> ledger::Entry {
+fn note(asked: &Asked, receipt: &Receipt, bytes: &[u8]) -> Result<ledger::Entry, ledger::Error> {
     let statement = &receipt.statement;
     let id = DecisionId::from_uuid(statement.id.uuid());
     let who = ledger::UserIdentity::new(asked.actor);
     let mut entry = ledger::Entry::new(ledger::Phase::Note, id, statement.effective, "galen.access", "Receipt", who);
-    entry.additional_event_data = Some(serde_json::json!({
+    let data = serde_json::json!({
         "receipt": statement.id,
         "digest": crypto::sha256(bytes),
         "what": statement.what,
         "change": statement.change,
         "micros": statement.micros,
-    }));
-    entry
+    });
+    entry.additional_event_data = Some(ledger::Data::new(&data)?);
+    Ok(entry)
 }
 
 /// The receipt with this id, as it was issued.

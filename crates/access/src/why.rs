@@ -12,6 +12,7 @@ mod replay;
 use base::{Actor, ClientId, DatasetId, DecisionId, RequestId, RoleId, SessionId, SignInId, Timestamp};
 use ledger::{Entry, IdentityKind, Phase};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 pub use explain::{Explanation, Tried, Who};
 pub use find::Indexed;
@@ -78,16 +79,16 @@ impl Ended {
     }
 }
 
-/// What the recorder adds to an entry beyond its own fields (`recorder::entry::additional`).
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Additional {
-    pub(crate) action: String,
+/// What the recorder adds to an entry beyond its own fields: what a replay and the chain need, and nothing personal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Additional<'a> {
+    pub(crate) action: Cow<'a, str>,
     #[serde(default)]
-    pub(crate) reasons: Vec<Reason>,
+    pub(crate) reasons: Cow<'a, [Reason]>,
     #[serde(default)]
-    pub(crate) deny: Option<DenyReason>,
+    pub(crate) deny: Option<Cow<'a, DenyReason>>,
     #[serde(default)]
-    pub(crate) documents: Vec<DocumentRef>,
+    pub(crate) documents: Cow<'a, [DocumentRef]>,
     #[serde(default)]
     pub(crate) dataset: Option<DatasetId>,
     #[serde(default)]
@@ -97,7 +98,12 @@ pub(crate) struct Additional {
     #[serde(default)]
     pub(crate) assume: Option<Assumed>,
     #[serde(default)]
-    pub(crate) resource: Option<crate::ResourceRef>,
+    pub(crate) resource: Option<Cow<'a, crate::ResourceRef>>,
+    #[serde(default)]
+    pub(crate) ranged: bool,
+    /// The old and new values of a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) values: Option<Vec<serde_json::Value>>,
 }
 
 /// What a replay needs of an assumption of a role beside the context.
@@ -117,7 +123,7 @@ impl Decided {
             return None;
         }
         let decision = entry.decision.clone()?;
-        let data: Additional = serde_json::from_value(entry.additional_event_data.clone()?).ok()?;
+        let data: Additional<'static> = entry.additional_event_data.as_ref()?.read().ok()?;
         let who = &entry.user_identity;
         let actor = match who.kind {
             IdentityKind::System => Some(Actor::System),
@@ -136,12 +142,12 @@ impl Decided {
             role: who.role,
             sign_in: decision.why.sign_in,
             client: data.client,
-            action: data.action,
+            action: data.action.into_owned(),
             resource,
             dataset: data.dataset,
-            reasons: data.reasons,
-            deny: data.deny,
-            documents: data.documents,
+            reasons: data.reasons.into_owned(),
+            deny: data.deny.map(Cow::into_owned),
+            documents: data.documents.into_owned(),
             evaluator: decision.why.evaluator,
             ended: None,
             entry,
@@ -167,8 +173,8 @@ impl Decided {
         self.deny.as_ref().map(crate::gate::sentence)
     }
 
-    fn additional(&self) -> Result<Additional, Error> {
-        let data = self.entry.additional_event_data.clone().unwrap_or_default();
-        serde_json::from_value(data).map_err(|_| Error::BadRecord { decision: self.decision })
+    fn additional(&self) -> Result<Additional<'static>, Error> {
+        let data = self.entry.additional_event_data.as_ref().and_then(|data| data.read().ok());
+        data.ok_or(Error::BadRecord { decision: self.decision })
     }
 }

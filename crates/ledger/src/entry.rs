@@ -9,11 +9,15 @@ use base::{
 };
 use crypto::Sha256Digest;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::Error;
 
 /// Longest entry: large enough for 100 reasons and ids, small enough that 256 of them fit into memory many times.
 pub const ENTRY_BYTES_MAX: usize = 16 * 1024;
+
+/// Room for most entries, so that writing one does not move it again and again.
+const ENTRY_BYTES_USUAL: usize = 4 * 1024;
 
 /// Version of the entry's shape; readers accept fields that they do not know.
 pub const EVENT_VERSION: &str = "1.0";
@@ -277,6 +281,36 @@ pub enum AuditClass {
     Batched,
 }
 
+/// More that an entry says, as JSON in the form in which it was written: it is made once, and read only by whoever knows what
+/// it holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Data(Box<RawValue>);
+
+impl Data {
+    /// Writes a value.
+    ///
+    /// # Errors
+    /// [`Error::EntryUnwritable`].
+    pub fn new(value: &impl Serialize) -> Result<Self, Error> {
+        serde_json::value::to_raw_value(value).map(Self).map_err(|source| Error::EntryUnwritable { source })
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`Error::EntryUnreadable`].
+    pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
+        serde_json::from_str(self.0.get()).map_err(|source| Error::EntryUnreadable { source })
+    }
+}
+
+impl PartialEq for Data {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
 /// One entry of the ledger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -336,7 +370,7 @@ pub struct Entry {
     pub request_parameters: Option<serde_json::Value>,
     /// Anything else that is not personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub additional_event_data: Option<serde_json::Value>,
+    pub additional_event_data: Option<Data>,
 }
 
 impl Entry {
@@ -383,7 +417,8 @@ impl Entry {
     /// # Errors
     /// [`Error::EntryTooLarge`] beyond [`ENTRY_BYTES_MAX`].
     pub fn encode(&self) -> Result<Vec<u8>, Error> {
-        let bytes = serde_json::to_vec(self).map_err(|source| Error::EntryUnwritable { source })?;
+        let mut bytes = Vec::with_capacity(ENTRY_BYTES_USUAL);
+        serde_json::to_writer(&mut bytes, self).map_err(|source| Error::EntryUnwritable { source })?;
         if bytes.len() > ENTRY_BYTES_MAX {
             return Err(Error::EntryTooLarge { bytes: bytes.len(), most: ENTRY_BYTES_MAX });
         }

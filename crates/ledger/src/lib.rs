@@ -25,8 +25,8 @@ pub use bundle::{BUNDLE_ENTRIES, Bundle, RAW_ENTRY_BYTES_MAX, push_entry};
 pub use checkpoint::{CheckpointSigner, LogKey, Origin, SignWith, TreeHead, VerifiedCheckpoint};
 pub use denials::{DenialCounter, FLOOD_SOURCES_MAX};
 pub use entry::{
-    AuditClass, Change, Decision, DenialCount, Document, ENTRY_BYTES_MAX, EVENT_VERSION, Effect, Entry, EventType,
-    IdentityKind, Outcome, Phase, Resource, Sealed, Status, UserIdentity, Why, Window,
+    AuditClass, Change, Data, Decision, DenialCount, Document, ENTRY_BYTES_MAX, EVENT_VERSION, Effect, Entry,
+    EventType, IdentityKind, Outcome, Phase, Resource, Sealed, Status, UserIdentity, Why, Window,
 };
 pub use error::{Error, SignerError};
 pub use files::{LogFiles, MemoryFiles};

@@ -1,6 +1,6 @@
 //! The Merkle tree of RFC 6962, section 2.1, grown leaf by leaf, holding only what is not yet in a full tile.
 
-use crypto::{Sha256Digest, sha256};
+use crypto::{Sha256, Sha256Digest, sha256};
 
 use crate::{
     BUNDLE_ENTRIES, Error, LogFiles,
@@ -10,10 +10,10 @@ use crate::{
 
 /// The hash of a leaf: SHA-256(0x00 || entry).
 pub fn leaf_hash(entry: &[u8]) -> Sha256Digest {
-    let mut input = Vec::with_capacity(1 + entry.len());
-    input.push(0);
-    input.extend_from_slice(entry);
-    sha256(&input)
+    let mut hash = Sha256::new();
+    hash.update(&[0]);
+    hash.update(entry);
+    hash.finish()
 }
 
 /// The hash of an inner node: SHA-256(0x01 || left || right).

@@ -1,12 +1,13 @@
 //! The entry of a management change: a pending row of the same transaction, relayed to the log after the commit.
 
-use ledger::{Entry, Phase};
+use ledger::{Data, Entry, Phase};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use store::{PendingEntry, WriteTxn};
 
 use crate::Error;
+use crate::why::Additional;
 
 /// Facts of one change whose old and new bodies stand in its entry; the others are named by id.
 const SHOWN_MAX: usize = 8;
@@ -55,13 +56,13 @@ impl ChangeRecorder {
             digest: Some(crypto::sha256(&digests)),
             reason: txn.added().iter().find_map(|fact| fact.reason.clone()),
         });
-        let mut data = entry.additional_event_data.take().unwrap_or_else(|| json!({}));
-        if let Some(data) = data.as_object_mut() {
-            data.insert("values".to_owned(), json!(values(txn)?));
+        let unwritable = |_| Error::Value { what: "a change", expected: "less than 16 KiB of record" };
+        if let Some(data) = &entry.additional_event_data {
+            let data: Additional<'static> = data.read().map_err(unwritable)?;
+            let data = Additional { values: Some(values(txn)?), ..data };
+            entry.additional_event_data = Some(Data::new(&data).map_err(unwritable)?);
         }
-        entry.additional_event_data = Some(data);
-        let bytes =
-            entry.encode().map_err(|_| Error::Value { what: "a change", expected: "less than 16 KiB of record" })?;
+        let bytes = entry.encode().map_err(unwritable)?;
         txn.pending(&PendingEntry { id: entry.event_id.uuid(), bytes })?;
         self.used.store(true, Ordering::SeqCst);
         Ok(())

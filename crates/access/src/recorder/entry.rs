@@ -3,21 +3,24 @@
 use base::{AccountId, Actor, Arn, SourceIdentity, Timestamp};
 use crypto::Sha256Digest;
 use custody::Subject;
-use ledger::{Document, Effect, Entry, EventType, IdentityKind, Phase, Resource, Sealed, UserIdentity, Why};
+use ledger::{Data, Document, Effect, Entry, EventType, IdentityKind, Phase, Resource, Sealed, UserIdentity, Why};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{NotRecorded, Record, Recorder};
 use crate::action::sts::Via;
-use crate::gate::{EVALUATOR, Verdict};
+use crate::gate::EVALUATOR;
 use crate::permit::Reason;
-use crate::why::Assumed;
+use crate::why::{Additional, Assumed};
 use crate::{DenyReason, Edge, OpContext, ResourceRef, Session};
 
 /// Largest sealed text that stays in the entry; a larger one is a document and the entry names its digest
 /// (`ledger::ENTRY_BYTES_MAX` is 16 KiB).
 const SEALED_INLINE_MAX: usize = 8 * 1024;
+/// Room for most personal parts, so that writing one does not move it again and again.
+const PERSONAL_BYTES_USUAL: usize = 2 * 1024;
 /// What stands before the digest of a sealed text that is a document.
 pub(crate) const SEALED_ELSEWHERE: &str = "document:";
 
@@ -163,7 +166,10 @@ impl Personal {
 
     /// Its bytes, and the digest by which the entry names them: nobody writes them a second time, so they need no one form.
     fn sealed(&self) -> (Vec<u8>, Option<Sha256Digest>) {
-        let bytes = serde_json::to_vec(self).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(PERSONAL_BYTES_USUAL);
+        if serde_json::to_writer(&mut bytes, self).is_err() {
+            bytes.clear();
+        }
         let digest = (!bytes.is_empty()).then(|| crypto::sha256(&bytes));
         (bytes, digest)
     }
@@ -216,8 +222,8 @@ fn why(record: &Record<'_>, region: &base::Region, context: Option<Sha256Digest>
     why
 }
 
-/// What a replay and the chain need beside the entry's own fields; nothing personal.
-fn additional(verdict: &Verdict, record: &Record<'_>) -> Value {
+fn additional<'a>(record: &'a Record<'_>) -> Additional<'a> {
+    let verdict = record.verdict;
     let via = record.trust.map(|trust| &trust.via);
     let identity = via.and_then(|via| match via {
         Via::WebIdentity(identity) => Some(identity),
@@ -233,18 +239,19 @@ fn additional(verdict: &Verdict, record: &Record<'_>) -> Value {
         }),
         _ => None,
     };
-    json!({
-        "action": record.action,
-        "reasons": verdict.reasons,
-        "deny": verdict.deny,
-        "documents": verdict.documents,
-        "dataset": verdict.location.as_ref().map(|location| location.dataset),
-        "known": verdict.known,
-        "client": record.op.session.as_deref().and_then(|session| session.client).or(claimed),
-        "assume": assume,
-        "resource": Some(record.resource).filter(|resource| resource.place().is_none()),
-        "ranged": record.op.keys.ranged,
-    })
+    Additional {
+        action: Cow::Borrowed(record.action),
+        reasons: Cow::Borrowed(&verdict.reasons),
+        deny: verdict.deny.as_ref().map(Cow::Borrowed),
+        documents: Cow::Borrowed(&verdict.documents),
+        dataset: verdict.location.as_ref().map(|location| location.dataset),
+        known: verdict.known,
+        client: record.op.session.as_deref().and_then(|session| session.client).or(claimed),
+        assume,
+        resource: Some(record.resource).filter(|resource| resource.place().is_none()).map(Cow::Borrowed),
+        ranged: record.op.keys.ranged,
+        values: None,
+    }
 }
 
 impl Recorder {
@@ -262,7 +269,7 @@ impl Recorder {
             Some(Actor::Service(service)) => Some((Subject::from(service), service.to_string())),
             Some(Actor::System) | None => None,
         };
-        let mut entry = self.base(record, phase, digest);
+        let mut entry = self.base(record, phase, digest)?;
         if let Some((subject, name)) = subject
             && let Some(blob) = self.0.custody.seal_blob(subject, &bytes).await.map_err(|error| failed(&error))?
         {
@@ -273,11 +280,11 @@ impl Recorder {
     }
 
     /// The entry of a record without a personal part.
-    pub(super) fn plain(&self, record: &Record<'_>, phase: Phase) -> Entry {
+    pub(super) fn plain(&self, record: &Record<'_>, phase: Phase) -> Result<Entry, NotRecorded> {
         self.base(record, phase, None)
     }
 
-    fn base(&self, record: &Record<'_>, phase: Phase, context: Option<Sha256Digest>) -> Entry {
+    fn base(&self, record: &Record<'_>, phase: Phase, context: Option<Sha256Digest>) -> Result<Entry, NotRecorded> {
         let (source, name) = names(record.action);
         let mut entry = Entry::new(phase, record.decision, record.op.at, source, name, identity(record.op));
         entry.event_type = event_type(record.op.edge);
@@ -305,8 +312,12 @@ impl Recorder {
             crate::AuditClass::Strict => ledger::AuditClass::Strict,
             crate::AuditClass::Batched => ledger::AuditClass::Batched,
         });
-        entry.additional_event_data = Some(additional(record.verdict, record));
-        entry
+        let data = Data::new(&additional(record)).map_err(|error| {
+            tracing::error!(%error, "a decision cannot be recorded: it is refused");
+            NotRecorded
+        })?;
+        entry.additional_event_data = Some(data);
+        Ok(entry)
     }
 
     /// Stores the documents that came with the request, so that a replay finds them by digest.

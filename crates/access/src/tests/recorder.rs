@@ -154,7 +154,8 @@ async fn a_change_names_old_and_new() {
     changed.unwrap();
     world.maintenance.once().await;
     let entry = world.access.decision(decision).await.unwrap().entry;
-    let value = &entry.additional_event_data.unwrap()["values"][0];
+    let data: serde_json::Value = entry.additional_event_data.as_ref().unwrap().read().unwrap();
+    let value = &data["values"][0];
     assert_eq!(value["old"]["session_secs_max"], 43_200);
     assert_eq!(value["new"]["session_secs_max"], 3600);
     assert_eq!(entry.change.unwrap().reason.as_deref(), Some("shorter sessions"));

@@ -203,7 +203,7 @@ const fn member(actor: base::Actor) -> Option<uuid::Uuid> {
 }
 
 /// The resource of a record: S3 by its ARN; of the rest the gate reads no more than the dataset, which is recorded.
-fn resource(decided: &Decided, data: &Additional) -> ResourceRef {
+fn resource(decided: &Decided, data: &Additional<'_>) -> ResourceRef {
     if let Some(assume) = &data.assume {
         return AssumableRole(assume.role).into();
     }
@@ -214,10 +214,10 @@ fn resource(decided: &Decided, data: &Additional) -> ResourceRef {
             None => Bucket::new(place).into(),
         };
     }
-    data.resource.clone().unwrap_or(ResourceRef::Installation)
+    data.resource.as_deref().cloned().unwrap_or(ResourceRef::Installation)
 }
 
-fn assumption(assume: &super::Assumed, data: &Additional) -> Option<AssumeRole> {
+fn assumption(assume: &super::Assumed, data: &Additional<'_>) -> Option<AssumeRole> {
     let nobody = "replayed";
     let via = match (&assume.provider, data.client) {
         (Some(provider), Some(client)) => Via::WebIdentity(WebIdentity {
@@ -245,7 +245,7 @@ fn assumption(assume: &super::Assumed, data: &Additional) -> Option<AssumeRole> 
 }
 
 /// The request as it came. What the gate derives from it is not derived again: the recorded context stands.
-fn op(access: &Access, decided: &Decided, personal: &Personal, data: &Additional) -> OpContext {
+fn op(access: &Access, decided: &Decided, personal: &Personal, data: &Additional<'_>) -> OpContext {
     let mut op = OpContext::anonymous(access.effects(), Edge::Internal);
     op.actor = decided.actor;
     op.at = decided.at;
@@ -255,7 +255,7 @@ fn op(access: &Access, decided: &Decided, personal: &Personal, data: &Additional
 }
 
 /// The session as far as the formula reads it; that it lived is not replayed.
-fn session(decided: &Decided, acting: &Acting, data: &Additional) -> Option<Session> {
+fn session(decided: &Decided, acting: &Acting, data: &Additional<'_>) -> Option<Session> {
     let role = decided.role?;
     let (person, service) = match decided.actor? {
         base::Actor::Person(person) => (Some(person), None),

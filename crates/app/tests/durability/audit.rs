@@ -212,7 +212,8 @@ fn whole(made: &Made, entry: &Entry) {
     let change = entry.change.as_ref().unwrap_or_else(|| panic!("{what}"));
     assert!(!change.facts.is_empty() && change.digest.is_some(), "{what}");
     assert_eq!(change.reason, made.reason, "{what}");
-    let values = entry.additional_event_data.as_ref().and_then(|data| data["values"].as_array()).unwrap();
+    let data: serde_json::Value = entry.additional_event_data.as_ref().unwrap().read().unwrap();
+    let values = data["values"].as_array().unwrap();
     assert_eq!(values.len(), change.facts.len(), "{what}");
     for value in values {
         assert!(value.get("old").is_some() && value["new"].is_object(), "{what}");
