@@ -167,9 +167,7 @@ impl Library {
         if let Some(given) = self.given.read().unwrap_or_else(PoisonError::into_inner).get(&(raw, kind)) {
             return Ok(given.clone());
         }
-        let document = Document::parse(text, kind).map_err(|_| EvaluationFault::DocumentMalformed)?;
-        let canonical: Arc<str> = document.canonical().into();
-        let given = Given { digest: sha256(canonical.as_bytes()), compiled: document.compile(), canonical };
+        let given = given(text, kind)?;
         let mut cache = self.given.write().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= CACHE_MAX {
             cache.clear();
@@ -179,7 +177,14 @@ impl Library {
     }
 }
 
-/// A document that came with a request.
+/// Compiles a document that is not kept yet.
+pub(crate) fn given(text: &str, kind: DocumentKind) -> Result<Given, EvaluationFault> {
+    let document = Document::parse(text, kind).map_err(|_| EvaluationFault::DocumentMalformed)?;
+    let canonical: Arc<str> = document.canonical().into();
+    Ok(Given { digest: sha256(canonical.as_bytes()), compiled: document.compile(), canonical })
+}
+
+/// A document that came with a request, or was made for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Given {
     pub(crate) digest: Sha256Digest,

@@ -22,6 +22,7 @@ use uuid::Uuid;
 pub(crate) use load::ran_whole;
 pub use report::MemoryReport;
 
+use crate::documents::Given;
 use crate::facts::{Client, DatasetLocation, Guardrail, Level, Role, Scope, Service};
 use crate::permit::EvaluationFault;
 use crypto::Sha256Digest;
@@ -108,8 +109,19 @@ pub(crate) struct World {
     clients: Arc<HashMap<ClientId, Arc<Client>>>,
     audiences: Arc<HashMap<String, ClientId>>,
     services: Arc<HashMap<ServiceId, Arc<Service>>>,
+    trusts: Trusts,
     /// Microseconds of the newest fact that is in: what "as known at" means for a decision made here.
     known: i64,
+}
+
+/// The trusts of roles, compiled when they are first asked for. Every other world has its own.
+#[derive(Default)]
+struct Trusts(Mutex<HashMap<RoleId, Given>>);
+
+impl Clone for Trusts {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 /// Which groups count for a session: sorted, by number.
@@ -212,6 +224,21 @@ impl World {
     /// The live entitlements of a role.
     pub(crate) fn entitlements(&self, role: RoleId) -> &[EntitledRow] {
         self.entitlements.get(&role).map_or(&[], |rows| rows)
+    }
+
+    /// The trust of a role: `make` compiles it from this world, once.
+    pub(crate) fn trust(
+        &self,
+        role: RoleId,
+        make: impl FnOnce() -> Result<Given, EvaluationFault>,
+    ) -> Result<Given, EvaluationFault> {
+        let mut made = self.trusts.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(trust) = made.get(&role) {
+            return Ok(trust.clone());
+        }
+        let trust = make()?;
+        made.insert(role, trust.clone());
+        Ok(trust)
     }
 
     /// The number of a group, if any fact named it.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::context::{self, Keys};
 use super::{Ask, Ownership, Scene, Side, Subject, Verdict, documents, not_live, statement};
 use crate::action::sts::{AssumeRole, Via, WebIdentity};
-use crate::documents::compile;
+use crate::documents::given;
 use crate::index::World;
 use crate::permit::{DenyReason, DocumentRef, EvaluationFault, Reason, Slot, StatementRef};
 use crate::resource::Member;
@@ -107,16 +107,13 @@ fn evaluate(
     caller: &Caller<'_>,
     mut verdict: Verdict,
 ) -> Verdict {
-    let fault = |what| DenyReason::Evaluation { what };
-    let text = trust_document(world, role.id, role.account);
-    let Ok(document) = policy::Document::parse(&text, DocumentKind::Trust) else {
-        return verdict.no(fault(EvaluationFault::DocumentMalformed));
+    let trust = match world.trust(role.id, || given(&trust_document(world, role.id, role.account), DocumentKind::Trust))
+    {
+        Ok(trust) => trust,
+        Err(what) => return verdict.no(DenyReason::Evaluation { what }),
     };
-    let digest = crypto::sha256(document.canonical().as_bytes());
-    let Ok(trust) = compile(document.canonical().as_bytes(), &digest, DocumentKind::Trust) else {
-        return verdict.no(fault(EvaluationFault::DocumentMalformed));
-    };
-    verdict.texts.push((digest, document.canonical().into()));
+    let digest = trust.digest;
+    verdict.texts.push((digest, trust.canonical));
     let subject = match caller {
         Caller::Session(subject) => Some(&**subject),
         Caller::Identity { .. } => None,
@@ -131,7 +128,7 @@ fn evaluate(
     let request = Request::new(principal, ask.action, role.arn(), role.account.to_string(), context);
     let side = subject.map(|subject| Side::of(scene, subject, None));
     let inputs = AssumeInputs {
-        trust: &trust,
+        trust: &trust.compiled,
         identity: side.as_ref().map_or(&[], |side| side.identity),
         boundary: side.as_ref().and_then(|side| side.boundary),
         session: side.as_ref().map_or(&[], |side| &side.session),
