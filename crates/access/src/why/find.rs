@@ -2,6 +2,7 @@
 
 use base::{Actor, DecisionId, Timestamp};
 use ledger::{Entry, Phase};
+use std::collections::HashMap;
 use std::ops::Bound;
 use store::{Direction, Error as StoreError, ReadTxn};
 
@@ -9,13 +10,13 @@ use super::{Decided, Ended};
 use crate::resource::Member;
 use crate::{Access, Error};
 
-/// Place in the log by decision.
+/// Place in the log by decision, and the place of its outcome when both were indexed together.
 const BY_DECISION: &str = "why_decision";
 /// Place in the log by who (16 bytes), when (8) and decision (16).
 const BY_MEMBER: &str = "why_member";
 /// Place in the log by question (16 bytes of a digest of who, action and resource), when (8) and decision (16).
 const BY_QUESTION: &str = "why_question";
-/// Place in the log of an outcome by its decision.
+/// Place in the log of an outcome by its decision, when the decision was indexed before it.
 const BY_OUTCOME: &str = "why_outcome";
 /// How far the log is indexed, by node.
 const CURSOR: &str = "why_cursor";
@@ -48,28 +49,55 @@ fn timed(prefix: &[u8; 16], at: Timestamp) -> Vec<u8> {
 }
 
 fn place(value: &[u8]) -> Option<u64> {
-    <[u8; 8]>::try_from(value).ok().map(u64::from_be_bytes)
+    value.first_chunk().copied().map(u64::from_be_bytes)
 }
 
-/// A row of the index: its class and key.
-type Row = (&'static str, Vec<u8>);
-
-/// The rows that lead to an entry.
-fn rows(index: u64, entry: Entry) -> Vec<Row> {
-    if let Some(of) = outcome_of(&entry) {
-        return vec![(BY_OUTCOME, of.bytes().to_vec())];
+/// The place of the outcome of a decision, as far as it is indexed.
+fn outcome_place(txn: &ReadTxn<'_>, of: DecisionId) -> Result<Option<u64>, StoreError> {
+    let together = txn.record_get(BY_DECISION, of.bytes())?;
+    if let Some(at) = together.and_then(|record| place(record.value.get(8..)?)) {
+        return Ok(Some(at));
     }
-    Decided::of(index, entry).map(|decided| rows_of(&decided)).unwrap_or_default()
+    Ok(txn.record_get(BY_OUTCOME, of.bytes())?.and_then(|record| place(&record.value)))
 }
 
-fn rows_of(decided: &Decided) -> Vec<Row> {
+/// A row of the index: its class, key and value.
+type Row = (&'static str, Vec<u8>, Vec<u8>);
+
+/// The rows of one round.
+#[derive(Default)]
+struct Rows {
+    rows: Vec<Row>,
+    /// Where in `rows` a decision is.
+    decisions: HashMap<DecisionId, usize>,
+}
+
+impl Rows {
+    /// Adds the rows that lead to an entry.
+    fn add(&mut self, index: u64, entry: Entry) {
+        let value = || index.to_be_bytes().to_vec();
+        if let Some(of) = outcome_of(&entry) {
+            match self.decisions.remove(&of).and_then(|at| self.rows.get_mut(at)) {
+                Some((_, _, places)) => places.extend(index.to_be_bytes()),
+                None => self.rows.push((BY_OUTCOME, of.bytes().to_vec(), value())),
+            }
+            return;
+        }
+        let Some(decided) = Decided::of(index, entry) else { return };
+        self.decisions.insert(decided.decision, self.rows.len());
+        self.rows.extend(keys_of(&decided).into_iter().map(|(class, key)| (class, key, value())));
+    }
+}
+
+/// The classes and keys under which a decision is found; the first is its own.
+fn keys_of(decided: &Decided) -> Vec<(&'static str, Vec<u8>)> {
     let by = |prefix: [u8; 16]| [timed(&prefix, decided.at).as_slice(), decided.decision.bytes()].concat();
-    let mut rows = vec![(BY_DECISION, decided.decision.bytes().to_vec())];
+    let mut keys = vec![(BY_DECISION, decided.decision.bytes().to_vec())];
     if let Some(member) = decided.member() {
-        rows.push((BY_MEMBER, by(*member.uuid().as_bytes())));
-        rows.push((BY_QUESTION, by(question(member, &decided.action, &decided.resource))));
+        keys.push((BY_MEMBER, by(*member.uuid().as_bytes())));
+        keys.push((BY_QUESTION, by(question(member, &decided.action, &decided.resource))));
     }
-    rows
+    keys
 }
 
 /// The decision of which an entry tells the outcome. One that decides too (a later range under an intent) tells its own.
@@ -151,7 +179,7 @@ impl Access {
         });
         let (indexed, cursor) = read.await.map_err(Error::Store)?;
         let mine = |decided: &Decided| {
-            let key = rows_of(decided).into_iter().find_map(|(of, key)| (of == class).then_some(key));
+            let key = keys_of(decided).into_iter().find_map(|(of, key)| (of == class).then_some(key));
             key.is_some_and(|key| key.starts_with(&prefix) && key <= to)
         };
         let who = match member {
@@ -197,10 +225,7 @@ impl Access {
             return Ok(decided);
         }
         let (node, of) = (self.node(), decided.decision);
-        let read = self.store().read(move |txn| {
-            let record = txn.record_get(BY_OUTCOME, of.bytes())?;
-            Ok::<_, StoreError>((record.and_then(|record| place(&record.value)), cursor(txn, node)?))
-        });
+        let read = self.store().read(move |txn| Ok::<_, StoreError>((outcome_place(txn, of)?, cursor(txn, node)?)));
         let (index, cursor) = read.await.map_err(Error::Store)?;
         let entry = match index {
             Some(index) => self.log().read(index)?.and_then(|bytes| Entry::decode(&bytes).ok()),
@@ -253,18 +278,18 @@ impl Access {
         if from >= of {
             return Ok(Indexed { entries: from, of });
         }
-        let (mut found, mut next) = (Vec::new(), from);
+        let (mut found, mut next) = (Rows::default(), from);
         self.log().each(from, |index, bytes| {
             next = index.saturating_add(1);
-            found.extend(Entry::decode(bytes).ok().map(|entry| (index, rows(index, entry))));
+            if let Ok(entry) = Entry::decode(bytes) {
+                found.add(index, entry);
+            }
             usize::try_from(next.saturating_sub(from)).unwrap_or(usize::MAX) < ROUND_MAX
         })?;
         let key = node.bytes().to_vec();
         let write = self.store().write(Actor::System, move |txn| {
-            for (index, rows) in &found {
-                for (class, key) in rows {
-                    txn.record_insert(class, key, &index.to_be_bytes(), None)?;
-                }
+            for (class, key, places) in &found.rows {
+                txn.record_insert(class, key, places, None)?;
             }
             txn.record_put(CURSOR, &key, &next.to_be_bytes(), None)?;
             Ok::<_, StoreError>(())
