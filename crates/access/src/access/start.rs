@@ -43,6 +43,10 @@ pub fn folds() -> Vec<Arc<dyn store::Fold>> {
 /// How often background work is looked for when nothing wakes it: outcomes, read windows and merges.
 const MAINTENANCE_EVERY: Duration = Duration::from_millis(100);
 
+/// Shortest time between two relays while changes come one after the other: forgetting what was relayed is a commit of its
+/// own, which the next change would wait for. The first after a pause is relayed at once.
+const RELAY_EVERY: Duration = Duration::from_millis(20);
+
 /// How often decisions are indexed for "why": a newer one is found in the tail of the log.
 const INDEX_EVERY: Duration = Duration::from_secs(1);
 /// Rounds of the index of decisions at once; then the other work has its turn.
@@ -218,15 +222,16 @@ impl Maintenance {
         let (mut indexed, mut behind) = (Duration::ZERO, false);
         let wake = self.access.0.store.pending_wake();
         loop {
-            self.round().await;
+            let pause = if self.round().await { RELAY_EVERY } else { Duration::ZERO };
             let now = self.access.0.effects.monotonic();
             // Behind a burst the next page does not wait: what is not indexed is looked for entry by entry.
             if behind || now.saturating_sub(indexed) >= INDEX_EVERY {
                 indexed = now;
                 behind = self.index().await;
             }
+            let committed = async { tokio::join!(wake.notified(), tokio::time::sleep(pause)) };
             tokio::select! {
-                () = wake.notified() => {}
+                _ = committed => {}
                 () = tokio::time::sleep(MAINTENANCE_EVERY) => {}
                 _ = stop.changed() => break,
             }
@@ -256,13 +261,16 @@ impl Maintenance {
         true
     }
 
-    async fn round(&self) {
+    /// Whether committed changes were relayed.
+    async fn round(&self) -> bool {
         self.access.heal().await;
-        if let Err(error) = self.access.0.recorder.relay().await {
+        let relayed = self.access.0.recorder.relay().await.unwrap_or_else(|error| {
             tracing::error!(error = %base_chain(&error), "committed changes wait for the ledger");
-        }
+            0
+        });
         self.access.0.recorder.tick().await;
         self.access.0.index.merge();
+        relayed > 0
     }
 }
 

@@ -48,18 +48,21 @@ impl Recorder {
     }
 
     /// Appends committed changes to the log, then forgets them; an entry that is in the log already is not added again.
-    pub(crate) async fn relay(&self) -> Result<(), Error> {
+    /// How many there were.
+    pub(crate) async fn relay(&self) -> Result<usize, Error> {
         self.relay_without(&HashSet::new()).await
     }
 
-    async fn relay_without(&self, seen: &HashSet<Uuid>) -> Result<(), Error> {
+    async fn relay_without(&self, seen: &HashSet<Uuid>) -> Result<usize, Error> {
+        let mut relayed = 0_usize;
         loop {
             let before = self.0.log.size();
             let page = self.0.store.pending_page(0, RELAY_PAGE).await?;
             if page.is_empty() {
                 lock(&self.0.open).relayed = before;
-                return Ok(());
+                return Ok(relayed);
             }
+            relayed = relayed.saturating_add(page.len());
             let ids: Vec<Uuid> = page.iter().map(|row| row.id).collect();
             let fresh = page.into_iter().filter(|row| !seen.contains(&row.id));
             let appends = fresh.map(|row| self.0.log.append(row.bytes));
