@@ -297,8 +297,10 @@ fn migrate(conn: &Connection, shared: &Shared) -> Result<(), Error> {
     Ok(())
 }
 
-fn run(conn: &Connection, doing: &'static str, sql: &str) -> Result<(), Error> {
-    conn.execute_batch(sql).map_err(|error| failed(doing, error))
+/// Runs a statement that gives no rows; it is planned once.
+fn run(conn: &Connection, doing: &'static str, sql: &'static str) -> Result<(), Error> {
+    let ran = conn.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+    ran.map(drop).map_err(|error| failed(doing, error))
 }
 
 /// One transaction of its own, before the writer thread exists.
@@ -337,7 +339,7 @@ fn write_all(conn: Connection, shared: &Shared, mut jobs: mpsc::Receiver<Box<dyn
         }
     }
     // The last one out leaves no log to replay.
-    drop(run(&conn, "closing", "PRAGMA wal_checkpoint(TRUNCATE)"));
+    drop(conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
 }
 
 /// Folds the write-ahead log in and cuts it, so that erased bytes are in no file; `false` if a reader stands in the way.
@@ -434,7 +436,8 @@ fn attempt(conn: &Connection, shared: &Shared, job: &mut dyn WriteJob) -> Result
     match result {
         Ok(change) => run(conn, "ending a change", "RELEASE change").map_err(Some).map(|()| change),
         Err(error) => {
-            run(conn, "rolling back a change", "ROLLBACK TO change; RELEASE change").map_err(Some)?;
+            run(conn, "rolling back a change", "ROLLBACK TO change").map_err(Some)?;
+            run(conn, "rolling back a change", "RELEASE change").map_err(Some)?;
             Err(error)
         }
     }
