@@ -71,6 +71,7 @@ def malformed_json():
     problem(api("POST", "/api/v1/groups", raw=b"{}", bearer=bearer, content_type="text/plain"), 400, 415)
     problem(api("POST", "/api/v1/session", raw=b"{"), 400, 401)
     problem(api("GET", "/api/v1/groups?pagesize=1", bearer=bearer), 400)
+    problem(api("GET", "/api/v1/why?unknown=1", bearer=bearer), 400)
     problem(api("GET", "/api/v1/groups/not-an-id", bearer=bearer), 400, 404)
 
 

@@ -28,9 +28,16 @@ pub(crate) enum Call<'a> {
     /// Look at a part of this one.
     See(&'a str, &'static str),
     /// Set a part of this one.
-    Put(&'a Which, &'static str, &'a Value),
+    Put(&'a Which, String, &'a Value),
     /// Remove a part of this one.
-    Delete(&'a Which, &'static str),
+    Delete(&'a Which, String),
+}
+
+/// A part of a thing, with the reason of its change, whose place is the query because the body is the part itself.
+fn part(name: &str, reason: &Option<String>) -> String {
+    let reason = reason.iter().map(|reason| ("reason", reason));
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(reason).finish();
+    if query.is_empty() { name.to_owned() } else { format!("{name}?{query}") }
 }
 
 /// A noun with verbs of its own.
@@ -129,8 +136,8 @@ asks! {
         Self::Create(new) => Call::Create(body(new)),
         Self::Change(change) => Call::Change(&change.which, body(change), Some(&change.what.stewards)),
         Self::Policy(DatasetPolicy::Show(by)) => Call::See(&by.id, "policy"),
-        Self::Policy(DatasetPolicy::Put { which, policy }) => Call::Put(which, "policy", policy),
-        Self::Policy(DatasetPolicy::Delete(which)) => Call::Delete(which, "policy"),
+        Self::Policy(DatasetPolicy::Put { which, policy, reason }) => Call::Put(which, part("policy", reason), policy),
+        Self::Policy(DatasetPolicy::Delete { which, reason }) => Call::Delete(which, part("policy", reason)),
         Self::RotateKey(end) => act(end, "rotate-key"),
         Self::End(end) => act(end, "end"),
     }

@@ -172,19 +172,20 @@ impl Buckets {
     /// Sets the policy of the dataset at the bucket's root. It can only narrow: access is given by grants.
     ///
     /// # Errors
-    /// [`Error::BadPolicy`] for text that is no policy, or that allows anything; [`Error::NoSuchBucket`]; those of the store.
+    /// [`Error::BadPolicy`] for text that is no policy, or that allows anything; [`Error::NoSuchBucket`]; [`Error::ReasonMissing`]
+    /// for GxP data, because S3 has no field for a reason; those of the store.
     pub async fn put_policy(&self, permit: Permit<s3::PutBucketPolicy>, text: String) -> Result<(), Error> {
         let dataset = self.root(&permit)?.dataset;
-        dataset_policy::put(&self.access, permit, dataset, Some(text)).await
+        dataset_policy::put(&self.access, permit, dataset, Some(text), None).await
     }
 
     /// Removes the policy of the dataset at the bucket's root; none is success.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`]; those of the store.
+    /// [`Error::NoSuchBucket`]; [`Error::ReasonMissing`] as for [`Self::put_policy`]; those of the store.
     pub async fn delete_policy(&self, permit: Permit<s3::DeleteBucketPolicy>) -> Result<(), Error> {
         let dataset = self.root(&permit)?.dataset;
-        dataset_policy::put(&self.access, permit, dataset, None).await
+        dataset_policy::put(&self.access, permit, dataset, None, None).await
     }
 
     /// The cross-origin rules of the dataset at the bucket's root. Without a permit, since a browser's preflight has no

@@ -12,12 +12,14 @@ use crate::Error;
 /// Sets the policy of `dataset`, which `permit` allows; `None` removes it.
 ///
 /// # Errors
-/// [`Error::BadPolicy`] for text that is no policy, or that allows anything; [`Error::NoSuchDataset`]; those of the store.
+/// [`Error::BadPolicy`] for text that is no policy, or that allows anything; [`Error::NoSuchDataset`]; [`Error::ReasonMissing`] for GxP
+/// data without a reason; those of the store.
 pub(crate) async fn put<A: Action>(
     access: &Access,
     permit: Permit<A>,
     dataset: DatasetId,
     text: Option<String>,
+    reason: Option<String>,
 ) -> Result<(), Error> {
     let location = access.location(dataset).ok_or(Error::NoSuchDataset { dataset })?;
     if let Some(Err(error)) = text.as_deref().map(|text| narrows(text, &location)) {
@@ -28,13 +30,21 @@ pub(crate) async fn put<A: Action>(
     access
         .change(permit, move |txn| {
             let was = facts::location(txn, dataset)?.ok_or(Error::NoSuchDataset { dataset })?;
+            if was.gxp && reason.is_none() {
+                return Err(Error::ReasonMissing);
+            }
             let policy = match &text {
                 Some(text) => Some(keeper.put_document(txn, text, DocumentKind::Resource)?),
                 None => None,
             };
             if was.policy != policy {
                 // Its places stay as they are, so that none is asked about.
-                facts::put_location(txn, &DatasetLocation { policy, ..was }, |_, _| Ok(Occupied::No), None)?;
+                facts::put_location(
+                    txn,
+                    &DatasetLocation { policy, ..was },
+                    |_, _| Ok(Occupied::No),
+                    reason.as_deref(),
+                )?;
             }
             Ok(())
         })

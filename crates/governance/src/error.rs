@@ -282,7 +282,9 @@ pub enum Error {
     #[error("the accesses to GxP data are recorded before data flows: its audit class is `strict`")]
     BatchedGxp,
     /// A change without the reason that it needs.
-    #[error("a reason is needed to change a dataset that is under GxP")]
+    #[error(
+        "a reason is needed to change a dataset that is under GxP; S3 has no field for one: use the management API or `galen dataset`"
+    )]
     ReasonMissing,
     /// A page cursor that was not given out by Galen.
     #[error("the page marker is not one that Galen gave out")]

@@ -118,7 +118,16 @@ pub(crate) enum DatasetPolicy {
         /// The document; `-` for standard input.
         #[arg(value_parser = document, value_name = "FILE")]
         policy: Value,
+        /// The reason; needed for a dataset under GxP.
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// Remove the policy.
-    Delete(Which),
+    Delete {
+        #[command(flatten)]
+        which: Which,
+        /// The reason; needed for a dataset under GxP.
+        #[arg(long)]
+        reason: Option<String>,
+    },
 }

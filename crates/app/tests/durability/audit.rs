@@ -71,12 +71,15 @@ impl Caller {
     fn change(&self, made: &mut Vec<Made>, route: &str, id: &str, body: &Value) -> Value {
         let (method, path) = route.split_once(" /").unwrap();
         let begun = now();
-        let (status, request, answer) = self.call(method, &path.replace("{id}", id), body);
+        // The body of a policy is the policy, so its reason stands in the query.
+        let policy = route.ends_with("/policy").then_some("the study is frozen");
+        let query = policy.map_or_else(String::new, |why| format!("?reason={}", why.replace(' ', "+")));
+        let (status, request, answer) = self.call(method, &(path.replace("{id}", id) + &query), body);
         assert!((200..300).contains(&status), "{route}: {status} {answer}");
         made.push(Made {
             route: route.to_owned(),
             person: self.person.clone(),
-            reason: body["reason"].as_str().map(str::to_owned),
+            reason: body["reason"].as_str().or(policy).map(str::to_owned),
             request,
             begun,
             ended: now(),

@@ -310,9 +310,15 @@ fn an_owner_sets_the_policy_audit_class_and_key_of_a_dataset() {
     let bucket = before["bucket"].as_str().unwrap();
     let statement = json!({"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": format!("arn:aws:s3:::{bucket}/*")});
     std::fs::write(&file, json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()).unwrap();
-    assert_eq!(json(&["policy", "put", name, file.to_str().unwrap()])["policy"]["Statement"][0]["Effect"], "Deny");
+    assert_eq!(
+        json(&["policy", "put", name, file.to_str().unwrap(), "--reason", "the study is frozen"])["policy"]["Statement"]
+            [0]["Effect"],
+        "Deny"
+    );
     assert_eq!(json(&["policy", "show", name])["policy"]["Version"], "2012-10-17");
-    json(&["policy", "delete", name]);
+    let refused = owner.run(&["dataset", "policy", "delete", name]);
+    assert_eq!(refused.status.code(), Some(if before["gxp"] == true { 1 } else { 0 }), "{refused:?}");
+    json(&["policy", "delete", name, "--reason", "the study goes on"]);
     assert_eq!(json(&["policy", "show", name])["policy"], Value::Null);
     let rotated = json(&["rotate-key", name, "--reason", "yearly"]);
     assert_ne!(rotated["key"], before["key"]);

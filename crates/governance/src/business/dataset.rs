@@ -258,14 +258,16 @@ impl Governance {
     /// Sets the policy of a dataset, or removes it. It can only narrow: access is given by grants.
     ///
     /// # Errors
-    /// [`Error::BadPolicy`]; [`Error::NoSuchDataset`]; the store's errors.
+    /// [`Error::BadPolicy`]; [`Error::NoSuchDataset`]; [`Error::ReasonMissing`] for GxP data without a reason; the store's errors.
     pub async fn put_dataset_policy(
         &self,
         permit: Permit<api::PutDatasetPolicy>,
-        text: Option<String>,
+        policy: Option<String>,
+        reason: Option<&str>,
     ) -> Result<(), Error> {
         let id = *permit.resource();
-        dataset_policy::put(&self.0.access, permit, id, text).await
+        let reason = reason.map(|it| text("reason", it.trim())).transpose()?.filter(|it| !it.is_empty());
+        dataset_policy::put(&self.0.access, permit, id, policy, reason).await
     }
 
     /// Ends a dataset: nothing resolves to it any more and every grant on it is without effect. Its objects are kept for retention.

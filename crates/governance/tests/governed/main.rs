@@ -71,7 +71,7 @@ async fn a_dataset_policy_narrows_and_is_removed() {
     let data = world.trial("trial/").await;
     let put = async |text: Option<&str>| {
         let permit = world.access.authorize(&world.system(), api::PutDatasetPolicy, data.id).await.unwrap();
-        world.governance.put_dataset_policy(permit, text.map(str::to_owned)).await
+        world.governance.put_dataset_policy(permit, text.map(str::to_owned), Some("a test")).await
     };
     let shown = async || {
         let permit = world.access.authorize(&world.system(), api::ShowDatasetPolicy, data.id).await.unwrap();
@@ -299,8 +299,20 @@ async fn gxp_data_changes_with_a_reason_or_not_at_all() {
     assert_eq!((changed.description.as_str(), location.classification), ("SDTM, locked", Classification::Restricted));
     let permit = world.access.authorize(&world.op(Who::Owner).await, api::EndDataset, data.id).await.unwrap();
     assert!(matches!(world.governance.end_dataset(permit, " ".to_owned()).await, Err(Error::ReasonMissing)));
+    let deny = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::clinical/*"}]}"#;
+    let policy = async |text: Option<&str>, reason: Option<&str>| {
+        let permit = world.access.authorize(&world.op(Who::Owner).await, api::PutDatasetPolicy, data.id).await.unwrap();
+        world.governance.put_dataset_policy(permit, text.map(str::to_owned), reason).await
+    };
+    for text in [Some(deny), None] {
+        for empty in [None, Some(""), Some("  ")] {
+            assert!(matches!(policy(text, empty).await, Err(Error::ReasonMissing)), "{text:?} {empty:?}");
+        }
+    }
+    policy(Some(deny), Some("frozen")).await.unwrap();
+    policy(None, Some("thawed")).await.unwrap();
     let facts = world.reasons(data.id.uuid()).await;
-    assert_eq!(facts, ["database lock", "database lock"]);
+    assert_eq!(facts, ["database lock", "database lock", "frozen", "thawed"]);
 }
 
 #[tokio::test]

@@ -11,14 +11,14 @@ use governance::{ChangeDataset, Dataset, NewDataset};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Problem, State,
     domain::target,
     etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row, parse},
+    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Query, Row, parse},
     names::Names,
     resolve,
 };
@@ -266,25 +266,36 @@ async fn show_policy(caller: Caller, Path(id): Path<String>) -> Result<Shown<Pol
     policy(&caller, id).await
 }
 
+/// Why a policy changes.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Why {
+    /// The reason; needed for a dataset under GxP. The body is the policy itself, so it stands here.
+    #[serde(default)]
+    reason: Option<String>,
+}
+
 /// Set the policy of a dataset: Deny statements alone, which narrow what grants allow
-#[utoipa::path(put, path = "/datasets/{id}/policy", tag = "dataset", params(("id" = String, Path)), request_body = Object, responses((status = 200, body = PolicyRow)))]
+#[utoipa::path(put, path = "/datasets/{id}/policy", tag = "dataset", params(("id" = String, Path), Why), request_body = Object, responses((status = 200, body = PolicyRow)))]
 async fn put_policy(
     caller: Caller,
     Path(id): Path<String>,
+    Query(why): Query<Why>,
     Body(document): Body<Value>,
 ) -> Result<Shown<PolicyRow>, Problem> {
     let id = resolve::dataset(&caller, &id).await?.id;
     let permit = caller.may_change(api::PutDatasetPolicy, id).await?;
-    caller.state.governance.put_dataset_policy(permit, Some(document.to_string())).await?;
+    caller.state.governance.put_dataset_policy(permit, Some(document.to_string()), why.reason.as_deref()).await?;
     policy(&caller, id).await
 }
 
 /// Remove the policy of a dataset
-#[utoipa::path(delete, path = "/datasets/{id}/policy", tag = "dataset", params(("id" = String, Path)), responses((status = 204)))]
-async fn delete_policy(caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+#[utoipa::path(delete, path = "/datasets/{id}/policy", tag = "dataset", params(("id" = String, Path), Why), responses((status = 204)))]
+async fn delete_policy(caller: Caller, Path(id): Path<String>, Query(why): Query<Why>) -> Result<StatusCode, Problem> {
     let id = resolve::dataset(&caller, &id).await?.id;
     let permit = caller.may_change(api::PutDatasetPolicy, id).await?;
-    caller.state.governance.put_dataset_policy(permit, None).await?;
+    caller.state.governance.put_dataset_policy(permit, None, why.reason.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -4,7 +4,7 @@ use access::{Action, Class, Edge, OpContext, Outcome, Permit, ResourceRef, Sessi
 use axum::{
     Json,
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Query, Request},
+    extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, header, request::Parts},
 };
 use base::{ErrorKind, RequestId};
@@ -120,6 +120,17 @@ impl<T: DeserializeOwned> FromRequest<State> for Body<T> {
     }
 }
 
+/// The parameters of a query; what is wrong with them is a problem as everything else is.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<State> for Query<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+        let read = axum::extract::Query::from_request_parts(parts, state).await;
+        read.map(|axum::extract::Query(value)| Self(value)).map_err(|error| Problem::invalid(error.body_text()))
+    }
+}
+
 /// A page of a list: rows after a token, oldest first.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -153,9 +164,7 @@ impl FromRequestParts<State> for PageRequest {
             let unknown = unknown.escape_debug();
             return Err(Problem::invalid(format!("`{unknown}` is not a parameter of a list: expected `{known}`")));
         }
-        let Query(query) = Query::<PageQuery>::from_request_parts(parts, state)
-            .await
-            .map_err(|error| Problem::invalid(error.body_text()))?;
+        let Query(query) = Query::<PageQuery>::from_request_parts(parts, state).await?;
         let limit = query.page_size.unwrap_or(PAGE_SIZE_DEFAULT);
         if !(1..=PAGE_SIZE_MAX).contains(&limit) {
             return Err(Problem::invalid(format!("page_size is 1 to {PAGE_SIZE_MAX}")));

@@ -5,10 +5,7 @@ use access::{
     action::api,
     facts::{Approver, Scope},
 };
-use axum::{
-    Json,
-    extract::{Path, Query},
-};
+use axum::{Json, extract::Path};
 use base::{GrantId, PersonId};
 use governance::{GrantView, NewGrant};
 use serde::{Deserialize, Serialize};
@@ -18,7 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Problem, State,
     etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row, parse},
+    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Query, Row, parse},
     names::Names,
     resolve,
     revocation::{ReceiptRow, revoke_grant},

@@ -1,7 +1,7 @@
 //! `/why`: why somebody may or may not do something, and why a recorded decision was made.
 
 use access::{DecisionTarget, Member, Outcome, action::api};
-use axum::{Json, extract::Query};
+use axum::Json;
 use base::{DecisionId, Timestamp};
 use evidence::{Story, ask};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Problem, State,
-    extract::{Caller, parse},
+    extract::{Caller, Query, parse},
     resolve,
 };
 
