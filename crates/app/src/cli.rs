@@ -200,6 +200,9 @@ pub(crate) struct Login {
     /// File with the password, for signing in without a browser.
     #[arg(long, requires = "user")]
     pub(crate) password_file: Option<PathBuf>,
+    /// File with an own password, for the first sign-in with a password that somebody else chose.
+    #[arg(long, requires = "password_file")]
+    pub(crate) new_password_file: Option<PathBuf>,
     /// Do not open a browser: with `--user`, post the sign-in form; without, use the device code.
     #[arg(long)]
     pub(crate) no_browser: bool,

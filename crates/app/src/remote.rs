@@ -23,7 +23,8 @@ pub(crate) fn login(effects: &Effects, command: &Login) -> Result<Value> {
     let tokens = match (&command.user, &command.password_file, command.no_browser) {
         (Some(user), Some(file), _) => {
             let password = Secret::new(nouns::secret(file)?);
-            signin::with_password(&agent, effects, &web, &signin::Password { username: user.clone(), password })?
+            let new = command.new_password_file.as_deref().map(nouns::secret).transpose()?.map(Secret::new);
+            signin::with_password(&agent, effects, &web, &signin::Password { username: user.clone(), password, new })?
         }
         (Some(_), None, _) => anyhow::bail!("--user needs --password-file; passwords are not read from arguments"),
         (None, _, true) => signin::with_device(&agent, &web)?,

@@ -18,6 +18,8 @@ use crate::{http, output};
 pub(crate) const CLIENT: &str = "galen-cli";
 /// What is asked for: an ID token, the names, and a refresh token.
 const SCOPE: &str = "openid profile email groups offline_access";
+/// Where the form goes on which a person chooses an own password.
+const OWN_PASSWORD: &str = "/signin/password";
 /// Longest request line of the browser's redirect, in bytes.
 const REDIRECT_BYTES_MAX: usize = 8 * 1024;
 /// Least time between two questions about a device code, in seconds, when the server names none (RFC 8628, section 3.5).
@@ -33,6 +35,8 @@ pub(crate) struct Tokens {
 pub(crate) struct Password {
     pub(crate) username: String,
     pub(crate) password: Secret<String>,
+    /// An own password, where the other was chosen by somebody else.
+    pub(crate) new: Option<Secret<String>>,
 }
 
 /// What the token endpoint refuses (RFC 6749, section 5.2).
@@ -81,17 +85,23 @@ pub(crate) fn with_password(agent: &Agent, effects: &Effects, web: &str, who: &P
     let cookies = cookies(&page);
     let html = http::text(&mut page)?;
     let form = Form::first(&html).with_context(|| format!("{web} did not show a sign-in form: {}", heading(&html)))?;
-    let mut fields = form.hidden;
-    fields.push(("username".into(), who.username.clone()));
-    fields.push(("password".into(), who.password.expose().clone()));
-    let action = url::Url::parse(web)?.join(&form.action)?;
-    anyhow::ensure!(action.origin() == url::Url::parse(web)?.origin(), "the sign-in form points away from {web}");
-    let pairs: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let mut answer = agent.post(action.as_str()).header("cookie", cookies).header("origin", web).send_form(pairs)?;
-    let location = answer.headers().get("location").and_then(|v| v.to_str().ok()).map(str::to_owned);
-    let Some(location) = location else {
-        let html = http::text(&mut answer)?;
-        bail!("sign-in was refused: {}", heading(&html));
+    let password = who.password.expose().as_str();
+    let mut posted = form.post(agent, web, &cookies, &[("username", &who.username), ("password", password)])?;
+    if let (Posted::Page(html), Some(new)) = (&posted, &who.new)
+        && let Some(form) = Form::first(html).filter(|form| form.action == OWN_PASSWORD)
+    {
+        let new = new.expose().as_str();
+        let fields = [("password", password), ("new_password", new), ("again", new)];
+        posted = form.post(agent, web, &cookies, &fields)?;
+    }
+    let location = match posted {
+        Posted::Redirect(location) => location,
+        Posted::Page(html) if html.contains(&format!("action=\"{OWN_PASSWORD}\"")) && who.new.is_none() => {
+            bail!(
+                "somebody else chose this password: choose an own one in a browser, or give it with --new-password-file"
+            )
+        }
+        Posted::Page(html) => bail!("sign-in was refused: {}", heading(&html)),
     };
     let code = code_of(&url::Url::parse(&location)?, &pkce.state)?;
     exchange(agent, web, &code, REDIRECT, &pkce)
@@ -226,7 +236,28 @@ struct Form {
     hidden: Vec<(String, String)>,
 }
 
+/// What came of posting a form.
+enum Posted {
+    Redirect(String),
+    Page(String),
+}
+
 impl Form {
+    /// Posts the form with its hidden fields and these, as a browser does.
+    fn post(self, agent: &Agent, web: &str, cookies: &str, fields: &[(&str, &str)]) -> Result<Posted> {
+        let action = url::Url::parse(web)?.join(&self.action)?;
+        anyhow::ensure!(action.origin() == url::Url::parse(web)?.origin(), "the form points away from {web}");
+        let hidden = self.hidden.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let pairs: Vec<(&str, &str)> = hidden.chain(fields.iter().copied()).collect();
+        let mut answer =
+            agent.post(action.as_str()).header("cookie", cookies).header("origin", web).send_form(pairs)?;
+        let location = answer.headers().get("location").and_then(|v| v.to_str().ok()).map(str::to_owned);
+        Ok(match location {
+            Some(location) => Posted::Redirect(location),
+            None => Posted::Page(http::text(&mut answer)?),
+        })
+    }
+
     fn first(html: &str) -> Option<Self> {
         let form = html.split("<form").nth(1)?;
         let (head, rest) = form.split_once('>')?;

@@ -76,6 +76,12 @@ pub enum Error {
     /// The user name or the password is wrong, or the person may not sign in.
     #[error("the user name or password is wrong")]
     WrongCredentials,
+    /// The password is right, and known to who enrolled the person.
+    #[error("the password was chosen by somebody else: choose an own one first")]
+    FirstPassword,
+    /// The new password is the old one.
+    #[error("the new password is the old one: choose another")]
+    SamePassword,
     /// Too many failures in a short time.
     #[error("too many failed attempts: sign-in with this user name is locked until {until}")]
     Locked {
@@ -171,9 +177,11 @@ impl Error {
     /// What the failure means to a caller.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::BadName { .. } | Self::BadClient { .. } | Self::BadRedirect { .. } | Self::BadPassword { .. } => {
-                ErrorKind::Invalid
-            }
+            Self::BadName { .. }
+            | Self::BadClient { .. }
+            | Self::BadRedirect { .. }
+            | Self::BadPassword { .. }
+            | Self::SamePassword => ErrorKind::Invalid,
             Self::NotFound { .. } | Self::NoApproval { .. } => ErrorKind::NotFound,
             Self::UsernameTaken
             | Self::HandleTaken
@@ -185,7 +193,7 @@ impl Error {
             | Self::RenamedMeanwhile
             | Self::RequesterCut { .. }
             | Self::ChangedMeanwhile { .. } => ErrorKind::Conflict,
-            Self::WrongCredentials => ErrorKind::Unauthenticated,
+            Self::WrongCredentials | Self::FirstPassword => ErrorKind::Unauthenticated,
             Self::Locked { .. } | Self::Busy | Self::TooManyWaiting { .. } => ErrorKind::RateLimited,
             Self::Stale => ErrorKind::Unavailable,
             Self::ApproverNotAPerson | Self::SameApprover | Self::OwnCase | Self::OwnClient { .. } => {

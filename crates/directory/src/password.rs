@@ -28,6 +28,15 @@ const HASHES_AT_ONCE: usize = 2;
 /// Sign-ins that wait for their turn; more are refused, so that a flood does not become a queue of minutes.
 const WAITING_MAX: usize = 64;
 
+/// Who chose a password.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Chosen {
+    /// Whose it is: it signs in.
+    ByThemself,
+    /// Somebody else, who knows it: it does nothing but set an own one.
+    ByAnother,
+}
+
 /// A hash as it is sealed.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +47,9 @@ struct Stored {
     lanes: u32,
     salt: String,
     hash: String,
+    /// Somebody else chose it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    first: bool,
 }
 
 /// Hashes and checks passwords, a few at a time.
@@ -71,7 +83,7 @@ impl Passwords {
     }
 
     /// The hash of a new password, to be sealed.
-    pub(crate) async fn hash(&self, password: &Secret<String>) -> Result<Secret<Vec<u8>>, Error> {
+    pub(crate) async fn hash(&self, password: &Secret<String>, chosen: Chosen) -> Result<Secret<Vec<u8>>, Error> {
         check(password)?;
         let salt = self.crypto.bytes::<16>();
         let hash = self.compute(password.clone(), salt.to_vec(), (MEMORY_KIB, PASSES, LANES)).await?;
@@ -83,20 +95,21 @@ impl Passwords {
             lanes: LANES,
             salt: encode(&salt),
             hash: encode(hash.expose()),
+            first: chosen == Chosen::ByAnother,
         };
         serde_json::to_vec(&stored).map(Secret::new).map_err(|_| Error::Hashing)
     }
 
-    /// Whether `password` is the one behind `stored`. Without `stored` the answer is no, after the same work.
+    /// Who chose `password`, if it is the one behind `stored`. Without `stored` it is not, after the same work.
     pub(crate) async fn verify(
         &self,
         password: &Secret<String>,
         stored: Option<&Secret<Vec<u8>>>,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<Chosen>, Error> {
         let damaged = || Error::Damaged { what: "password hash" };
         let Some(stored) = stored else {
             self.compute(password.clone(), vec![0; 16], (MEMORY_KIB, PASSES, LANES)).await?;
-            return Ok(false);
+            return Ok(None);
         };
         let stored: Stored = serde_json::from_slice(stored.expose()).map_err(|_| damaged())?;
         let sane = stored.memory_kib <= MEMORY_KIB_MAX && stored.passes <= PASSES_MAX && stored.algorithm == "argon2id";
@@ -106,7 +119,8 @@ impl Passwords {
             return Err(damaged());
         }
         let computed = self.compute(password.clone(), salt, (stored.memory_kib, stored.passes, stored.lanes)).await?;
-        Ok(crypto::constant_time_eq(computed.expose(), &hash))
+        let chosen = if stored.first { Chosen::ByAnother } else { Chosen::ByThemself };
+        Ok(crypto::constant_time_eq(computed.expose(), &hash).then_some(chosen))
     }
 
     async fn compute(

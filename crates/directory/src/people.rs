@@ -3,7 +3,7 @@
 mod attributes;
 
 use access::{EpochKey, Member, Permit, api};
-use base::{Ids, PersonId, Secret, SourceIdentity, Timestamp};
+use base::{Actor, Ids, PersonId, Secret, SourceIdentity, Timestamp};
 use store::{ReadTxn, ViewedRow, WriteTxn};
 
 pub(crate) use attributes::{Attribute, USERNAME_CLASS};
@@ -11,7 +11,8 @@ pub(crate) use attributes::{Attribute, USERNAME_CLASS};
 use crate::{
     Directory, DisplayName, Email, Error, Made, Proposed, Username,
     approval::{self, Route},
-    facts, password,
+    facts,
+    password::{self, Chosen},
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,7 @@ pub struct NewPerson {
     pub email: Email,
     /// The source identity; `None` takes the user name or mail address if it was never anybody's, else derives one.
     pub handle: Option<SourceIdentity>,
-    /// The first password; `None`: cannot sign in until one is set.
+    /// The first password; `None`: cannot sign in until one is set. What another person chose only sets an own one.
     pub password: Option<Secret<String>>,
 }
 
@@ -102,7 +103,7 @@ impl Directory {
     /// [`Error::UsernameTaken`], [`Error::HandleTaken`], [`Error::BadPassword`].
     pub async fn create_person(&self, permit: Permit<api::CreatePerson>, new: NewPerson) -> Result<PersonId, Error> {
         let id = PersonId::from_uuid(self.0.effects.uuid());
-        let prepared = self.prepare(id, &new).await?;
+        let prepared = self.prepare(id, &new, chosen_by(permit.actor(), id)).await?;
         self.change(permit, move |txn| prepared.write(txn)).await?;
         Ok(id)
     }
@@ -168,12 +169,12 @@ impl Directory {
         reason: Option<String>,
     ) -> Result<Made<()>, Error> {
         let id = *permit.resource();
-        let hash = self.0.passwords.hash(password).await?;
+        let hash = self.0.passwords.hash(password, chosen_by(permit.actor(), id)).await?;
         let key = self.subject_key(id).await?;
         let sealed = key.seal(Attribute::Password.name(), hash.expose())?;
         let personal = self.personal_of(id).await?.ok_or_else(|| facts::no_person(id))?;
         let name = self.username_hash(&personal.username)?;
-        let others = permit.actor().person().is_some_and(|by| by != id);
+        let others = chosen_by(permit.actor(), id) == Chosen::ByAnother;
         let needed = permit.obligations().approval || others && self.has_password(id).await?;
         let route = self.route(&permit, needed, Some(name))?;
         self.change(permit, move |txn| {
@@ -275,6 +276,11 @@ impl Directory {
         let Row { status, created } = facts::read(&row.body, "person")?;
         Ok(Person { id, status, created, personal: self.personal_in(txn, id)? })
     }
+}
+
+/// Who chose a password that `actor` sets for a person; what Galen itself sets (`galen init`) was given by its operator.
+fn chosen_by(actor: Actor, person: PersonId) -> Chosen {
+    if actor.person().is_some_and(|by| by != person) { Chosen::ByAnother } else { Chosen::ByThemself }
 }
 
 /// Keeps a sealed password, ends the lockout of the name with this hash, and cuts everything that the person has open.

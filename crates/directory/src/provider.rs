@@ -86,6 +86,21 @@ impl Provider {
         self.0.directory.begin_sign_in(op, person, position).await
     }
 
+    /// Sets an own password in place of `old`, and signs in with it.
+    ///
+    /// # Errors
+    /// As [`Directory::choose_password`].
+    pub async fn choose_password(
+        &self,
+        op: &OpContext,
+        username: &str,
+        old: &Secret<String>,
+        new: &Secret<String>,
+    ) -> Result<(SignIn, Secret<String>), Error> {
+        self.0.directory.choose_password(op, username, old, new).await?;
+        self.sign_in(op, username, new).await
+    }
+
     /// The sign-in behind a cookie, if it lasts, was not cut, and its person may sign in.
     ///
     /// # Errors

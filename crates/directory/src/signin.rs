@@ -15,6 +15,7 @@ use store::{PendingEntry, ReadTxn, WriteTxn, prefix_end};
 use crate::{
     Directory, Error, PersonStatus, Username, facts,
     lockout::{self, Attempt},
+    password::Chosen,
     people::{self, Attribute},
 };
 use std::ops::Bound;
@@ -82,13 +83,55 @@ impl Directory {
     /// Checks a user name and a password. Unknown users cost the same work and lock in the same way.
     ///
     /// # Errors
-    /// [`Error::WrongCredentials`], [`Error::Locked`], [`Error::Busy`].
+    /// [`Error::WrongCredentials`], [`Error::Locked`], [`Error::Busy`]; [`Error::FirstPassword`] for one that somebody else chose.
     pub async fn authenticate(
         &self,
         op: &OpContext,
         username: &str,
         password: &Secret<String>,
     ) -> Result<PersonId, Error> {
+        match self.check(op, username, password).await? {
+            (person, Chosen::ByThemself) => Ok(person),
+            (_, Chosen::ByAnother) => Err(Error::FirstPassword),
+        }
+    }
+
+    /// Sets an own password by the old one: all that a password is good for that somebody else chose.
+    ///
+    /// # Errors
+    /// [`Error::WrongCredentials`], [`Error::Locked`], [`Error::Busy`], [`Error::BadPassword`], [`Error::SamePassword`].
+    pub async fn choose_password(
+        &self,
+        op: &OpContext,
+        username: &str,
+        old: &Secret<String>,
+        new: &Secret<String>,
+    ) -> Result<(), Error> {
+        let (person, _) = self.check(op, username, old).await?;
+        if old.expose() == new.expose() {
+            return Err(Error::SamePassword);
+        }
+        let hash = self.0.passwords.hash(new, Chosen::ByThemself).await?;
+        let sealed = self.subject_key(person).await?.seal(Attribute::Password.name(), hash.expose())?;
+        let name = self.username_of(person).await?.ok_or_else(|| facts::no_person(person))?;
+        let (id, now) = (DecisionId::from_uuid(self.0.effects.uuid()), self.0.effects.now());
+        let mut note = note(id, now, "PasswordChosen", UserIdentity::new(Actor::Person(person)));
+        note.request_id = Some(op.request);
+        let note = pending(&note)?;
+        let set = self.0.store.write(Actor::Person(person), move |txn| {
+            txn.pending(&note)?;
+            people::put_password(txn, person, &sealed, &name, Some("chosen by the person"))
+        });
+        set.await.map(drop)
+    }
+
+    /// The person whose user name and password these are, and who chose the password.
+    async fn check(
+        &self,
+        op: &OpContext,
+        username: &str,
+        password: &Secret<String>,
+    ) -> Result<(PersonId, Chosen), Error> {
         let username: String = username.trim().chars().take(NAME_CHARS_MAX).collect();
         let parsed = username.parse::<Username>().ok();
         let folded = parsed.as_ref().map_or_else(|| username.to_lowercase(), Username::folded);
@@ -96,12 +139,12 @@ impl Directory {
         self.count_attempt(op, name).await?;
         let account = self.account(name).await?;
         let hash = account.as_ref().and_then(|account| account.hash.as_ref());
-        let matches = self.0.passwords.verify(password, hash).await?;
-        match account.filter(|account| account.active && matches) {
-            Some(account) => {
+        let chosen = self.0.passwords.verify(password, hash).await?;
+        match account.filter(|account| account.active).zip(chosen) {
+            Some((account, chosen)) => {
                 let source = op.source_ip;
                 self.0.store.write(Actor::System, move |txn| lockout::succeeded(txn, &name, source)).await?;
-                Ok(account.person)
+                Ok((account.person, chosen))
             }
             None => Err(Error::WrongCredentials),
         }

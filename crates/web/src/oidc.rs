@@ -97,6 +97,7 @@ pub fn router(deps: Deps) -> Router {
         .route(Endpoints::JWKS, get(token::jwks))
         .route(Endpoints::AUTHORIZE, get(authorize::get).post(authorize::post))
         .route("/signin", get(authorize::alone).post(authorize::sign_in))
+        .route("/signin/password", get(authorize::alone).post(authorize::choose))
         .route(Endpoints::TOKEN, post(token::token))
         .route(Endpoints::REVOKE, post(token::revoke))
         .route(Endpoints::DEVICE, post(token::device))

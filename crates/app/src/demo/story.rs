@@ -88,7 +88,8 @@ pub(super) fn play(effects: &Effects, world: &World, web: &str, aws: &str, regio
 }
 
 fn api(effects: &Effects, web: &str, who: &Person) -> Result<Api> {
-    let password = signin::Password { username: who.username.clone(), password: Secret::new(who.password.clone()) };
+    let password =
+        signin::Password { username: who.username.clone(), password: Secret::new(who.password.clone()), new: None };
     Api::sign_in(effects, web, &password)
 }
 

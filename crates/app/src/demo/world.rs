@@ -136,7 +136,8 @@ impl Builder<'_> {
     }
 
     fn api(&self, username: &str, password: &str) -> Result<Api> {
-        let who = signin::Password { username: username.to_owned(), password: Secret::new(password.to_owned()) };
+        let who =
+            signin::Password { username: username.to_owned(), password: Secret::new(password.to_owned()), new: None };
         Api::sign_in(self.effects, self.web, &who).with_context(|| format!("`{username}` could not sign in"))
     }
 
@@ -156,10 +157,15 @@ impl Builder<'_> {
                 email: format!("{username}@demo.example"),
                 groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             };
+            let first = password(self.effects);
             api.post(
                 "persons",
-                &json!({"username": username, "name": name, "email": person.email, "password": person.password}),
+                &json!({"username": username, "name": name, "email": person.email, "password": first}),
             )?;
+            // As a person does at the first sign-in; the password that is printed is their own.
+            let (first, own) = (Secret::new(first), Secret::new(person.password.clone()));
+            let who = signin::Password { username: person.username.clone(), password: first, new: Some(own) };
+            signin::with_password(&crate::http::agent(), self.effects, self.web, &who)?;
             // Who has a management role of their own needs no other: a sign-in with several must name one.
             let member = !groups.iter().any(|group| ["data-owners", "auditors"].contains(group));
             for group in groups.iter().chain(member.then_some(&"members")) {
@@ -297,7 +303,11 @@ impl Builder<'_> {
 /// The first refusal.
 pub(crate) fn credentials(effects: &Effects, web: &str, aws: &str, person: &Person, role: &str) -> Result<Credentials> {
     let agent = crate::http::agent();
-    let who = signin::Password { username: person.username.clone(), password: Secret::new(person.password.clone()) };
+    let who = signin::Password {
+        username: person.username.clone(),
+        password: Secret::new(person.password.clone()),
+        new: None,
+    };
     let tokens = signin::with_password(&agent, effects, web, &who)?;
     let token = signin::refresh(&agent, web, &tokens.refresh_token, Some(creds::AUDIENCE))?.id_token;
     creds::exchange(&agent, aws, &token, role, &creds::session_name(&person.username), None)

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use ureq::Agent;
 
 use crate::{
-    rig::{PASSWORD, Rig},
+    rig::{FIRST_PASSWORD, PASSWORD, Rig},
     s3::now,
     support::Galen,
 };
@@ -98,7 +98,7 @@ fn with_two_administrators(folder: TempDir) -> (Rig, crate::support::Server, Gal
     let server = rig.start();
     rig.furnish();
     let password = rig.folder.path().join("bert-password");
-    fs::write(&password, PASSWORD).unwrap();
+    fs::write(&password, FIRST_PASSWORD).unwrap();
     let person = ["person", "create", "--username", "bert", "--name", "Bert", "--email", "bert@example.com"];
     rig.operator.ok(&[&person[..], &["--password-file", password.to_str().unwrap()]].concat());
     rig.operator.ok(&["membership", "create", "--person", "bert", "--group", "administrators"]);
@@ -108,7 +108,7 @@ fn with_two_administrators(folder: TempDir) -> (Rig, crate::support::Server, Gal
     rig.sign_in_operator();
     rig.sign_in_olivia();
     let bert = Galen::new();
-    bert.login_at(&rig.web(), "bert", PASSWORD);
+    bert.first_login_at(&rig.web(), "bert", (FIRST_PASSWORD, PASSWORD));
     (rig, server, bert)
 }
 

@@ -12,6 +12,8 @@ use crate::{
 
 pub(crate) const BUCKET: &str = "crash-bucket";
 pub(crate) const PASSWORD: &str = "plenty of words for olivia 7";
+/// What the operator gives; its first use is to set [`PASSWORD`].
+pub(crate) const FIRST_PASSWORD: &str = "known to the operator too";
 
 /// An installation with one dataset, and somebody who may write and read it.
 pub(crate) struct Rig {
@@ -79,7 +81,7 @@ impl Rig {
     /// People, groups, a role, a dataset and a grant, made as people make them.
     pub(crate) fn furnish(&mut self) {
         let password = self.folder.path().join("olivia-password");
-        fs::write(&password, PASSWORD).unwrap();
+        fs::write(&password, FIRST_PASSWORD).unwrap();
         self.sign_in_operator();
         let lines = [
             "group create crash-owners".to_owned(),
@@ -101,7 +103,7 @@ impl Rig {
             self.operator.ok(&["--output", "json", "role", "create", "crash-writer", "--group", "crash-writers"]);
         let role: Value = serde_json::from_str(&role).unwrap();
         role["arn"].as_str().unwrap().clone_into(&mut self.role);
-        self.sign_in_olivia();
+        self.olivia.first_login_at(&self.web(), "olivia", (FIRST_PASSWORD, PASSWORD));
         let dataset = ["dataset", "create", "--domain", "crash", "--owner", "crash-owners"];
         self.olivia.ok(&[&dataset[..], &["crash", "--bucket", BUCKET]].concat());
         let grant = ["grant", "create", "--dataset", "crash", "--group", "crash-writers", "--level", "write"];

@@ -58,7 +58,8 @@ fn one_administrator_alone_does_not_reach_data() {
     let (status, refused) = patch(&api, "roles/member", &json!({"policies": ["GalenAdministrator"]}));
     assert_eq!(status, 403, "{refused}");
     let puppet = Galen::new();
-    puppet.login_at(demo.web(), "puppet", "puppet on a string");
+    assert!(!signs_in(&demo, "puppet", "puppet on a string"), "a password that another chose opens no session");
+    puppet.first_login_at(demo.web(), "puppet", ("puppet on a string", "a string of my own"));
     for waiting in api.get("approvals").1["items"].as_array().unwrap() {
         let path = format!("approvals/{}/approve", waiting["id"].as_str().unwrap());
         assert_eq!(Api::of(&puppet, &demo).post(&path, None, &json!({"reason": "please"})).0, 403);

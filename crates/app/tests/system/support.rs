@@ -144,6 +144,17 @@ impl Galen {
         ]);
     }
 
+    /// The first sign-in with a password that somebody else chose: an own one takes its place.
+    pub(crate) fn first_login_at(&self, web: &str, user: &str, (first, own): (&str, &str)) {
+        let file = |name: &str, text: &str| {
+            let path = self.home.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let words = ["login", "--endpoint", web, "--user", user, "--no-browser", "--password-file"];
+        self.ok(&[&words[..], &[&file("first", first), "--new-password-file", &file("own", own)]].concat());
+    }
+
     /// The token of the management session that the last sign-in opened.
     pub(crate) fn session_token(&self) -> String {
         let folder = self.home.path().join(".config/galen");

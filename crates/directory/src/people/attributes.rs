@@ -8,7 +8,7 @@ use std::sync::Arc;
 use store::{ReadTxn, WriteTxn};
 
 use super::{NewPerson, PersonChange, Personal, check_password, not_erased};
-use crate::{Directory, Error, Username, facts};
+use crate::{Directory, Error, Username, facts, password::Chosen};
 
 /// Records: keyed hash of a user name -> person.
 pub(crate) const USERNAME_CLASS: &str = "person_by_username";
@@ -128,7 +128,7 @@ fn candidates(id: PersonId, new: &NewPerson) -> Vec<SourceIdentity> {
 }
 
 impl Directory {
-    pub(super) async fn prepare(&self, id: PersonId, new: &NewPerson) -> Result<Prepared, Error> {
+    pub(super) async fn prepare(&self, id: PersonId, new: &NewPerson, chosen: Chosen) -> Result<Prepared, Error> {
         check_password(new.password.as_ref())?;
         let (key, wrapped) = self.0.custody.subject_key_new(id)?;
         let mut sealed = vec![
@@ -137,7 +137,7 @@ impl Directory {
             seal(&key, Attribute::Email, new.email.as_str())?,
         ];
         if let Some(password) = &new.password {
-            let hash = self.0.passwords.hash(password).await?;
+            let hash = self.0.passwords.hash(password, chosen).await?;
             let ciphertext = key.seal(Attribute::Password.name(), hash.expose())?;
             sealed.push(Sealed { attribute: Attribute::Password, ciphertext });
         }

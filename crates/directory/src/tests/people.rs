@@ -378,7 +378,8 @@ async fn one_administrator_alone_does_not_reach_data_by_a_password() {
     assert!(matches!(approve(&world, &asked, &first).await, Err(Error::SameApprover)));
     assert!(matches!(approve(&world, &asked, &signed_in(&world, ann)).await, Err(Error::OwnCase)));
     approve(&world, &asked, &second).await.unwrap();
-    world.directory.authenticate(&world.op(), "ann", &password("known to the administrator")).await.unwrap();
+    let known = world.directory.authenticate(&world.op(), "ann", &password("known to the administrator")).await;
+    assert!(matches!(known, Err(Error::FirstPassword)));
     // One's own password needs nobody.
     assert!(matches!(set(eve, &second, false).await.unwrap(), Made::Now(())));
     // A person who never had one gets the first by one administrator, unless they reach data already.
@@ -440,6 +441,35 @@ async fn one_administrator_alone_does_not_reach_data_by_a_membership() {
     // A group that reaches nothing gets its members by one administrator.
     world.directory.remove_member(world.permit(api::RemoveMember, edge), None).await.unwrap();
     assert!(matches!(add(false).await, Made::Now(_)));
+}
+
+#[tokio::test]
+async fn a_password_that_somebody_else_chose_only_sets_an_own_one() {
+    let world = World::new().await;
+    let bob = world.person("bob").await;
+    let permit = world.permit(api::CreatePerson, access::Installation).given_to(signed_in(&world, bob), false);
+    let zoe = world.directory.create_person(permit, new_person("zoe", "zoe@example.com")).await.unwrap();
+    let own = "an own phrase of Zoe";
+    let sign_in = async |text: &str| world.provider.sign_in(&world.op(), "zoe", &password(text)).await.map(drop);
+    assert!(matches!(sign_in(PASSWORD).await, Err(Error::FirstPassword)), "no session comes of it");
+    let choose = async |old: &str, new: &str| {
+        world
+            .provider
+            .choose_password(&world.op(), "zoe", &password(old), &password(new))
+            .await
+            .map(|(it, _)| it.person)
+    };
+    assert!(matches!(choose("not the password", own).await, Err(Error::WrongCredentials)));
+    assert!(matches!(choose(PASSWORD, PASSWORD).await, Err(Error::SamePassword)));
+    assert!(matches!(choose(PASSWORD, "short").await, Err(Error::BadPassword { .. })));
+    assert_eq!(choose(PASSWORD, own).await.unwrap(), zoe);
+    sign_in(own).await.unwrap();
+    assert!(matches!(sign_in(PASSWORD).await, Err(Error::WrongCredentials)));
+    // An own password is set without anybody, and a guess at it still counts.
+    for _ in 1..FAILURES_MAX {
+        assert!(matches!(choose("not the password", "another own phrase").await, Err(Error::WrongCredentials)));
+    }
+    assert!(matches!(choose(own, "another own phrase").await, Err(Error::Locked { .. })));
 }
 
 // verifies: IAM-02

@@ -11,7 +11,7 @@ use axum::{
 };
 use base::Secret;
 use directory::{
-    Error,
+    Error, SignIn,
     provider::{Answer, Asked, Refused},
 };
 use protocols::oidc::Form;
@@ -74,6 +74,21 @@ pub(super) struct SignInForm<'a> {
 }
 
 impl SignInForm<'_> {
+    /// The page on which a person whose password somebody else chose chooses an own one.
+    fn own_password(
+        &self,
+        state: &State,
+        caller: &Caller,
+        status: StatusCode,
+        username: &str,
+        alert: Option<String>,
+    ) -> Response {
+        let csrf = caller.csrf(state);
+        let (request, user_code, min) = (self.request, self.user_code, directory::PASSWORD_CHARS_MIN);
+        let template = pages::OwnPasswordPage { alert, csrf: &csrf, request, user_code, username, min };
+        pages::form(state, status, &template, &csrf, self.asked.map(Asked::redirect_uri))
+    }
+
     pub(super) fn page(
         &self,
         state: &State,
@@ -101,52 +116,99 @@ pub(super) async fn alone(_caller: Caller) -> Response {
     pages::problem(StatusCode::NOT_FOUND, "Nothing to sign in to", "No application asked you to sign in.", next)
 }
 
+/// What was posted from one of the two forms of signing in.
+struct Posted {
+    form: Form,
+    asked: Option<Asked>,
+    password: Secret<String>,
+}
+
+impl Posted {
+    /// Reads the form of one of our own pages, or says with what page to answer.
+    async fn read(state: &State, caller: &Caller, body: &[u8]) -> Result<Self, Box<Response>> {
+        let form = Form::parse(body).map_err(|error| bad_request(&error.to_string()))?;
+        if !caller.is_own_form(state, form.value("csrf")) {
+            return Err(Box::new(pages::foreign_form(state)));
+        }
+        let asked = match form.value("request").unwrap_or_default() {
+            "" => None,
+            query => Some(state.provider.ask(query.as_bytes()).await.map_err(refused)?),
+        };
+        let password = Secret::new(form.value("password").unwrap_or_default().to_owned());
+        Ok(Self { form, asked, password })
+    }
+
+    fn value(&self, name: &str) -> &str {
+        self.form.value(name).unwrap_or_default()
+    }
+
+    /// The same form again.
+    fn again(&self) -> SignInForm<'_> {
+        SignInForm { asked: self.asked.as_ref(), request: self.value("request"), user_code: self.value("user_code") }
+    }
+
+    /// Goes on to what asked for the sign-in, with its cookie in place of an older one.
+    async fn go_on(&self, state: &State, caller: &Caller, (sign_in, cookie): (SignIn, Secret<String>)) -> Response {
+        if let Some(old) = caller.sign_in_cookie(state)
+            && let Err(error) = state.provider.directory().end_sign_in(&old).await
+        {
+            return pages::failed(&error);
+        }
+        let mut response = match &self.asked {
+            Some(asked) => match state.provider.grant(asked, &sign_in).await {
+                Ok(to) => pages::redirect(&to),
+                Err(refusal) => refused(refusal),
+            },
+            None => pages::redirect(&format!("/device?user_code={}", percent(self.value("user_code")))),
+        };
+        cookies::set_sign_in(response.headers_mut(), &cookie, state.secure);
+        response
+    }
+}
+
 /// The posted sign-in form.
 pub(super) async fn sign_in(Extract(state): Extract<State>, caller: Caller, body: Bytes) -> Response {
-    let form = match Form::parse(&body) {
-        Ok(form) => form,
-        Err(error) => return bad_request(&error.to_string()),
+    let posted = match Posted::read(&state, &caller, &body).await {
+        Ok(posted) => posted,
+        Err(response) => return *response,
     };
-    if !caller.is_own_form(&state, form.value("csrf")) {
-        return pages::foreign_form(&state);
-    }
-    let request = form.value("request").unwrap_or_default();
-    let user_code = form.value("user_code").unwrap_or_default();
-    let asked = match request {
-        "" => None,
-        query => match state.provider.ask(query.as_bytes()).await {
-            Ok(asked) => Some(asked),
-            Err(refusal) => return refused(refusal),
+    let username = posted.value("username");
+    match state.provider.sign_in(&caller.op, username, &posted.password).await {
+        Ok(signed_in) => posted.go_on(&state, &caller, signed_in).await,
+        Err(Error::FirstPassword) => posted.again().own_password(&state, &caller, StatusCode::OK, username, None),
+        Err(error) => match told(&state, &caller, &error) {
+            Ok((status, alert)) => posted.again().page(&state, &caller, status, username, Some(alert)),
+            Err(response) => *response,
         },
-    };
-    let again = SignInForm { asked: asked.as_ref(), request, user_code };
-    let username = form.value("username").unwrap_or_default();
-    let password = Secret::new(form.value("password").unwrap_or_default().to_owned());
-    let (sign_in, cookie) = match state.provider.sign_in(&caller.op, username, &password).await {
-        Ok(signed_in) => signed_in,
-        Err(error) => return not_signed_in(&state, &caller, &again, username, &error),
-    };
-    if let Some(old) = caller.sign_in_cookie(&state)
-        && let Err(error) = state.provider.directory().end_sign_in(&old).await
-    {
-        return pages::failed(&error);
     }
-    let mut response = match &asked {
-        Some(asked) => match state.provider.grant(asked, &sign_in).await {
-            Ok(to) => pages::redirect(&to),
-            Err(refusal) => refused(refusal),
-        },
-        None => pages::redirect(&format!("/device?user_code={}", percent(user_code))),
+}
+
+/// The posted form of an own password.
+pub(super) async fn choose(Extract(state): Extract<State>, caller: Caller, body: Bytes) -> Response {
+    let posted = match Posted::read(&state, &caller, &body).await {
+        Ok(posted) => posted,
+        Err(response) => return *response,
     };
-    cookies::set_sign_in(response.headers_mut(), &cookie, state.secure);
-    response
+    let (username, new) = (posted.value("username"), Secret::new(posted.value("new_password").to_owned()));
+    let again = |status, alert| posted.again().own_password(&state, &caller, status, username, Some(alert));
+    if new.expose() != posted.value("again") {
+        return again(StatusCode::BAD_REQUEST, "The two own passwords differ. Type the same twice.".to_owned());
+    }
+    match state.provider.choose_password(&caller.op, username, &posted.password, &new).await {
+        Ok(signed_in) => posted.go_on(&state, &caller, signed_in).await,
+        Err(error) => match told(&state, &caller, &error) {
+            Ok((status, alert)) => again(status, alert),
+            Err(response) => *response,
+        },
+    }
 }
 
 fn percent(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-fn not_signed_in(state: &State, caller: &Caller, form: &SignInForm<'_>, username: &str, error: &Error) -> Response {
+/// What a person is told whose sign-in failed, which is counted; or the page of a failure of ours.
+fn told(state: &State, caller: &Caller, error: &Error) -> Result<(StatusCode, String), Box<Response>> {
     let (status, alert) = match error {
         Error::WrongCredentials => {
             (StatusCode::UNAUTHORIZED, "The user name or password is wrong. Check both and try again.".to_owned())
@@ -162,8 +224,14 @@ fn not_signed_in(state: &State, caller: &Caller, form: &SignInForm<'_>, username
             let alert = "Too many people are signing in at this moment. Try again in a few seconds.";
             (StatusCode::SERVICE_UNAVAILABLE, alert.to_owned())
         }
-        error => return pages::failed(error),
+        Error::SamePassword => {
+            return Ok((StatusCode::BAD_REQUEST, "That is the password you were given. Choose another.".to_owned()));
+        }
+        Error::BadPassword { min, max, .. } => {
+            return Ok((StatusCode::BAD_REQUEST, format!("Your own password has {min} to {max} characters.")));
+        }
+        error => return Err(Box::new(pages::failed(error))),
     };
     state.failures.failed(&caller.op);
-    form.page(state, caller, status, username, Some(alert))
+    Ok((status, alert))
 }

@@ -25,6 +25,18 @@ pub(super) struct SignInPage<'a> {
     pub(super) username: &'a str,
 }
 
+/// Where a person chooses a password that nobody else knows.
+#[derive(Template)]
+#[template(path = "oidc/own_password.html")]
+pub(super) struct OwnPasswordPage<'a> {
+    pub(super) alert: Option<String>,
+    pub(super) csrf: &'a str,
+    pub(super) request: &'a str,
+    pub(super) user_code: &'a str,
+    pub(super) username: &'a str,
+    pub(super) min: usize,
+}
+
 /// What happened and what to do.
 #[derive(Template)]
 #[template(path = "oidc/message.html")]
