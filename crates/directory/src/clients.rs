@@ -154,7 +154,8 @@ pub(crate) fn by_client_id(txn: &ReadTxn<'_>, client_id: &str) -> Result<Option<
     txn.view_lookup(facts::VIEW_OIDC_CLIENT, facts::BY_NAME, client_id)?.first().map(client_of).transpose()
 }
 
-fn client_in(txn: &ReadTxn<'_>, id: ClientId) -> Result<Client, Error> {
+/// A live client.
+pub(crate) fn client_in(txn: &ReadTxn<'_>, id: ClientId) -> Result<Client, Error> {
     let rows = txn.view_current(facts::VIEW_OIDC_CLIENT, &id.to_string())?;
     let not_found = || Error::NotFound { what: "client", name: id.to_string() };
     rows.first().map(client_of).transpose()?.filter(|client| !client.ended).ok_or_else(not_found)

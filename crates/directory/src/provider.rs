@@ -3,6 +3,7 @@
 //! It must not know HTTP or pages. INVARIANTS: a code and a refresh token work once, and their reuse cuts everything
 //! that came of them; every token carries the authentication position of its sign-in; secrets are stored as hashes only.
 
+mod agree;
 mod authorize;
 mod codes;
 mod device;

@@ -62,13 +62,14 @@ fn index_key(person: PersonId, cookie: &[u8; 32]) -> Vec<u8> {
 }
 
 /// An entry of the ledger about signing in.
-fn note(id: DecisionId, now: Timestamp, name: &str, who: UserIdentity) -> Entry {
+pub(crate) fn note(id: DecisionId, now: Timestamp, name: &str, who: UserIdentity) -> Entry {
     let mut entry = Entry::new(Phase::Note, id, now, "galen.directory", name, who);
     entry.event_type = EventType::GalenSignIn;
     entry
 }
 
-fn pending(entry: &Entry) -> Result<PendingEntry, Error> {
+/// An entry as it waits in its change.
+pub(crate) fn pending(entry: &Entry) -> Result<PendingEntry, Error> {
     let bytes = entry.encode().map_err(|_| Error::Damaged { what: "ledger entry" })?;
     Ok(PendingEntry { id: entry.event_id.uuid(), bytes })
 }

@@ -3,6 +3,7 @@
 //! It decides nothing: requests go to `directory::Provider`, answers come back. INVARIANTS: every page has a strict content
 //! policy without inline script or style; every form checks the origin and a token; no answer is stored by a cache.
 
+mod agree;
 mod authorize;
 mod caller;
 mod cookies;
@@ -98,6 +99,8 @@ pub fn router(deps: Deps) -> Router {
         .route(Endpoints::AUTHORIZE, get(authorize::get).post(authorize::post))
         .route("/signin", get(authorize::alone).post(authorize::sign_in))
         .route("/signin/password", get(authorize::alone).post(authorize::choose))
+        .route("/agree", post(agree::decided))
+        .route("/agreements", get(agree::list).post(agree::take_back))
         .route(Endpoints::TOKEN, post(token::token))
         .route(Endpoints::REVOKE, post(token::revoke))
         .route(Endpoints::DEVICE, post(token::device))

@@ -33,9 +33,14 @@ pub enum Answer {
         /// `login_hint`.
         username: Option<String>,
     },
+    /// Ask the person whether the client may have tokens that speak for them.
+    Agree,
     /// Send the browser there.
     Redirect(String),
 }
+
+/// How long after a sign-in that a client asked for anew an agreement still goes on with it.
+const AGREED_WITHIN_SECS: i64 = 600;
 
 /// Adds parameters to a redirect URI, `iss` always among them (RFC 9207).
 fn answer_url(redirect_uri: &str, state: Option<&str>, issuer: &str, pairs: &[(&str, &str)]) -> Option<String> {
@@ -91,16 +96,40 @@ impl Provider {
         }
     }
 
+    /// The answer of a person who does not agree.
+    pub fn disagree(&self, asked: &Asked) -> Refused {
+        self.refuse(&asked.params, &OAuthError::new(ErrorCode::AccessDenied, "the person did not agree"))
+    }
+
+    fn age_secs(&self, sign_in: &SignIn) -> i64 {
+        self.now().as_second() - sign_in.auth.auth_time.as_second()
+    }
+
+    fn is_fresh(&self, asked: &Asked, sign_in: &SignIn) -> bool {
+        asked.request.max_age_secs.is_none_or(|max| self.age_secs(sign_in) <= i64::from(max))
+    }
+
+    /// Whether the sign-in that led to a question of agreement still answers the request.
+    pub fn still_answers(&self, asked: &Asked, sign_in: &SignIn) -> bool {
+        let just_now = self.age_secs(sign_in) <= AGREED_WITHIN_SECS;
+        self.is_fresh(asked, sign_in) && (just_now || asked.request.prompt != Prompt::Login)
+    }
+
     /// Answers a request of a person with this sign-in (or none): a page, or the redirect.
     ///
     /// # Errors
-    /// [`Refused`], as `login_required` for `prompt=none`.
+    /// [`Refused`], as `login_required` or `consent_required` for `prompt=none`.
     pub async fn answer(&self, asked: &Asked, sign_in: Option<&SignIn>) -> Result<Answer, Refused> {
-        let age = |sign_in: &SignIn| self.now().as_second() - sign_in.auth.auth_time.as_second();
-        let fresh = |sign_in: &&SignIn| asked.request.max_age_secs.is_none_or(|max| age(sign_in) <= i64::from(max));
-        let usable = sign_in.filter(fresh).filter(|_| asked.request.prompt != Prompt::Login);
+        let usable =
+            sign_in.filter(|sign_in| self.is_fresh(asked, sign_in)).filter(|_| asked.request.prompt != Prompt::Login);
         match (usable, asked.request.prompt) {
-            (Some(sign_in), _) => self.grant(asked, sign_in).await.map(Answer::Redirect),
+            (Some(sign_in), prompt) => match self.grant(asked, sign_in).await? {
+                Answer::Agree if prompt == Prompt::None => {
+                    let sentence = "the person has not agreed to this client, and no page may be shown";
+                    Err(self.refuse(&asked.params, &OAuthError::new(ErrorCode::ConsentRequired, sentence)))
+                }
+                answer => Ok(answer),
+            },
             (None, Prompt::None) => {
                 let sentence = "nobody is signed in, or too long ago, and no page may be shown";
                 Err(self.refuse(&asked.params, &OAuthError::new(ErrorCode::LoginRequired, sentence)))
@@ -109,16 +138,20 @@ impl Provider {
         }
     }
 
-    /// The redirect with a code, for a person who has just signed in or whose sign-in is good enough.
+    /// The redirect with a code, for a person who has just signed in or whose sign-in is good enough; or the question whether
+    /// they agree to the client.
     ///
     /// # Errors
     /// [`Refused`] when no code can be made.
-    pub async fn grant(&self, asked: &Asked, sign_in: &SignIn) -> Result<String, Refused> {
+    pub async fn grant(&self, asked: &Asked, sign_in: &SignIn) -> Result<Answer, Refused> {
         let refuse = |error| self.refuse(&asked.params, &failed(error));
+        if !self.agreed(&asked.client, sign_in.person).await.map_err(refuse)? {
+            return Ok(Answer::Agree);
+        }
         let code = self.new_code(asked, sign_in).await.map_err(refuse)?;
         let state = asked.params.state.as_deref();
         let url = answer_url(asked.redirect_uri(), state, self.issuer(), &[("code", &code)]);
-        url.ok_or_else(|| {
+        url.map(Answer::Redirect).ok_or_else(|| {
             Refused::Page(OAuthError::new(ErrorCode::InvalidRequest, "the redirect URI cannot carry the answer"))
         })
     }

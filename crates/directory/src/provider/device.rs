@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use store::{ReadTxn, WriteTxn};
 
 use super::{
-    DEVICE_CODE_LASTS, DEVICE_INTERVAL, Provider, Tokens, USER_CODE_TRIES_MAX, failed,
+    DEVICE_CODE_LASTS, DEVICE_INTERVAL, Provider, Tokens, USER_CODE_TRIES_MAX, agree, failed,
     families::Family,
     limits::{after, seconds},
 };
-use crate::{Client, Error, SignIn, facts};
+use crate::{Client, Error, SignIn, clients, facts};
 
 const CLASS: &str = "oidc_device";
 const USER_CODES: &str = "oidc_user_code";
@@ -209,10 +209,14 @@ impl Provider {
             true => State::Approved { person: sign_in.person, auth: sign_in.auth.clone(), sign_in: sign_in.id },
             false => State::Denied,
         };
-        let decided = self.0.directory.0.store.write(Actor::Person(sign_in.person), move |txn| -> Result<(), Error> {
+        let person = sign_in.person;
+        let decided = self.0.directory.0.store.write(Actor::Person(person), move |txn| -> Result<(), Error> {
             let missing = Error::NotFound { what: "device that waits with the code", name: String::new() };
             let (hash, device) = find(txn, letters.as_deref())?.ok_or(missing)?;
             txn.record_delete(USER_CODES, device.user_code.as_bytes())?;
+            if yes {
+                agree::put(txn, person, &clients::client_in(txn, device.client)?)?;
+            }
             put(txn, &hash, &Device { state: state.clone(), ..device })
         });
         decided.await.map(drop)

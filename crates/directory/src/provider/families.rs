@@ -155,6 +155,13 @@ impl Provider {
         // The target is checked first: asking for a wrong audience must not use the token up.
         let target = self.target(client, audience).await?;
         let id = family_of(&token).ok_or_else(|| invalid("the refresh token is not known"))?;
+        if target.id != client.id
+            && let Some(family) = self.live_family(id).await.map_err(failed)?
+            && !self.agreed(client, family.person).await.map_err(failed)?
+        {
+            let sentence = "the client is not what the person agreed to: send them through the sign-in again";
+            return Err(OAuthError::new(ErrorCode::InvalidTarget, sentence));
+        }
         let next = self.refresh_token(id);
         let (used, client_id) = ((id, digest(&token), digest(&next)), client.id);
         let rotated = self.0.directory.0.store.write(Actor::System, move |txn| rotate(txn, used, client_id));

@@ -323,6 +323,47 @@ async fn no_request_follows_what_a_token_names() {
 }
 
 #[tokio::test]
+async fn a_client_that_changed_is_agreed_to_anew() {
+    let world = world().await;
+    let hub = NewClient { client_id: "hub".to_owned(), audiences: Vec::new(), ..cli() };
+    world.client(hub).await;
+    let (sign_in, _) = world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
+    let ask = async || {
+        let asked = world.provider.ask(query("").replace("galen-cli", "hub").as_bytes()).await.unwrap();
+        let answer = world.provider.answer(&asked, Some(&sign_in)).await.unwrap();
+        (asked, answer)
+    };
+    let (asked, answer) = ask().await;
+    assert_eq!(answer, Answer::Agree);
+    world.provider.agree(&world.op(), &asked.client, &sign_in).await.unwrap();
+    let Answer::Redirect(url) = ask().await.1 else { panic!("agreed") };
+    let body = "grant_type=authorization_code&client_id=hub&redirect_uri=http%3A%2F%2F127.0.0.1%3A5000%2Fcallback";
+    let code = param(&url, "code").unwrap();
+    let tokens = token(&world, &format!("{body}&code={code}&code_verifier={VERIFIER}")).await.unwrap();
+    // More audiences: neither a new code nor the old refresh token gets them before the person agreed again.
+    let more = ClientChange { audiences: Some(vec!["galen-aws".to_owned()]), ..ClientChange::default() };
+    world.directory.change_client(world.permit(api::ChangeClient, asked.client.id), more).await.unwrap();
+    let refresh = tokens.refresh_token.as_ref().unwrap().expose().clone();
+    let body = format!("grant_type=refresh_token&client_id=hub&refresh_token={refresh}&audience=galen-aws");
+    assert!(token(&world, &body).await.err().unwrap().starts_with("invalid_target"));
+    let (asked, answer) = ask().await;
+    assert_eq!(answer, Answer::Agree);
+    world.provider.agree(&world.op(), &asked.client, &sign_in).await.unwrap();
+    let tokens = token(&world, &body).await.unwrap();
+    // Taken back: nothing of it counts any more.
+    assert_eq!(world.provider.agreements(sign_in.person).await.unwrap(), [asked.client.clone()]);
+    world.provider.take_back(&world.op(), asked.client.id, &sign_in).await.unwrap();
+    assert!(
+        world
+            .provider
+            .verify(tokens.id_token.expose(), world.effects.now())
+            .await
+            .is_ok_and(|read| { world.given.cut(sign_in.person, sign_in.id, &read.auth).is_some() })
+    );
+    assert!(world.provider.agreements(sign_in.person).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn galens_own_clients_are_not_turned_to_another_address() {
     let world = world().await;
     let cli = world.directory.resolve_client("galen-cli").await.unwrap().id;

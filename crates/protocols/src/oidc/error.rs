@@ -32,6 +32,8 @@ pub enum ErrorCode {
     LoginRequired,
     /// OpenID Connect Core, 3.1.2.6: `prompt=none`, but a page would be needed.
     InteractionRequired,
+    /// OpenID Connect Core, 3.1.2.6: `prompt=none`, but the person has not agreed to the client.
+    ConsentRequired,
     /// OpenID Connect Core: `request` is not supported.
     RequestNotSupported,
     /// OpenID Connect Core: `request_uri` is not supported.
@@ -64,6 +66,7 @@ impl ErrorCode {
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::LoginRequired => "login_required",
             Self::InteractionRequired => "interaction_required",
+            Self::ConsentRequired => "consent_required",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::AuthorizationPending => "authorization_pending",
@@ -105,7 +108,8 @@ impl OAuthError {
             | ErrorCode::InvalidToken
             | ErrorCode::ExpiredToken
             | ErrorCode::LoginRequired
-            | ErrorCode::InteractionRequired => ErrorKind::Unauthenticated,
+            | ErrorCode::InteractionRequired
+            | ErrorCode::ConsentRequired => ErrorKind::Unauthenticated,
             ErrorCode::AccessDenied | ErrorCode::UnauthorizedClient | ErrorCode::InvalidTarget => ErrorKind::Forbidden,
             ErrorCode::ServerError => ErrorKind::Internal,
             ErrorCode::TemporarilyUnavailable => ErrorKind::Unavailable,

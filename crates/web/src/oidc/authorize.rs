@@ -16,7 +16,7 @@ use directory::{
 };
 use protocols::oidc::Form;
 
-use super::{State, caller::Caller, cookies, pages};
+use super::{State, agree, caller::Caller, cookies, pages};
 
 /// Longest authorization request, so that it fits into the form three times encoded.
 const REQUEST_BYTES_MAX: usize = 8 * 1024;
@@ -32,12 +32,12 @@ pub(super) async fn post(Extract(state): Extract<State>, caller: Caller, body: B
     }
 }
 
-fn bad_request(what: &str) -> Response {
+pub(super) fn bad_request(what: &str) -> Response {
     let next = "Go back to the application and start again; if it stays, tell the people who run it.";
     pages::problem(StatusCode::BAD_REQUEST, "The application's request is wrong", what, next)
 }
 
-fn refused(refused: Refused) -> Response {
+pub(super) fn refused(refused: Refused) -> Response {
     match refused {
         Refused::Page(error) => bad_request(&error.sentence),
         Refused::Redirect(to) => pages::redirect(&to),
@@ -57,12 +57,27 @@ async fn answer(state: &State, caller: &Caller, query: &str) -> Response {
         Err(error) => return pages::failed(&error),
     };
     match state.provider.answer(&asked, sign_in.as_ref()).await {
-        Ok(Answer::Redirect(to)) => pages::redirect(&to),
-        Ok(Answer::SignIn { username }) => {
-            let form = SignInForm { asked: Some(&asked), request: query, user_code: "" };
-            form.page(state, caller, StatusCode::OK, &username.unwrap_or_default(), None)
-        }
+        Ok(answer) => answered(state, caller, &asked, query, (answer, sign_in.as_ref())).await,
         Err(refusal) => refused(refusal),
+    }
+}
+
+/// Gives the provider's answer as a page or a redirect.
+async fn answered(
+    state: &State,
+    caller: &Caller,
+    asked: &Asked,
+    request: &str,
+    (answer, sign_in): (Answer, Option<&SignIn>),
+) -> Response {
+    match (answer, sign_in) {
+        (Answer::Redirect(to), _) => pages::redirect(&to),
+        (Answer::Agree, Some(sign_in)) => agree::page(state, caller, asked, request, sign_in).await,
+        (Answer::Agree, None) => SignInForm { asked: Some(asked), request, user_code: "" }.ask(state, caller, ""),
+        (Answer::SignIn { username }, _) => {
+            let form = SignInForm { asked: Some(asked), request, user_code: "" };
+            form.ask(state, caller, &username.unwrap_or_default())
+        }
     }
 }
 
@@ -74,6 +89,10 @@ pub(super) struct SignInForm<'a> {
 }
 
 impl SignInForm<'_> {
+    fn ask(&self, state: &State, caller: &Caller, username: &str) -> Response {
+        self.page(state, caller, StatusCode::OK, username, None)
+    }
+
     /// The page on which a person whose password somebody else chose chooses an own one.
     fn own_password(
         &self,
@@ -156,7 +175,7 @@ impl Posted {
         }
         let mut response = match &self.asked {
             Some(asked) => match state.provider.grant(asked, &sign_in).await {
-                Ok(to) => pages::redirect(&to),
+                Ok(answer) => answered(state, caller, asked, self.value("request"), (answer, Some(&sign_in))).await,
                 Err(refusal) => refused(refusal),
             },
             None => pages::redirect(&format!("/device?user_code={}", percent(self.value("user_code")))),

@@ -37,6 +37,27 @@ pub(super) struct OwnPasswordPage<'a> {
     pub(super) min: usize,
 }
 
+/// Where a person lets another application in.
+#[derive(Template)]
+#[template(path = "oidc/agree.html")]
+pub(super) struct AgreePage<'a> {
+    pub(super) client: &'a str,
+    pub(super) client_id: &'a str,
+    pub(super) username: &'a str,
+    pub(super) goes_to: &'a str,
+    pub(super) audiences: &'a [String],
+    pub(super) csrf: &'a str,
+    pub(super) request: &'a str,
+}
+
+/// Where a person sees which applications they let in.
+#[derive(Template)]
+#[template(path = "oidc/agreements.html")]
+pub(super) struct AgreementsPage<'a> {
+    pub(super) clients: &'a [directory::Client],
+    pub(super) csrf: &'a str,
+}
+
 /// What happened and what to do.
 #[derive(Template)]
 #[template(path = "oidc/message.html")]

@@ -1,5 +1,7 @@
 //! The provider over HTTP, on a real store: whole flows, and what is refused.
 
+mod agree;
+
 use super::*;
 use access::{AuthPosition, Permit, api};
 use axum::{
@@ -177,6 +179,8 @@ impl World {
         directory.create_person(permit, ann).await.unwrap();
         let permit = Permit::for_test(api::CreateClient, access::Installation, None, None, effects.now());
         directory.register_client(permit, client("galen-cli")).await.unwrap();
+        let permit = Permit::for_test(api::CreateClient, access::Installation, None, None, effects.now());
+        directory.register_client(permit, client("study-hub")).await.unwrap();
         let failures = Arc::new(Counted::default());
         let provider = Provider::new(directory, Arc::new(Nobody));
         let proxies = TrustedProxies::default();

@@ -1,0 +1,120 @@
+//! What people agreed to: which clients beside Galen's own get tokens that speak for them.
+//!
+//! An agreement is to what the client is then: its name, where its answers go, whose audience it may ask for. Another registration
+//! asks again. It must not know pages. INVARIANT: Galen's own clients alone get codes of people who did not agree.
+
+use access::{EpochKey, OpContext};
+use base::{Actor, ClientId, DecisionId, Ids, PersonId};
+use crypto::{Sha256Digest, sha256};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::WriteTxn;
+
+use super::Provider;
+use crate::{Client, Error, SignIn, clients, facts, signin};
+
+const CLASS: &str = "oidc_agreement";
+/// Agreements of one person that are listed; more than anybody has applications.
+const LISTED_MAX: usize = 200;
+
+#[derive(Serialize, Deserialize)]
+struct Agreement {
+    terms: Sha256Digest,
+}
+
+fn key(person: PersonId, client: ClientId) -> Vec<u8> {
+    [person.bytes().as_slice(), client.bytes()].concat()
+}
+
+/// What an agreement is to.
+fn terms(client: &Client) -> Result<Sha256Digest, Error> {
+    let it = &client.registered;
+    Ok(sha256(&facts::bytes(&(&it.name, &it.redirect_uris, &it.audiences))?))
+}
+
+/// Keeps the agreement of a person to what a client is now.
+pub(super) fn put(txn: &mut WriteTxn<'_>, person: PersonId, client: &Client) -> Result<(), Error> {
+    if !client.is_own() {
+        let agreement = Agreement { terms: terms(client)? };
+        txn.record_put(CLASS, &key(person, client.id), &facts::bytes(&agreement)?, None)?;
+    }
+    Ok(())
+}
+
+impl Provider {
+    /// Whether a person agreed to what a client is now.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn agreed(&self, client: &Client, person: PersonId) -> Result<bool, Error> {
+        if client.is_own() {
+            return Ok(true);
+        }
+        let (key, terms) = (key(person, client.id), terms(client)?);
+        let read = self.0.directory.0.store.read(move |txn| Ok::<_, Error>(txn.record_get(CLASS, &key)?));
+        let Some(record) = read.await? else { return Ok(false) };
+        Ok(facts::record::<Agreement>(&record.value, "agreement")?.terms == terms)
+    }
+
+    /// Remembers that a person agrees to a client.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn agree(&self, op: &OpContext, client: &Client, sign_in: &SignIn) -> Result<(), Error> {
+        let (person, client) = (sign_in.person, client.clone());
+        self.noted(op, "ClientAgreed", sign_in, client.id, move |txn| put(txn, person, &client)).await
+    }
+
+    /// Takes an agreement back, and cuts everything that the person has open: what the client made of its tokens is among it.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn take_back(&self, op: &OpContext, client: ClientId, sign_in: &SignIn) -> Result<(), Error> {
+        let person = sign_in.person;
+        let change = move |txn: &mut WriteTxn<'_>| {
+            if txn.record_delete(CLASS, &key(person, client))? {
+                let why = "an agreement to a client was taken back".to_owned();
+                access::epoch::raise(txn, EpochKey::Person { person }, Some(why))?;
+            }
+            Ok(())
+        };
+        self.noted(op, "ClientAgreementTakenBack", sign_in, client, change).await
+    }
+
+    /// The live clients that a person agreed to.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn agreements(&self, person: PersonId) -> Result<Vec<Client>, Error> {
+        let read = self.0.directory.0.store.read(move |txn| -> Result<_, Error> {
+            let mut found = Vec::new();
+            for (key, _) in txn.record_prefix(CLASS, person.bytes(), None, LISTED_MAX)? {
+                let id = key.get(person.bytes().len()..).and_then(|id| uuid::Uuid::from_slice(id).ok());
+                let id = id.ok_or(Error::Damaged { what: "agreement" })?;
+                found.extend(clients::client_in(txn, ClientId::from_uuid(id)).ok());
+            }
+            Ok(found)
+        });
+        read.await
+    }
+
+    async fn noted(
+        &self,
+        op: &OpContext,
+        name: &str,
+        sign_in: &SignIn,
+        client: ClientId,
+        mut change: impl FnMut(&mut WriteTxn<'_>) -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let (id, actor) = (DecisionId::from_uuid(self.0.directory.0.effects.uuid()), Actor::Person(sign_in.person));
+        let mut note = signin::note(id, self.now(), name, ledger::UserIdentity::new(actor));
+        note.request_id = Some(op.request);
+        note.request_parameters = Some(json!({"signIn": sign_in.id, "client": client}));
+        let note = signin::pending(&note)?;
+        let done = self.0.directory.0.store.write(actor, move |txn| {
+            txn.pending(&note)?;
+            change(txn)
+        });
+        done.await.map(drop)
+    }
+}

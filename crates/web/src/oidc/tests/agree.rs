@@ -1,0 +1,57 @@
+//! Another application gets no code before its person agreed, and none after they took it back.
+
+use super::*;
+
+const HUB: (&str, &str) = ("client_id", "study-hub");
+
+impl World {
+    async fn hub(&self, extra: &[(&str, &str)], cookies: &str) -> Answer {
+        self.get(&format!("/oidc/authorize?{}", query(&[&[HUB], extra].concat())), cookies).await
+    }
+
+    async fn answer(&self, page: &Answer, cookies: &str, answer: &str) -> Answer {
+        let (csrf, request) = (page.hidden("csrf"), page.hidden("request"));
+        self.post("/agree", cookies, &[("csrf", &csrf), ("request", &request), ("answer", answer)]).await
+    }
+}
+
+#[tokio::test]
+async fn another_application_gets_no_code_before_its_person_agreed() {
+    let world = World::new().await;
+    let signed_in = world.sign_in(PASSWORD).await;
+    assert!(signed_in.param("code").is_some(), "Galen's own client needs no agreement");
+    let none = world.hub(&[("prompt", "none")], &signed_in.cookies()).await;
+    assert_eq!(none.param("error").unwrap(), "consent_required");
+    let page = world.hub(&[], &signed_in.cookies()).await;
+    assert!(
+        page.text.contains("Let Galen &#60;command&#62; line in?") && page.text.contains("study-hub"),
+        "{}",
+        page.text
+    );
+    let cookies = format!("{}; {}", signed_in.cookies(), page.cookies());
+    let foreign = world.post("/agree", &cookies, &[("request", &page.hidden("request")), ("answer", "yes")]).await;
+    assert_eq!(foreign.status, StatusCode::FORBIDDEN, "a form without its token");
+    assert_eq!(world.answer(&page, &cookies, "no").await.param("error").unwrap(), "access_denied");
+    assert!(world.hub(&[], &cookies).await.text.contains("Let it in"), "a refusal is no agreement");
+    assert!(world.answer(&page, &cookies, "yes").await.param("code").is_some());
+    // Remembered, and taken back: with it goes everything that the person had open.
+    assert!(world.hub(&[("prompt", "none")], &cookies).await.param("code").is_some());
+    let list = world.get("/agreements", &cookies).await;
+    assert!(list.text.contains("study-hub"), "{}", list.text);
+    let (csrf, client) = (list.hidden("csrf"), list.hidden("client"));
+    let done = world.post("/agreements", &cookies, &[("csrf", &csrf), ("client", &client)]).await;
+    assert_eq!(done.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_agreement_follows_a_sign_in_that_was_asked_for() {
+    let world = World::new().await;
+    let page = world.hub(&[("prompt", "login")], "").await;
+    let asked = world.fill(&page, PASSWORD).await;
+    assert_eq!(asked.status, StatusCode::OK, "signed in, and asked");
+    let cookies = asked.cookies();
+    world.pass(Duration::from_secs(601));
+    let late = world.answer(&asked, &cookies, "yes").await;
+    assert!(late.text.contains("name=\"password\""), "an old sign-in does not answer for `prompt=login`");
+    world.get("/agreements", "").await.alert();
+}
