@@ -3,6 +3,7 @@
 //! It owns the way through the gate: decide, record, and only then give the permit. It must not decide itself: `gate`
 //! computes, `recorder` records. INVARIANT: no permit leaves before its decision is as durable as its class asks.
 
+mod continuity;
 mod look;
 mod start;
 

@@ -212,3 +212,9 @@ impl From<&Error> for ErrorKind {
         error.kind()
     }
 }
+
+impl From<store::journal::Error> for Error {
+    fn from(source: store::journal::Error) -> Self {
+        Self::Ledger { source: Box::new(source) }
+    }
+}

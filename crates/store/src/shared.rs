@@ -3,7 +3,7 @@
 //! It must not know engines. INVARIANT: hooks see the changes of this process in commit order, each once, before
 //! the change is acknowledged.
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use base::{ChangeId, Effects, NodeId, Region};
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use std::{
 };
 use tokio::sync::{Notify, watch};
 
-use crate::{Checkpoint, Error, Fact, Fold, Position, clock::HybridClock};
+use crate::{Error, Fact, Fold, Position, clock::HybridClock};
 
 /// Is told of every change with facts, after COMMIT and before the acknowledgement, in commit order.
 pub trait CommitHook: Send + Sync {
@@ -42,8 +42,6 @@ pub(crate) struct Shared {
     pub(crate) views: ArcSwap<HashMap<&'static str, i64>>,
     pub(crate) position: watch::Sender<Position>,
     pub(crate) pending: Arc<Notify>,
-    /// The ledger's newest checkpoint, stored by the next change.
-    pub(crate) checkpoint: ArcSwapOption<Checkpoint>,
     hooks: RwLock<Vec<Arc<dyn CommitHook>>>,
     halted: AtomicBool,
 }
@@ -59,7 +57,6 @@ impl Shared {
             views: ArcSwap::default(),
             position: watch::Sender::new(Position::START),
             pending: Arc::new(Notify::new()),
-            checkpoint: ArcSwapOption::empty(),
             hooks: RwLock::default(),
             halted: AtomicBool::new(false),
         }

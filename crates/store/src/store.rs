@@ -8,7 +8,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use uuid::Uuid;
 
 use crate::{
-    Checkpoint, CommitHook, Committed, Error, FeedPage, Fold, PendingRow, Position, ReadTxn, Report, WriteTxn,
+    CommitHook, Committed, Error, FeedPage, Fold, PendingRow, Position, ReadTxn, Report, WriteTxn,
     job::{Read, ReadJob, Write, WriteJob},
     pg::{Delivery, Postgres},
     shared::Shared,
@@ -271,13 +271,6 @@ impl Store {
     /// Is notified after every commit with pending entries; wakes the relay.
     pub fn pending_wake(&self) -> Arc<Notify> {
         Arc::clone(&self.inner.shared.pending)
-    }
-
-    /// Takes note of the ledger's newest checkpoint; the next change stores it with itself.
-    pub fn checkpoint_seen(&self, checkpoint: Checkpoint) {
-        let seen = &self.inner.shared.checkpoint;
-        let newer = |old: &Option<Arc<Checkpoint>>| old.as_ref().is_none_or(|old| old.size < checkpoint.size);
-        seen.rcu(|old| if newer(old) { Some(Arc::new(checkpoint.clone())) } else { old.clone() });
     }
 
     /// Deletes expired records, in changes of at most `page` each; how many.

@@ -179,8 +179,7 @@ impl<'a> WriteTxn<'a> {
 
     /// Writes what belongs to the change as a whole; the engine calls it after the closure.
     pub(crate) fn finish(&mut self) -> Result<(), Error> {
-        self.settle_turn()?;
-        self.store_checkpoint()
+        self.settle_turn()
     }
 
     pub(crate) fn into_change(self) -> Change {

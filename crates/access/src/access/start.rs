@@ -9,7 +9,7 @@ use store::journal::Journal;
 use store::{CommitHook, Fact, Position, Store};
 use tokio::sync::watch;
 
-use super::{Access, Inner};
+use super::{Access, Inner, continuity};
 use crate::documents::{FromTxn, Library, Loading};
 use crate::epoch::Epochs;
 use crate::index::{Index, MemoryReport, World};
@@ -49,6 +49,8 @@ const RELAY_EVERY: Duration = Duration::from_millis(20);
 
 /// How often decisions are indexed for "why": a newer one is found in the tail of the log.
 const INDEX_EVERY: Duration = Duration::from_secs(1);
+/// How often the store remembers the ledger's newest checkpoint: about as often as there is a new one.
+const REMEMBER_EVERY: Duration = Duration::from_secs(1);
 /// Rounds of the index of decisions at once; then the other work has its turn.
 const INDEX_ROUNDS: usize = 8;
 
@@ -75,6 +77,7 @@ impl Access {
         let loaded = store.read(load).await?;
         hook.begin(loaded.0, loaded.1);
         sessions.epochs().load(&store).await?;
+        continuity::check(&store, &journal).await?;
         let log = Log::new(journal);
         let recorder = Recorder::start(log, store.clone(), custody.clone(), effects.clone(), region.clone()).await?;
         let inner = Inner { store, custody, crypto, effects, region, account, index, library, recorder, sessions };
@@ -220,6 +223,7 @@ impl Maintenance {
 
     async fn rounds(&self, mut stop: watch::Receiver<bool>) {
         let (mut indexed, mut behind) = (Duration::ZERO, false);
+        let (mut looked, mut remembered) = (Duration::ZERO, 0);
         let wake = self.access.0.store.pending_wake();
         loop {
             let pause = if self.round().await { RELAY_EVERY } else { Duration::ZERO };
@@ -228,6 +232,10 @@ impl Maintenance {
             if behind || now.saturating_sub(indexed) >= INDEX_EVERY {
                 indexed = now;
                 behind = self.index().await;
+            }
+            if now.saturating_sub(looked) >= REMEMBER_EVERY {
+                looked = now;
+                remembered = self.remember(remembered).await;
             }
             let committed = async { tokio::join!(wake.notified(), tokio::time::sleep(pause)) };
             tokio::select! {
@@ -238,6 +246,9 @@ impl Maintenance {
         }
         self.once().await;
         self.access.0.recorder.close().await;
+        if self.access.journal().publish().await.is_ok() {
+            self.remember(remembered).await;
+        }
     }
 
     /// Everything once, for tests and for a clean stop.
@@ -259,6 +270,14 @@ impl Maintenance {
             }
         }
         true
+    }
+
+    async fn remember(&self, remembered: u64) -> u64 {
+        let (store, journal) = (&self.access.0.store, self.access.journal());
+        continuity::remember(store, journal, remembered).await.unwrap_or_else(|error| {
+            tracing::warn!(error = %base_chain(&error), "the ledger's checkpoint cannot be remembered now");
+            remembered
+        })
     }
 
     /// Whether committed changes were relayed.

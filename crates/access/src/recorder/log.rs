@@ -23,10 +23,6 @@ struct Inner {
     late: Mutex<VecDeque<Vec<u8>>>,
 }
 
-fn failed(source: store::journal::Error) -> Error {
-    Error::Ledger { source: Box::new(source) }
-}
-
 impl Log {
     /// Over the journal of this node.
     pub(crate) fn new(journal: Arc<Journal>) -> Self {
@@ -40,12 +36,12 @@ impl Log {
 
     /// Appends an entry; returns when it is durable.
     pub(crate) async fn append(&self, bytes: Vec<u8>) -> Result<(), Error> {
-        self.0.journal.append(bytes).await.map(drop).map_err(failed)
+        self.0.journal.append(bytes).await.map(drop).map_err(Error::from)
     }
 
     /// Appends an entry that is durable within 100 ms; waits only for room.
     pub(crate) async fn append_batched(&self, bytes: Vec<u8>) -> Result<(), Error> {
-        self.0.journal.append_batched(bytes).await.map_err(failed)
+        self.0.journal.append_batched(bytes).await.map_err(Error::from)
     }
 
     /// Appends an entry without waiting at all; whether it was taken.
@@ -91,14 +87,14 @@ impl Log {
 
     /// The entry at `index`.
     pub(crate) fn read(&self, index: u64) -> Result<Option<Arc<[u8]>>, Error> {
-        self.0.journal.read(index).map_err(failed)
+        self.0.journal.read(index).map_err(Error::from)
     }
 
     /// Calls `each` with every durable entry from `from` on, until it says no. Blocks on files.
     pub(crate) fn each(&self, from: u64, mut each: impl FnMut(u64, &[u8]) -> bool) -> Result<(), Error> {
         let mut next = from;
         loop {
-            let page = self.0.journal.read_from(next, READ_MANY).map_err(failed)?;
+            let page = self.0.journal.read_from(next, READ_MANY).map_err(Error::from)?;
             let Some(last) = page.last() else { return Ok(()) };
             next = last.index.saturating_add(1);
             if !page.iter().all(|entry| each(entry.index, &entry.bytes)) {

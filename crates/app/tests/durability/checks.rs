@@ -30,6 +30,32 @@ fn a_ledger_that_another_key_signed_is_not_believed() {
     assert_eq!(rig.operator.run(&verify).status.code(), Some(1), "the folder's own key proves nothing about its owner");
 }
 
+// verifies: AUD-04
+#[test]
+fn a_ledger_that_was_rolled_back_is_not_served() {
+    let mut rig = Rig::new(tempfile::tempdir().unwrap(), &[]);
+    let (ledger, older, newest) =
+        (rig.data().join("ledger"), rig.folder.path().join("older"), rig.folder.path().join("newest"));
+    let server = rig.start();
+    rig.sign_in_operator();
+    server.stop();
+    copy(&ledger, &older);
+    let server = rig.start();
+    rig.operator.ok(&["group", "create", "made-later"]);
+    server.stop();
+    fs::rename(&ledger, &newest).unwrap();
+    copy(&older, &ledger);
+    let refused = rig.operator.run(&["serve", "--config", &rig.config]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("an older copy lies in its folder"), "{refused:?}");
+    fs::remove_dir_all(&ledger).unwrap();
+    fs::rename(&newest, &ledger).unwrap();
+    let server = rig.start();
+    rig.sign_in_operator();
+    server.stop();
+    rig.verify();
+}
+
 // verifies: SEC-01
 #[test]
 fn the_doctor_looks_at_the_room_of_the_ledger() {

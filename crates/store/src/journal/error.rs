@@ -59,6 +59,22 @@ pub enum Error {
         /// The log that was expected.
         origin: Origin,
     },
+    /// The log is shorter than it once was.
+    #[error(
+        "the ledger holds {size} entries and held {seen}: an older copy lies in its folder; put the newest one back"
+    )]
+    RolledBack {
+        /// Entries under its newest checkpoint.
+        size: u64,
+        /// Entries under a checkpoint that it signed.
+        seen: u64,
+    },
+    /// The log does not begin with the entries that it once held.
+    #[error("the first {seen} entries of the ledger are not those that it held: another log lies in its folder")]
+    Replaced {
+        /// Entries under a checkpoint that it signed.
+        seen: u64,
+    },
     /// The bytes cannot be an entry.
     #[error("an entry has 1 to {most} bytes of text without NUL; this one has {bytes} bytes")]
     BadEntry {
@@ -114,7 +130,11 @@ impl Error {
         match self {
             Self::InUse { .. } => ErrorKind::Conflict,
             Self::Log { source } => source.kind(),
-            Self::WalDamaged { .. } | Self::WalGap { .. } | Self::ForeignLog { .. } => ErrorKind::Corrupt,
+            Self::WalDamaged { .. }
+            | Self::WalGap { .. }
+            | Self::ForeignLog { .. }
+            | Self::RolledBack { .. }
+            | Self::Replaced { .. } => ErrorKind::Corrupt,
             Self::BadEntry { .. } => ErrorKind::Invalid,
             Self::BatchTooLarge { .. } => ErrorKind::TooLarge,
             Self::NotPublished { .. } => ErrorKind::NotFound,

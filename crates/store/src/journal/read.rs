@@ -1,7 +1,7 @@
 //! Reading back: entries by index or from a position on, proofs, and the verification of a log that is in use.
 
 use ledger::{
-    BUNDLE_ENTRIES, Bundle, LogFiles, TlogProof,
+    BUNDLE_ENTRIES, Bundle, LogFiles, LogKey, TlogProof, VerifiedCheckpoint,
     layout::{self, TileName},
     verify::{Report, Verifier},
 };
@@ -79,14 +79,45 @@ impl Journal {
         Err(last)
     }
 
+    /// Looks whether the log still holds everything that it held when it signed `note`, a checkpoint kept elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::RolledBack`] or [`Error::Replaced`] when it does not; [`Error::Log`] when `note` is no checkpoint of
+    /// this log, or when tiles cannot be read.
+    pub fn continues(&self, note: &[u8]) -> Result<(), Error> {
+        let seen = VerifiedCheckpoint::verify(note, &self.keys())?.head().clone();
+        if seen.size == 0 {
+            return Ok(());
+        }
+        let mut last = Error::Replaced { seen: seen.size };
+        for _ in 0..READ_ATTEMPTS_MAX {
+            let (head, _) = self.checkpoint();
+            if head.size < seen.size {
+                return Err(Error::RolledBack { size: head.size, seen: seen.size });
+            }
+            match ledger::prove_consistency(&Reading(&*self.shared.disk), &head, seen.size) {
+                Ok(proof) => {
+                    return ledger::check_consistency(&seen, &head, &proof)
+                        .map_err(|_| Error::Replaced { seen: seen.size });
+                }
+                Err(error) => last = error.into(),
+            }
+        }
+        Err(last)
+    }
+
+    fn keys(&self) -> Vec<LogKey> {
+        let mut keys = vec![self.key()];
+        keys.extend(self.shared.options.earlier_keys.iter().cloned());
+        keys
+    }
+
     /// Replays the whole log while it is in use. `configure` may add witnesses to the verifier.
     ///
     /// # Errors
     /// [`Error::Log`] when files cannot be read, or when `configure` fails.
     pub fn verify(&self, configure: impl FnOnce(Verifier) -> Result<Verifier, ledger::Error>) -> Result<Report, Error> {
-        let mut keys = vec![self.key()];
-        keys.extend(self.shared.options.earlier_keys.iter().cloned());
-        let verifier = configure(Verifier::new(keys))?;
+        let verifier = configure(Verifier::new(self.keys()))?;
         let _pin = Pin::new(&self.shared);
         Ok(verifier.verify(&LiveFiles(&self.shared))?)
     }

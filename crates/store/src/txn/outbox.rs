@@ -216,9 +216,8 @@ impl WriteTxn<'_> {
         Ok(())
     }
 
-    /// Stores the ledger's newest checkpoint, if it is newer than the stored one.
-    pub(super) fn store_checkpoint(&self) -> Result<(), Error> {
-        let Some(seen) = self.shared.checkpoint.load_full() else { return Ok(()) };
+    /// Remembers a checkpoint of this node's ledger, unless a newer one is remembered.
+    pub fn checkpoint_put(&mut self, seen: &Checkpoint) -> Result<(), Error> {
         let size = i64::try_from(seen.size).unwrap_or(i64::MAX);
         let sql = "INSERT INTO checkpoints (node, size, note, at) VALUES ($1, $2, $3, $4) ON CONFLICT (node) \
                    DO UPDATE SET size = excluded.size, note = excluded.note, at = excluded.at WHERE checkpoints.size < excluded.size";

@@ -47,6 +47,34 @@ fn entries_are_durable_readable_and_provable() {
 }
 
 #[test]
+fn a_log_that_was_rolled_back_or_replaced_does_not_continue() {
+    let filled = |from: u64, entries: u64| {
+        let disk = Arc::new(MemoryDisk::default());
+        let journal = open(&disk, tiny());
+        runtime().block_on(async {
+            for number in from..from + entries {
+                journal.append(entry(number)).await.unwrap();
+            }
+            journal.publish().await.unwrap();
+        });
+        (journal, disk)
+    };
+    let (short, _) = filled(0, 300);
+    let (long, disk) = filled(0, 700);
+    let (other, _) = filled(1, 700);
+    let note = |journal: &Journal| journal.checkpoint().1;
+    long.continues(&note(&short)).unwrap();
+    long.continues(&note(&long)).unwrap();
+    assert!(matches!(short.continues(&note(&long)), Err(Error::RolledBack { size: 300, seen: 700 })));
+    assert!(matches!(other.continues(&note(&long)), Err(Error::Replaced { seen: 700 })));
+    assert!(matches!(other.continues(&note(&short)), Err(Error::Replaced { seen: 300 })));
+    assert!(matches!(long.continues(b"no checkpoint"), Err(Error::Log { .. })));
+    let seen = note(&long);
+    long.close().unwrap();
+    open(&disk, tiny()).continues(&seen).unwrap();
+}
+
+#[test]
 fn a_batch_is_appended_in_order_and_as_a_whole() {
     let journal = open(&Arc::new(MemoryDisk::default()), tiny());
     runtime().block_on(async {
