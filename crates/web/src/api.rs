@@ -3,6 +3,7 @@
 //! Every handler has the same rhythm: read, authorise, act, answer. The OpenAPI 3.1 document is made from this code and served
 //! at `/api/v1/openapi.json`.
 
+mod common;
 mod etag;
 mod extract;
 mod guard;

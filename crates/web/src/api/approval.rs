@@ -1,24 +1,10 @@
 //! `/approvals`: the changes that wait for a second person, and what that person decides.
 
-use access::{Installation, Version, action::api};
-use axum::{
-    Json,
-    extract::Path,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use access::Version;
 use base::ApprovalId;
 use directory::Waiting;
-use serde::Serialize;
-use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    Problem, State,
-    etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row, parse},
-    names::Names,
-};
+use super::common::*;
 
 pub(super) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(approve)).routes(routes!(refuse))

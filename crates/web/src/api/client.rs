@@ -1,20 +1,9 @@
 //! `/clients`: OpenID Connect clients, which are also what roles trust.
 
-use access::{Installation, action::api};
-use axum::{Json, extract::Path, http::StatusCode};
 use base::ClientId;
 use directory::{Client, ClientChange, ClientKind, GroupClaim, NewClient};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    Problem, State,
-    etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row},
-    names::Names,
-    resolve,
-};
+use super::common::*;
 
 pub(super) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::new()
@@ -93,9 +82,7 @@ struct CreateClient {
 }
 
 async fn row(caller: &Caller, id: ClientId) -> Result<Shown<ClientRow>, Problem> {
-    let version = caller.version(id).await?;
-    let client = caller.state.directory.resolve_client(&id.to_string()).await?;
-    Ok(Shown::of(version, ClientRow::of(&Names::of_things(caller), client).await))
+    caller.shown(id, caller.state.directory.resolve_client(&id.to_string())).await
 }
 
 /// What changes; what is absent stays. The client id and the kind never change.
@@ -151,20 +138,14 @@ async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<ClientRow>>
 
 /// Show one client
 #[utoipa::path(get, path = "/clients/{id}", tag = "client", params(("id" = String, Path)), responses((status = 200, body = ClientRow)))]
-async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<ClientRow>, Problem> {
-    let id = resolve::client(&caller, &id).await?;
+async fn show(At(caller, id): At<ClientId>) -> Result<Shown<ClientRow>, Problem> {
     caller.see(api::ShowClient, id).await?;
     row(&caller, id).await
 }
 
 /// Change a client
 #[utoipa::path(patch, path = "/clients/{id}", tag = "client", params(("id" = String, Path)), request_body = ChangedClient, responses((status = 200, body = ClientRow)))]
-async fn change(
-    caller: Caller,
-    Path(id): Path<String>,
-    Body(body): Body<ChangedClient>,
-) -> Result<Shown<ClientRow>, Problem> {
-    let id = resolve::client(&caller, &id).await?;
+async fn change(At(caller, id): At<ClientId>, Body(body): Body<ChangedClient>) -> Result<Shown<ClientRow>, Problem> {
     let ChangedClient { name, redirect_uris, post_logout_uris, audiences, device } = body;
     let change = ClientChange { name, redirect_uris, post_logout_uris, audiences, device };
     let permit = caller.may_change(api::ChangeClient, id).await?;
@@ -174,8 +155,7 @@ async fn change(
 
 /// Give a confidential client another secret: the old one stops working at once
 #[utoipa::path(post, path = "/clients/{id}/renew-secret", tag = "client", params(("id" = String, Path)), responses((status = 200, body = ClientRow)))]
-async fn renew_secret(caller: Caller, Path(id): Path<String>) -> Result<Shown<ClientRow>, Problem> {
-    let id = resolve::client(&caller, &id).await?;
+async fn renew_secret(At(caller, id): At<ClientId>) -> Result<Shown<ClientRow>, Problem> {
     let permit = caller.may_change(api::ChangeClient, id).await?;
     let secret = caller.state.directory.renew_client_secret(permit).await?;
     let mut shown = row(&caller, id).await?;
@@ -185,8 +165,7 @@ async fn renew_secret(caller: Caller, Path(id): Path<String>) -> Result<Shown<Cl
 
 /// End a client: no tokens for it, and no role trusts it any more
 #[utoipa::path(post, path = "/clients/{id}/end", tag = "client", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
-async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
-    let id = resolve::client(&caller, &id).await?;
+async fn end(At(caller, id): At<ClientId>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
     let permit = caller.may_change(api::EndClient, id).await?;
     caller.state.directory.end_client(permit, Some(body.reason()?)).await?;
     Ok(StatusCode::NO_CONTENT)

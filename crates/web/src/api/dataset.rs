@@ -1,27 +1,12 @@
 //! `/datasets`: governed collections of data.
 
-use access::{
-    Installation,
-    action::api,
-    facts::{DatasetLocation, Place},
-};
-use axum::{Json, extract::Path, http::StatusCode};
-use base::{DatasetId, ErrorKind};
-use governance::{ChangeDataset, Dataset, NewDataset};
-use serde::{Deserialize, Serialize};
+use access::facts::{DatasetLocation, Place};
+use base::{DatasetId, ErrorKind, GroupId};
+use governance::{ChangeDataset, Dataset, Domain, NewDataset};
 use serde_json::Value;
 use std::sync::Arc;
-use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    Problem, State,
-    domain::target,
-    etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Query, Row, parse},
-    names::Names,
-    resolve,
-};
+use super::{common::*, domain::target};
 
 pub(super) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::new()
@@ -169,21 +154,19 @@ struct ChangedDataset {
 }
 
 async fn shown(caller: &Caller, id: DatasetId) -> Result<Shown<DatasetRow>, Problem> {
-    let version = caller.version(id).await?;
-    let found = caller.state.governance.dataset(id).await?;
-    Ok(Shown::of(version, DatasetRow::of(&Names::of_things(caller), found).await))
+    caller.shown(id, caller.state.governance.dataset(id)).await
 }
 
 /// Register a dataset
 #[utoipa::path(post, path = "/datasets", tag = "dataset", request_body = CreateDataset, responses((status = 201, body = DatasetRow)))]
 async fn create(caller: Caller, Body(body): Body<CreateDataset>) -> Result<Shown<DatasetRow>, Problem> {
-    let domain = resolve::domain(&caller, &body.domain).await?;
+    let domain = Domain::named(&caller, &body.domain).await?;
     let new = NewDataset {
         name: body.name,
         description: body.description,
         producer: body.producer,
         place: Place { bucket: body.bucket, prefix: body.prefix },
-        owner: resolve::group(&caller, &body.owner).await?,
+        owner: GroupId::named(&caller, &body.owner).await?,
         stewards: resolve::groups(&caller, &body.stewards).await?,
         classification: parse(body.classification.as_deref().unwrap_or("internal"))?,
         gxp: body.gxp,
@@ -205,20 +188,14 @@ async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<DatasetRow>
 
 /// Show one dataset
 #[utoipa::path(get, path = "/datasets/{id}", tag = "dataset", params(("id" = String, Path)), responses((status = 200, body = DatasetRow)))]
-async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<DatasetRow>, Problem> {
-    let id = resolve::dataset(&caller, &id).await?.id;
+async fn show(At(caller, id): At<DatasetId>) -> Result<Shown<DatasetRow>, Problem> {
     caller.see(api::ShowDataset, id).await?;
     shown(&caller, id).await
 }
 
 /// Change a dataset
 #[utoipa::path(patch, path = "/datasets/{id}", tag = "dataset", params(("id" = String, Path)), request_body = ChangedDataset, responses((status = 200, body = DatasetRow)))]
-async fn change(
-    caller: Caller,
-    Path(id): Path<String>,
-    Body(body): Body<ChangedDataset>,
-) -> Result<Shown<DatasetRow>, Problem> {
-    let id = resolve::dataset(&caller, &id).await?.id;
+async fn change(At(caller, id): At<DatasetId>, Body(body): Body<ChangedDataset>) -> Result<Shown<DatasetRow>, Problem> {
     let change = ChangeDataset {
         name: body.name,
         description: body.description,
@@ -235,8 +212,7 @@ async fn change(
 
 /// End a dataset
 #[utoipa::path(post, path = "/datasets/{id}/end", tag = "dataset", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
-async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
-    let id = resolve::dataset(&caller, &id).await?.id;
+async fn end(At(caller, id): At<DatasetId>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
     let permit = caller.may_change(api::EndDataset, id).await?;
     caller.state.governance.end_dataset(permit, body.reason()?).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -261,8 +237,7 @@ async fn policy(caller: &Caller, id: DatasetId) -> Result<Shown<PolicyRow>, Prob
 
 /// Show the policy of a dataset
 #[utoipa::path(get, path = "/datasets/{id}/policy", tag = "dataset", params(("id" = String, Path)), responses((status = 200, body = PolicyRow)))]
-async fn show_policy(caller: Caller, Path(id): Path<String>) -> Result<Shown<PolicyRow>, Problem> {
-    let id = resolve::dataset(&caller, &id).await?.id;
+async fn show_policy(At(caller, id): At<DatasetId>) -> Result<Shown<PolicyRow>, Problem> {
     policy(&caller, id).await
 }
 
@@ -279,12 +254,10 @@ struct Why {
 /// Set the policy of a dataset: Deny statements alone, which narrow what grants allow
 #[utoipa::path(put, path = "/datasets/{id}/policy", tag = "dataset", params(("id" = String, Path), Why), request_body = Object, responses((status = 200, body = PolicyRow)))]
 async fn put_policy(
-    caller: Caller,
-    Path(id): Path<String>,
+    At(caller, id): At<DatasetId>,
     Query(why): Query<Why>,
     Body(document): Body<Value>,
 ) -> Result<Shown<PolicyRow>, Problem> {
-    let id = resolve::dataset(&caller, &id).await?.id;
     let permit = caller.may_change(api::PutDatasetPolicy, id).await?;
     caller.state.governance.put_dataset_policy(permit, Some(document.to_string()), why.reason.as_deref()).await?;
     policy(&caller, id).await
@@ -292,8 +265,7 @@ async fn put_policy(
 
 /// Remove the policy of a dataset
 #[utoipa::path(delete, path = "/datasets/{id}/policy", tag = "dataset", params(("id" = String, Path), Why), responses((status = 204)))]
-async fn delete_policy(caller: Caller, Path(id): Path<String>, Query(why): Query<Why>) -> Result<StatusCode, Problem> {
-    let id = resolve::dataset(&caller, &id).await?.id;
+async fn delete_policy(At(caller, id): At<DatasetId>, Query(why): Query<Why>) -> Result<StatusCode, Problem> {
     let permit = caller.may_change(api::PutDatasetPolicy, id).await?;
     caller.state.governance.put_dataset_policy(permit, None, why.reason.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -301,12 +273,7 @@ async fn delete_policy(caller: Caller, Path(id): Path<String>, Query(why): Query
 
 /// Give a dataset a new version of its key: new objects are sealed under it, old ones stay readable
 #[utoipa::path(post, path = "/datasets/{id}/rotate-key", tag = "dataset", params(("id" = String, Path)), request_body = End, responses((status = 200, body = DatasetRow)))]
-async fn rotate_key(
-    caller: Caller,
-    Path(id): Path<String>,
-    Body(body): Body<End>,
-) -> Result<Shown<DatasetRow>, Problem> {
-    let id = resolve::dataset(&caller, &id).await?.id;
+async fn rotate_key(At(caller, id): At<DatasetId>, Body(body): Body<End>) -> Result<Shown<DatasetRow>, Problem> {
     let reason = body.reason()?;
     let permit = caller.may_change(api::RotateDatasetKey, id).await?;
     caller.state.governance.rotate_dataset_key(permit, reason).await?;

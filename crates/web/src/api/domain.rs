@@ -1,20 +1,10 @@
 //! `/domains`: business areas that own datasets.
 
-use access::{DomainTarget, Installation, action::api};
-use axum::{Json, extract::Path, http::StatusCode};
-use base::DomainId;
+use access::DomainTarget;
+use base::{DomainId, GroupId};
 use governance::{ChangeDomain, Domain, NewDomain};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    Problem, State,
-    etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row},
-    names::Names,
-    resolve,
-};
+use super::common::*;
 
 pub(super) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show, change)).routes(routes!(end))
@@ -85,7 +75,7 @@ struct ChangedDomain {
 /// Make a domain
 #[utoipa::path(post, path = "/domains", tag = "domain", request_body = CreateDomain, responses((status = 201, body = DomainRow)))]
 async fn create(caller: Caller, Body(body): Body<CreateDomain>) -> Result<Shown<DomainRow>, Problem> {
-    let owner = resolve::group(&caller, &body.owner).await?;
+    let owner = GroupId::named(&caller, &body.owner).await?;
     let stewards = resolve::groups(&caller, &body.stewards).await?;
     let permit = caller.may(api::CreateDomain, Installation).await?;
     let made = caller.state.governance.create_domain(permit, NewDomain { name: body.name, owner, stewards }).await?;
@@ -102,20 +92,14 @@ async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<DomainRow>>
 
 /// Show one domain
 #[utoipa::path(get, path = "/domains/{id}", tag = "domain", params(("id" = String, Path)), responses((status = 200, body = DomainRow)))]
-async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<DomainRow>, Problem> {
-    let domain = resolve::domain(&caller, &id).await?;
+async fn show(At(caller, domain): At<Domain>) -> Result<Shown<DomainRow>, Problem> {
     caller.see(api::ShowDomain, target(&domain)).await?;
     row(&caller, domain.id).await
 }
 
 /// Change a domain
 #[utoipa::path(patch, path = "/domains/{id}", tag = "domain", params(("id" = String, Path)), request_body = ChangedDomain, responses((status = 200, body = DomainRow)))]
-async fn change(
-    caller: Caller,
-    Path(id): Path<String>,
-    Body(body): Body<ChangedDomain>,
-) -> Result<Shown<DomainRow>, Problem> {
-    let domain = resolve::domain(&caller, &id).await?;
+async fn change(At(caller, domain): At<Domain>, Body(body): Body<ChangedDomain>) -> Result<Shown<DomainRow>, Problem> {
     let owner = resolve::group_if(&caller, body.owner.as_ref()).await?;
     let stewards = resolve::groups_if(&caller, body.stewards.as_ref()).await?;
     let permit = caller.may_change(api::ChangeDomain, target(&domain)).await?;
@@ -125,8 +109,7 @@ async fn change(
 
 /// End a domain
 #[utoipa::path(post, path = "/domains/{id}/end", tag = "domain", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
-async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
-    let domain = resolve::domain(&caller, &id).await?;
+async fn end(At(caller, domain): At<Domain>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
     let permit = caller.may_change(api::EndDomain, target(&domain)).await?;
     caller.state.governance.end_domain(permit, body.reason()?).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -134,9 +117,7 @@ async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> R
 
 async fn row(caller: &Caller, id: DomainId) -> Result<Shown<DomainRow>, Problem> {
     let governance = &caller.state.governance;
-    let version = caller.version(target(&governance.domain(id).await?)).await?;
-    let domain = governance.domain(id).await?;
-    Ok(Shown::of(version, DomainRow::of(&Names::of_things(caller), domain).await))
+    caller.shown(target(&governance.domain(id).await?), governance.domain(id)).await
 }
 
 /// A domain as the gate's resource.

@@ -4,7 +4,7 @@ use access::{Action, Class, Edge, OpContext, Outcome, Permit, ResourceRef, Sessi
 use axum::{
     Json,
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Request},
+    extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, header, request::Parts},
 };
 use base::{ErrorKind, RequestId};
@@ -13,7 +13,12 @@ use serde::{Deserialize, de::DeserializeOwned};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{State, etag, names::Names, problem::Problem};
+use super::{
+    State,
+    etag::{self, Shown},
+    names::Names,
+    problem::Problem,
+};
 
 /// The id of a request, made before anything else and sent back in `x-request-id`.
 #[derive(Clone, Copy)]
@@ -55,9 +60,43 @@ impl Caller {
         Ok(())
     }
 
+    /// A thing as a row, with its version.
+    pub(super) async fn shown<R, E>(
+        &self,
+        resource: impl Into<ResourceRef>,
+        thing: impl Future<Output = Result<R::Of, E>>,
+    ) -> Result<Shown<R>, Problem>
+    where
+        R: Row + serde::Serialize,
+        Problem: From<E>,
+    {
+        let version = self.version(resource).await?;
+        Ok(Shown::of(version, R::of(&Names::of_things(self), thing.await?).await))
+    }
+
     /// The version of a thing, to be read before the thing.
     pub(crate) async fn version(&self, resource: impl Into<ResourceRef>) -> Result<Version, Problem> {
         Ok(self.state.access.version(resource).await?)
+    }
+}
+
+/// The caller, and the thing that the path names.
+pub(super) struct At<T>(pub(super) Caller, pub(super) T);
+
+/// A thing that has an id or a name in a path or a body.
+pub(super) trait Named: Send + Sized {
+    /// Finds it, as far as the caller may know of it.
+    fn named(caller: &Caller, text: &str) -> impl Future<Output = Result<Self, Problem>> + Send;
+}
+
+impl<T: Named> FromRequestParts<State> for At<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(text) = path.map_err(|error| Problem::invalid(error.body_text()))?;
+        let thing = T::named(&caller, &text).await?;
+        Ok(Self(caller, thing))
     }
 }
 

@@ -1,23 +1,14 @@
 //! `/grants`: a dataset opened to a group, by its owner or a steward.
 
 use access::{
-    GrantTarget, Installation,
-    action::api,
+    GrantTarget,
     facts::{Approver, Scope},
 };
-use axum::{Json, extract::Path};
-use base::{GrantId, PersonId};
+use base::{DatasetId, GrantId, GroupId, PersonId};
 use governance::{GrantView, NewGrant};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Problem, State,
-    etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Query, Row, parse},
-    names::Names,
-    resolve,
+    common::*,
     revocation::{ReceiptRow, revoke_grant},
 };
 
@@ -143,9 +134,9 @@ async fn row(caller: &Caller, id: GrantId) -> Result<Shown<GrantRow>, Problem> {
 /// Grant a dataset to a group
 #[utoipa::path(post, path = "/grants", tag = "grant", request_body = CreateGrant, responses((status = 201, body = GrantRow)))]
 async fn create(caller: Caller, Body(body): Body<CreateGrant>) -> Result<Shown<GrantRow>, Problem> {
-    let dataset = resolve::dataset(&caller, &body.dataset).await?.id;
+    let dataset = DatasetId::named(&caller, &body.dataset).await?;
     let new = NewGrant {
-        group: resolve::group(&caller, &body.group).await?,
+        group: GroupId::named(&caller, &body.group).await?,
         level: parse(body.level.as_deref().unwrap_or("read"))?,
         scope: Scope { prefixes: body.prefixes, ..Scope::default() },
         purpose: body.purpose,
@@ -161,7 +152,7 @@ async fn create(caller: Caller, Body(body): Body<CreateGrant>) -> Result<Shown<G
 #[utoipa::path(get, path = "/grants", tag = "grant", params(PageQuery, Of), responses((status = 200, body = Page<GrantRow>)))]
 async fn list(caller: Caller, page: PageRequest, Query(of): Query<Of>) -> Result<Json<Page<GrantRow>>, Problem> {
     let dataset = match &of.dataset {
-        Some(dataset) => Some(resolve::dataset(&caller, dataset).await?.id),
+        Some(dataset) => Some(DatasetId::named(&caller, dataset).await?),
         None => None,
     };
     let permit = caller.may(api::ListGrants, Installation).await?;

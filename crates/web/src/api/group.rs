@@ -1,25 +1,13 @@
 //! `/groups` and `/memberships`: groups, and who is in them.
 
-use access::{Installation, Member, MembershipEdge, action::api};
-use axum::{
-    Json,
-    extract::Path,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use access::{Member, MembershipEdge};
 use base::{GroupId, MembershipId, PersonId, ServiceId};
 use directory::{Group, Made, MembershipRow as Membership};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Problem, State,
     approval::{ApprovalRow, waits},
-    etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row, parse},
-    names::Names,
-    resolve,
+    common::*,
+    extract::Named as _,
     revocation::{ReceiptRow, revoke_membership},
 };
 
@@ -81,16 +69,14 @@ async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<GroupRow>>,
 
 /// Show one group
 #[utoipa::path(get, path = "/groups/{id}", tag = "group", params(("id" = String, Path)), responses((status = 200, body = GroupRow)))]
-async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<GroupRow>, Problem> {
-    let id = resolve::group(&caller, &id).await?;
+async fn show(At(caller, id): At<GroupId>) -> Result<Shown<GroupRow>, Problem> {
     caller.see(api::ShowGroup, id).await?;
     row(&caller, id).await
 }
 
 /// Rename a group
 #[utoipa::path(patch, path = "/groups/{id}", tag = "group", params(("id" = String, Path)), request_body = Named, responses((status = 200, body = GroupRow)))]
-async fn change(caller: Caller, Path(id): Path<String>, Body(body): Body<Named>) -> Result<Shown<GroupRow>, Problem> {
-    let id = resolve::group(&caller, &id).await?;
+async fn change(At(caller, id): At<GroupId>, Body(body): Body<Named>) -> Result<Shown<GroupRow>, Problem> {
     let name = parse(&body.name)?;
     let permit = caller.may_change(api::ChangeGroup, id).await?;
     caller.state.directory.rename_group(permit, name, None).await?;
@@ -99,18 +85,18 @@ async fn change(caller: Caller, Path(id): Path<String>, Body(body): Body<Named>)
 
 /// End a group: every membership in it ends
 #[utoipa::path(post, path = "/groups/{id}/end", tag = "group", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
-async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
-    let id = resolve::group(&caller, &id).await?;
+async fn end(At(caller, id): At<GroupId>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
     let permit = caller.may_change(api::EndGroup, id).await?;
     caller.state.directory.end_group(permit, Some(body.reason()?)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn row(caller: &Caller, id: GroupId) -> Result<Shown<GroupRow>, Problem> {
-    let version = caller.version(id).await?;
-    let group = caller.state.directory.group(id).await?;
-    let group = group.ok_or_else(|| Problem::not_found("group", &id.to_string()))?;
-    Ok(Shown::of(version, GroupRow::of(&Names::of_things(caller), group).await))
+    let group = async {
+        let group = caller.state.directory.group(id).await?;
+        group.ok_or_else(|| Problem::not_found("group", &id.to_string()))
+    };
+    caller.shown(id, group).await
 }
 
 /// A membership.
@@ -189,8 +175,8 @@ async fn membership_row(caller: &Caller, it: Membership) -> Result<Shown<Members
 /// Put a person into a group; where the group reaches data or runs the installation, ask for it: a second person approves
 #[utoipa::path(post, path = "/memberships", tag = "membership", request_body = AddMember, responses((status = 201, body = MembershipRow), (status = 202, body = ApprovalRow)))]
 async fn add_member(caller: Caller, Body(body): Body<AddMember>) -> Result<Response, Problem> {
-    let group = resolve::group(&caller, &body.group).await?;
-    let member = Member::Person(resolve::person(&caller, &body.person).await?);
+    let group = GroupId::named(&caller, &body.group).await?;
+    let member = Member::Person(PersonId::named(&caller, &body.person).await?);
     let permit = caller.may(api::AddMember, MembershipEdge { member, group }).await?;
     Ok(match caller.state.directory.add_member(permit, body.reason).await? {
         Made::Now(id) => membership_row(&caller, membership(&caller, id).await?).await?.made().into_response(),

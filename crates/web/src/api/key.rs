@@ -1,15 +1,6 @@
 //! `/signing-keys`: the keys that the built-in provider signs tokens with.
 
-use access::{Installation, action::api};
-use axum::Json;
-use serde::Serialize;
-use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
-
-use super::{
-    Problem, State,
-    extract::{Body, Caller, End},
-};
+use super::common::*;
 
 pub(super) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::new().routes(routes!(rotate))

@@ -1,25 +1,12 @@
 //! `/persons`: people, their attributes, and the erasure of them by two approvals.
 
-use access::{Installation, Outcome, Permit, action::api};
-use axum::{
-    Json,
-    extract::Path,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use access::{Outcome, Permit};
 use base::{PersonId, Secret};
 use directory::{Made, NewPerson, Person, PersonChange};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Problem, State,
     approval::{ApprovalRow, waits},
-    etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row, parse},
-    names::Names,
-    resolve,
+    common::*,
 };
 
 pub(super) fn routes() -> OpenApiRouter<State> {
@@ -127,15 +114,13 @@ async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<PersonRow>>
 
 /// Show one person
 #[utoipa::path(get, path = "/persons/{id}", tag = "person", params(("id" = String, Path)), responses((status = 200, body = PersonRow)))]
-async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<PersonRow>, Problem> {
-    let id = resolve::person(&caller, &id).await?;
+async fn show(At(caller, id): At<PersonId>) -> Result<Shown<PersonRow>, Problem> {
     row(&caller, id).await
 }
 
 /// Change a person; the password of somebody else who has one is asked for: a second person approves
 #[utoipa::path(patch, path = "/persons/{id}", tag = "person", params(("id" = String, Path)), request_body = ChangedPerson, responses((status = 200, body = PersonRow), (status = 202, body = ApprovalRow)))]
-async fn change(caller: Caller, Path(id): Path<String>, Body(body): Body<ChangedPerson>) -> Result<Response, Problem> {
-    let id = resolve::person(&caller, &id).await?;
+async fn change(At(caller, id): At<PersonId>, Body(body): Body<ChangedPerson>) -> Result<Response, Problem> {
     let attributes = body.username.is_some() || body.name.is_some() || body.email.is_some();
     if attributes && body.password.is_some() {
         return Err(Problem::invalid("a password is set in a request of its own, so that each change is made whole"));
@@ -167,8 +152,7 @@ async fn change(caller: Caller, Path(id): Path<String>, Body(body): Body<Changed
 
 /// Deactivate a person: everything that they have open is cut
 #[utoipa::path(post, path = "/persons/{id}/end", tag = "person", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
-async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
-    let id = resolve::person(&caller, &id).await?;
+async fn end(At(caller, id): At<PersonId>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
     let permit = caller.may_change(api::DeactivatePerson, id).await?;
     caller.state.directory.set_active(permit, false, Some(body.reason()?)).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -176,12 +160,7 @@ async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> R
 
 /// Let a deactivated person in again
 #[utoipa::path(post, path = "/persons/{id}/reactivate", tag = "person", params(("id" = String, Path)), request_body = End, responses((status = 200, body = PersonRow)))]
-async fn reactivate(
-    caller: Caller,
-    Path(id): Path<String>,
-    Body(body): Body<End>,
-) -> Result<Shown<PersonRow>, Problem> {
-    let id = resolve::person(&caller, &id).await?;
+async fn reactivate(At(caller, id): At<PersonId>, Body(body): Body<End>) -> Result<Shown<PersonRow>, Problem> {
     let permit = caller.may_change(api::DeactivatePerson, id).await?;
     caller.state.directory.set_active(permit, true, Some(body.reason()?)).await?;
     row(&caller, id).await
@@ -199,8 +178,7 @@ struct Erased {
 
 /// Approve the erasure of a person's attributes; the second approval, by another signed-in person, performs it
 #[utoipa::path(post, path = "/persons/{id}/erase", tag = "person", params(("id" = String, Path)), request_body = End, responses((status = 200, body = Erased)))]
-async fn erase(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<Json<Erased>, Problem> {
-    let person = resolve::person(&caller, &id).await?;
+async fn erase(At(caller, person): At<PersonId>, Body(body): Body<End>) -> Result<Json<Erased>, Problem> {
     let reason = body.reason()?;
     let Some(asked) = caller.state.directory.erasure_request(person).await? else {
         let permit = caller.may_change(api::RequestErasure, person).await?;
@@ -217,7 +195,5 @@ async fn row(caller: &Caller, id: PersonId) -> Result<Shown<PersonRow>, Problem>
 }
 
 async fn shown(caller: &Caller, permit: Permit<api::ShowPerson>) -> Result<Shown<PersonRow>, Problem> {
-    let version = caller.version(*permit.resource()).await?;
-    let person = caller.state.directory.show_person(permit).await?;
-    Ok(Shown::of(version, PersonRow::of(&Names::of_things(caller), person).await))
+    caller.shown(*permit.resource(), caller.state.directory.show_person(permit)).await
 }

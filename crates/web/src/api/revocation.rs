@@ -1,23 +1,12 @@
 //! `/revocations`: access ends now, and the answer is the signed receipt that says when it had ended everywhere.
 
-use access::{MembershipEdge, SessionTarget, action::api, receipt::Receipt, revoke};
-use axum::{
-    Json,
-    extract::{Path, State as Shared},
-    http::StatusCode,
-};
-use base::{ErrorKind, GrantId, ReceiptId, SessionId};
+use access::{MembershipEdge, SessionTarget, receipt::Receipt, revoke};
+use axum::extract::State as Shared;
+use base::{ErrorKind, GrantId, PersonId, ReceiptId, SessionId};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    Problem, State,
-    extract::{Body, Caller, End, parse},
-    grant, resolve,
-};
+use super::{common::*, grant};
 
 pub(super) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::new().routes(routes!(create)).routes(routes!(key)).routes(routes!(show))
@@ -77,7 +66,7 @@ async fn create(caller: Caller, Body(body): Body<Revocation>) -> Result<(StatusC
         What::Grant => revoke_grant(&caller, &body.id, reason).await?,
         What::Membership => revoke_membership(&caller, &body.id, reason).await?,
         What::Person => {
-            let person = resolve::person(&caller, &body.id).await?;
+            let person = PersonId::named(&caller, &body.id).await?;
             let permit = caller.may(api::RevokePerson, person).await?;
             revoke::person(&caller.state.access, permit, reason).await?.try_into()?
         }

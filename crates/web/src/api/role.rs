@@ -1,25 +1,13 @@
 //! `/roles`: what sessions are made from, and who may.
 
 use access::{
-    Carry, Installation,
-    action::api,
-    documents,
+    Carry, documents,
     roles::{Management, NewRole, RolePolicy, RoleView},
 };
-use axum::{Json, extract::Path, http::StatusCode};
-use base::{ClientId, RoleId};
-use serde::{Deserialize, Serialize};
+use base::{ClientId, GroupId, RoleId};
 use serde_json::Value;
-use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    Problem, State,
-    etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row},
-    names::Names,
-    resolve,
-};
+use super::common::*;
 
 pub(super) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::new()
@@ -128,7 +116,7 @@ const SESSION_SECS_DEFAULT: u32 = 3_600;
 async fn client(caller: &Caller, named: Option<&str>) -> Result<Option<ClientId>, Problem> {
     match named.unwrap_or(CLIENT_DEFAULT) {
         "any" => Ok(None),
-        client => resolve::client(caller, client).await.map(Some),
+        client => ClientId::named(caller, client).await.map(Some),
     }
 }
 
@@ -186,20 +174,14 @@ async fn mine(caller: Caller) -> Json<Page<RoleRow>> {
 
 /// Show one role
 #[utoipa::path(get, path = "/roles/{id}", tag = "role", params(("id" = String, Path)), responses((status = 200, body = RoleRow)))]
-async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<RoleRow>, Problem> {
-    let role = resolve::role(&caller, &id).await?;
+async fn show(At(caller, role): At<RoleId>) -> Result<Shown<RoleRow>, Problem> {
     caller.see(api::ShowRole, role).await?;
     row(&caller, role).await
 }
 
 /// Change a role
 #[utoipa::path(patch, path = "/roles/{id}", tag = "role", params(("id" = String, Path)), request_body = ChangedRole, responses((status = 200, body = RoleRow)))]
-async fn change(
-    caller: Caller,
-    Path(id): Path<String>,
-    Body(body): Body<ChangedRole>,
-) -> Result<Shown<RoleRow>, Problem> {
-    let role = resolve::role(&caller, &id).await?;
+async fn change(At(caller, role): At<RoleId>, Body(body): Body<ChangedRole>) -> Result<Shown<RoleRow>, Problem> {
     let permit = caller.may_change(api::ChangeRole, role).await?;
     caller.state.access.change_role(permit, body.policies.as_deref().map(role_policies), body.max_session_secs).await?;
     row(&caller, role).await
@@ -228,9 +210,8 @@ struct Unentitle {
 
 /// Let a group assume a role
 #[utoipa::path(post, path = "/roles/{id}/entitle", tag = "role", params(("id" = String, Path)), request_body = Entitle, responses((status = 200, body = RoleRow)))]
-async fn entitle(caller: Caller, Path(id): Path<String>, Body(body): Body<Entitle>) -> Result<Shown<RoleRow>, Problem> {
-    let role = resolve::role(&caller, &id).await?;
-    let group = resolve::group(&caller, &body.group).await?;
+async fn entitle(At(caller, role): At<RoleId>, Body(body): Body<Entitle>) -> Result<Shown<RoleRow>, Problem> {
+    let group = GroupId::named(&caller, &body.group).await?;
     let client = client(&caller, body.client.as_deref()).await?;
     let permit = caller.may_change(api::CreateEntitlement, role).await?;
     caller.state.access.create_entitlement(permit, group, client).await?;
@@ -239,13 +220,8 @@ async fn entitle(caller: Caller, Path(id): Path<String>, Body(body): Body<Entitl
 
 /// Let a group assume a role no more, through whatever client: its sessions stop working at once
 #[utoipa::path(post, path = "/roles/{id}/unentitle", tag = "role", params(("id" = String, Path)), request_body = Unentitle, responses((status = 200, body = RoleRow)))]
-async fn unentitle(
-    caller: Caller,
-    Path(id): Path<String>,
-    Body(body): Body<Unentitle>,
-) -> Result<Shown<RoleRow>, Problem> {
-    let role = resolve::role(&caller, &id).await?;
-    let group = resolve::group(&caller, &body.group).await?;
+async fn unentitle(At(caller, role): At<RoleId>, Body(body): Body<Unentitle>) -> Result<Shown<RoleRow>, Problem> {
+    let group = GroupId::named(&caller, &body.group).await?;
     let reason = End::of(body.reason).reason()?;
     let permit = caller.may_change(api::EndEntitlement, role).await?;
     caller.state.access.end_entitlements(permit, group, reason).await?;
@@ -255,7 +231,7 @@ async fn unentitle(
 /// End a role: its sessions stop working at once
 #[utoipa::path(post, path = "/roles/{id}/end", tag = "role", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
 async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
-    let permit = caller.may_change(api::EndRole, resolve::role(&caller, &id).await?).await?;
+    let permit = caller.may_change(api::EndRole, RoleId::named(&caller, &id).await?).await?;
     caller.state.access.end_role(permit, body.reason()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

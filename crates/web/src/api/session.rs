@@ -1,21 +1,12 @@
 //! Management sessions: an ID token of the command line's client becomes a session of a management role; live sessions are listed and cut.
 
-use access::{Installation, Outcome, Session, SessionTarget, action::api, assume, sessions::SessionRow as Live};
-use axum::{
-    Json,
-    extract::{Path, State as Shared},
-    http::{StatusCode, request::Parts},
-};
+use access::{Outcome, Session, SessionTarget, assume, sessions::SessionRow as Live};
+use axum::{extract::State as Shared, http::request::Parts};
 use base::SessionId;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Problem, State,
-    etag::Shown,
-    extract::{Body, Caller, End, Page, PageQuery, PageRequest, Row, anonymous, parse},
-    names::Names,
+    common::*,
+    extract::anonymous,
     revocation::{ReceiptRow, revoke_session},
 };
 

@@ -1,19 +1,11 @@
 //! `/why`: why somebody may or may not do something, and why a recorded decision was made.
 
-use access::{DecisionTarget, Member, Outcome, action::api};
-use axum::Json;
-use base::{DecisionId, Timestamp};
+use access::{DecisionTarget, Member, Outcome};
+use base::{DecisionId, PersonId, Timestamp};
 use evidence::{Story, ask};
-use serde::Deserialize;
 use serde_json::Value;
-use utoipa::IntoParams;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    Problem, State,
-    extract::{Caller, Query, parse},
-    resolve,
-};
+use super::common::*;
 
 pub(super) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::new().routes(routes!(why))
@@ -50,7 +42,7 @@ async fn why(caller: Caller, Query(asked): Query<Asked>) -> Result<Json<Value>, 
     let story = match (asked.decision, asked.person, asked.resource) {
         (Some(decision), None, None) => of_decision(&caller, &decision).await?,
         (None, Some(person), Some(resource)) => {
-            let person = resolve::person(&caller, &person).await?;
+            let person = PersonId::named(&caller, &person).await?;
             let question = ask::Question {
                 member: Member::Person(person),
                 action: asked.action.unwrap_or_else(|| ACTION_DEFAULT.to_owned()),
