@@ -13,6 +13,7 @@ mod gate;
 mod index;
 mod op;
 pub mod permit;
+pub mod rates;
 mod recorder;
 pub mod resource;
 pub mod roles;

@@ -92,7 +92,7 @@ impl Aws {
     /// # Errors
     /// [`Error::Region`].
     pub fn new(deps: Deps, options: Options, registry: &mut Registry) -> Result<Self, Error> {
-        let limits = Arc::new(Limits::new(deps.effects.clone(), options.rates));
+        let limits = Arc::new(Limits::new(&deps.effects, options.rates));
         let metrics = Metrics::register(registry);
         let s3 = s3::Service::new(s3::Parts {
             access: deps.access.clone(),

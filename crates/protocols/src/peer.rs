@@ -119,4 +119,11 @@ mod tests {
         assert_eq!(source("10.0.0.1", &["10.0.0.0/8"], "not an address"), "10.0.0.1");
         assert_eq!(source("10.0.0.1", &["10.0.0.0/8"], ""), "10.0.0.1");
     }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_are_one_source() {
+        let same = |a: &str, b: &str| network(a.parse().unwrap()) == network(b.parse().unwrap());
+        assert!(same("2001:db8::1", "2001:db8::ffff"));
+        assert!(!same("2001:db8::1", "2001:db8:0:1::1"));
+    }
 }

@@ -35,7 +35,8 @@ impl Web {
         let failures = Arc::new(api.access.clone());
         let (effects, proxies) = (api.effects.clone(), api.proxies.clone());
         let oidc = oidc::router(oidc::Deps { provider, failures, effects, proxies });
-        Self { router: api::router(api, Arc::new(Limiter::new(rates))).merge(oidc) }
+        let limits = Arc::new(Limiter::new(&api.effects, rates));
+        Self { router: api::router(api, limits).merge(oidc) }
     }
 
     /// Answers one request; a failure is an answer too.

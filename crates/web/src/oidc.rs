@@ -12,6 +12,7 @@ mod pages;
 mod sign_out;
 mod token;
 
+use access::rates::Table;
 use access::{Access, DenyReason, Installation, OpContext};
 use axum::{
     Router,
@@ -25,8 +26,6 @@ use protocols::{
     peer::{TrustedProxies, network},
 };
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
-
-use crate::limits::Table;
 
 /// Requests a second that one address may make to the provider: a person makes two, a notebook server behind one address
 /// some dozens.
@@ -82,7 +81,7 @@ impl std::ops::Deref for State {
 impl Shared {
     /// Whether this address may make another request now.
     fn admits(&self, source: Option<IpAddr>) -> bool {
-        source.is_none_or(|source| self.sources.admits(&network(source)))
+        source.is_none_or(|source| self.sources.take(&network(source)).is_ok())
     }
 }
 
@@ -91,7 +90,7 @@ pub fn router(deps: Deps) -> Router {
     let Deps { provider, failures, effects, proxies } = deps;
     let origin = url::Url::parse(provider.issuer()).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
     let secure = origin.starts_with("https://");
-    let sources = Table::new(PER_SOURCE);
+    let sources = Table::new(effects.clone(), PER_SOURCE, PER_SOURCE);
     let state = State(Arc::new(Shared { provider, failures, effects, proxies, origin, secure, sources }));
     Router::new()
         .route(Endpoints::DISCOVERY, get(token::discovery))
