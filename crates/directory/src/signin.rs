@@ -2,7 +2,7 @@
 //!
 //! A sign-in is a record under the hash of its cookie. INVARIANT: whoever can read the store cannot sign in with it.
 
-use access::{AuthPosition, EpochKey, OpContext};
+use access::{AuthPosition, ChangeRecorder, EpochKey, OpContext};
 use base::{Actor, DecisionId, Ids, PersonId, Secret, SignInId, Timestamp};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use crypto::sha256;
@@ -118,10 +118,10 @@ impl Directory {
         let (id, now) = (DecisionId::from_uuid(self.0.effects.uuid()), self.0.effects.now());
         let mut note = note(id, now, "PasswordChosen", UserIdentity::new(Actor::Person(person)));
         note.request_id = Some(op.request);
-        let note = pending(&note)?;
+        let recorder = ChangeRecorder::at_the_door(note);
         let set = self.0.store.write(Actor::Person(person), move |txn| {
-            txn.pending(&note)?;
-            people::put_password(txn, person, &sealed, &name, Some("chosen by the person"))
+            people::put_password(txn, person, &sealed, &name, Some("chosen by the person"))?;
+            Ok::<_, Error>(recorder.record(txn)?)
         });
         set.await.map(drop)
     }

@@ -41,6 +41,11 @@ pub struct ChangeRecorder {
 }
 
 impl ChangeRecorder {
+    /// For the one kind of change that no permit stands for: what somebody does at the door, by a password.
+    pub fn at_the_door(entry: Entry) -> Self {
+        Self { entry: Arc::new(entry), used: Arc::default() }
+    }
+
     /// Adds the entry to the change, with the facts that it holds so far: call it last in the closure. Once per permit.
     ///
     /// # Errors
