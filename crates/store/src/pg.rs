@@ -33,6 +33,10 @@ use crate::{
 const QUEUE_MAX: usize = 1024;
 /// Runs of one closure: the second runs alone, more are needed only when clocks differ or the server restarts.
 const ATTEMPTS_MAX: u32 = 6;
+/// Between the runs alone. PostgreSQL frees the locks of a transaction a moment before it forgets what that one read, so who runs
+/// alone at once may be sent back by one that has ended, until its process had its turn.
+const PAUSES: [&str; 4] =
+    ["SELECT pg_sleep(0.002)", "SELECT pg_sleep(0.01)", "SELECT pg_sleep(0.05)", "SELECT pg_sleep(0.25)"];
 
 /// How often the fate of a transaction is asked, a tenth of a second apart: longer than a server takes to notice a lost client.
 const RESOLVE_MAX: u32 = 50;
@@ -225,6 +229,7 @@ impl Conn {
         alone: bool,
         run: &mut dyn FnMut(&mut WriteTxn<'_>) -> Result<(), Option<Error>>,
     ) -> Result<Change, Option<Error>> {
+        let mut pauses = PAUSES.iter();
         for attempt in 0..ATTEMPTS_MAX {
             let done = self.attempt(shared, by, alone || attempt > 0, run);
             match done {
@@ -240,6 +245,11 @@ impl Conn {
                 },
             }
             self.undo();
+            if attempt > 0
+                && let Some(pause) = pauses.next()
+            {
+                self.run("waiting", pause).map_err(Some)?;
+            }
         }
         Err(Some(Error::Contention { attempts: ATTEMPTS_MAX }))
     }
