@@ -5,6 +5,7 @@
 
 mod bench;
 mod documents;
+mod postgres;
 mod requirements;
 mod run;
 mod soak;

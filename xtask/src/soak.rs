@@ -6,8 +6,9 @@
 use anyhow::{Result, ensure};
 
 use crate::{
+    postgres::{self, Server},
     run::{self, Counts},
-    test::{cargo, summary},
+    test::{cargo, summary, system_packages},
 };
 
 /// A kill test: package, name filter, the variable that says how many rounds.
@@ -16,8 +17,6 @@ struct Kill {
     package: &'static str,
     test: &'static str,
     rounds: &'static str,
-    /// Needs the URL of a PostgreSQL server.
-    postgres: bool,
 }
 
 const KILLS: &[Kill] = &[
@@ -26,65 +25,55 @@ const KILLS: &[Kill] = &[
         package: "store",
         test: "a_killed_process_loses_nothing_that_it_acknowledged",
         rounds: "GALEN_TEST_JOURNAL_KILLS",
-        postgres: false,
     },
     Kill {
         what: "store on SQLite",
         package: "store",
         test: "sqlite_survives_kills",
         rounds: "GALEN_TEST_CRASH_ROUNDS",
-        postgres: false,
     },
     Kill {
         what: "store on PostgreSQL",
         package: "store",
         test: "postgres_survives_kills",
         rounds: "GALEN_TEST_CRASH_ROUNDS",
-        postgres: true,
     },
     Kill {
         what: "object files",
         package: "adapters",
         test: "killed_at_random_points_nothing_acknowledged_is_lost",
         rounds: "GALEN_TEST_FILES_ROUNDS",
-        postgres: false,
     },
     Kill {
         what: "objects, whole path",
         package: "governance",
         test: "killed_at_random_points_nothing_acknowledged_is_lost",
         rounds: "GALEN_TEST_OBJECTS_ROUNDS",
-        postgres: false,
     },
     Kill {
         what: "server under load on SQLite",
         package: "galen",
         test: "sqlite_survives_kills_under_load",
         rounds: "GALEN_TEST_CRASH_ROUNDS",
-        postgres: false,
     },
     Kill {
         what: "server under load on PostgreSQL",
         package: "galen",
         test: "postgres_survives_kills_under_load",
         rounds: "GALEN_TEST_CRASH_ROUNDS",
-        postgres: true,
     },
 ];
 
 /// Runs every kill test for `rounds` rounds and prints what each found.
 pub(crate) fn run(rounds: u32) -> Result<()> {
+    system_packages(&["python3-venv", "util-linux"])?;
+    let server = Server::start("soak")?;
     let mut failed = Vec::new();
     let mut lines = Vec::new();
     for kill in KILLS {
-        let url = std::env::var_os("GALEN_TEST_POSTGRES_URL");
-        if kill.postgres && url.is_none() {
-            lines.push(format!("{}: not run, GALEN_TEST_POSTGRES_URL is not set", kill.what));
-            continue;
-        }
         let mut command = cargo("test");
         command.args(["--ignore-rust-version", "--package", kill.package, kill.test, "--", "--nocapture"]);
-        command.env(kill.rounds, rounds.to_string());
+        command.env(kill.rounds, rounds.to_string()).env(postgres::URL_VARIABLE, &server.url);
         let (mut counts, mut said) = (Counts::default(), None);
         let ran = run::lines(&mut command, |line| {
             counts += summary(line).unwrap_or_default();
@@ -100,6 +89,7 @@ pub(crate) fn run(rounds: u32) -> Result<()> {
         let said = said.map_or_else(String::new, |said| format!("; {said}"));
         lines.push(format!("{}: {rounds} kills, {result}{said}", kill.what));
     }
+    drop(server);
     for line in &lines {
         println!("{line}");
     }

@@ -1,13 +1,10 @@
 //! `cargo xtask test`: every check, in the order in which a failure is cheapest to learn of.
 
 use anyhow::{Context, Result};
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeSet, path::Path, process::Command};
 
 use crate::{
+    postgres::{self, Server},
     requirements,
     run::{self, Counts},
     tidy,
@@ -62,25 +59,25 @@ pub(crate) fn all(offline: bool) -> Result<()> {
     totals.check("clippy", run::status(cargo("clippy").args(clippy))?);
 
     let mut environment = Vec::new();
+    let mut server = None;
     if !offline {
         system_packages(&["python3-venv", "npm", "util-linux"])?;
         let sound = deny()?;
         totals.check("cargo-deny", sound);
-        environment.push(("GALEN_TEST_POSTGRES_URL", postgres()?));
+        let started = server.insert(Server::start("tests")?);
+        environment.push((postgres::URL_VARIABLE, started.url.clone()));
         environment.push(("GALEN_TEST_IAM_SIMULATE", node_evaluator()?));
     }
     rust_tests(&mut totals, &["--workspace"], &environment)?;
-    let postgres = environment.iter().find(|(name, _)| *name == "GALEN_TEST_POSTGRES_URL").map(|(_, url)| url.clone());
-    if let Some(url) = postgres {
+    if let Some(server) = &server {
         // The suites whose store is a parameter, on the other engine.
-        rust_tests(&mut totals, &["--package", "access", "--package", "governance"], &[("GALEN_TEST_STORE_URL", url)])?;
+        let packages = ["--package", "access", "--package", "governance"];
+        rust_tests(&mut totals, &packages, &[("GALEN_TEST_STORE_URL", server.url.clone())])?;
     }
     if !offline {
         clients(&mut totals)?;
-        let _stopped = run::status(
-            Command::new("scripts/postgres-for-tests").args(["stop".as_ref(), postgres_dir().as_os_str()]),
-        )?;
     }
+    drop(server);
     let missing = requirements::report(&totals.passed_tests)?;
     totals.check("requirements", missing.is_empty());
 
@@ -117,28 +114,6 @@ fn deny() -> Result<bool> {
         }
     }
     run::status(Command::new(program).args(["--workspace", "--offline", "check", "bans", "licenses", "sources"]))
-}
-
-/// PostgreSQL refuses to run as root, so its folder must be one that another user can reach: never below a home folder.
-fn postgres_dir() -> PathBuf {
-    PathBuf::from("/var/tmp/galen-postgres-for-tests")
-}
-
-fn postgres() -> Result<String> {
-    let mut url = String::new();
-    let mut start = Command::new("scripts/postgres-for-tests");
-    start.args(["start".as_ref(), postgres_dir().as_os_str()]);
-    let started = run::lines(&mut start, |line| {
-        if line.starts_with("postgres") {
-            line.clone_into(&mut url);
-        }
-    })?;
-    anyhow::ensure!(
-        started && !url.is_empty(),
-        "PostgreSQL for the tests did not start; its log is in {}",
-        postgres_dir().display()
-    );
-    Ok(url)
 }
 
 /// Programs of the operating system that the tests need: what shows that one is there, and its Debian package.
