@@ -37,6 +37,9 @@ const FENCES: &[(&str, &[&str])] = &[
     ("anyhow", &["galen", "xtask"]),
 ];
 
+/// Crates whose name in code is not their package's.
+const NAMES_IN_CODE: &[(&str, &str)] = &[("md-5", "md5")];
+
 #[derive(Deserialize)]
 struct Manifest {
     package: Package,
@@ -73,7 +76,13 @@ fn arrows(findings: &mut Vec<String>) -> Result<()> {
             findings.push(format!("{}: crate `{name}` has no place in the list of groups", path.display()));
             continue;
         };
+        let code = code(&folder.join("src"))?;
         for dependency in manifest.dependencies.keys() {
+            let renamed = NAMES_IN_CODE.iter().find(|(package, _)| package == dependency);
+            let named = renamed.map_or_else(|| dependency.replace('-', "_"), |(_, name)| (*name).to_owned());
+            if !code.contains(&format!("{named}::")) {
+                findings.push(format!("{}: `{name}` does not use `{dependency}`", path.display()));
+            }
             if level(dependency).is_some_and(|theirs| theirs >= own) {
                 findings.push(format!("{}: `{name}` must not use `{dependency}`: arrows go up only", path.display()));
             }
@@ -84,6 +93,15 @@ fn arrows(findings: &mut Vec<String>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The text of every source file below a folder.
+fn code(folder: &Path) -> Result<String> {
+    let mut text = String::new();
+    for file in tracked(".rs")?.iter().filter(|file| file.starts_with(folder)) {
+        text += &std::fs::read_to_string(file)?;
+    }
+    Ok(text)
 }
 
 fn source(file: &Path, text: &str, findings: &mut Vec<String>) {

@@ -2,12 +2,15 @@
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 use ureq::{
     Agent, Body, SendBody,
     http::Response,
     middleware::MiddlewareNext,
-    tls::{RootCerts, TlsConfig, TlsProvider},
+    tls::{Certificate, RootCerts, TlsConfig, TlsProvider},
 };
 
 use crate::output::Problem;
@@ -17,11 +20,17 @@ const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Longest wait for a whole call. Revocation waits for streams to close, which takes about a second at most.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The authorities that this machine trusts, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR` where they are set.
+static AUTHORITIES: LazyLock<RootCerts> = LazyLock::new(|| {
+    let found = rustls_native_certs::load_native_certs();
+    RootCerts::new_with_certs(&found.certs.iter().map(|it| Certificate::from_der(it).to_owned()).collect::<Vec<_>>())
+});
+
 /// A client with the limits of this file.
 pub(crate) fn agent() -> Agent {
     let tls = TlsConfig::builder()
         .provider(TlsProvider::Rustls)
-        .root_certs(RootCerts::PlatformVerifier)
+        .root_certs(AUTHORITIES.clone())
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .build();
     Agent::config_builder()
@@ -37,12 +46,26 @@ pub(crate) fn agent() -> Agent {
 
 /// No answer came.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "no answer from {address}: {cause}; see that Galen runs there and that the address (--endpoint, GALEN_ENDPOINT) is right"
-)]
+#[error("no answer from {address}: {cause}; {}", advice(.cause))]
 struct NoAnswer {
     address: String,
     cause: ureq::Error,
+}
+
+/// What to do about a failure of the network.
+fn advice(cause: &ureq::Error) -> &'static str {
+    let inner = match cause {
+        ureq::Error::Rustls(error) => Some(error),
+        ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
+        _ => None,
+    };
+    match inner {
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            "this machine does not trust its certificate: install the authority that signed it, or name the file of the \
+             authority in SSL_CERT_FILE"
+        }
+        _ => "see that Galen runs there and that the address (--endpoint, GALEN_ENDPOINT) is right",
+    }
 }
 
 /// A failure of the network says which address it was.

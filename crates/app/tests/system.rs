@@ -208,15 +208,26 @@ fn init_that_is_refused_makes_nothing_and_overwrites_nothing() {
 }
 
 #[test]
-fn an_installation_made_by_init_is_usable() {
+fn an_installation_made_by_init_is_usable_over_tls() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let galen = Galen::new();
-    let port = support::free_port();
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(path("cert.pem"), made.cert.pem()).unwrap();
+    std::fs::write(path("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let (web, aws) = (support::free_port(), support::free_port());
+    let settings = [("WEB", web), ("AWS", aws)].into_iter().flat_map(|(edge, port)| {
+        let listen = format!("127.0.0.1:{port}");
+        let values = [("LISTEN", listen), ("TLS_CERT_FILE", path("cert.pem")), ("TLS_KEY_FILE", path("key.pem"))];
+        values.map(|(key, value)| (format!("GALEN__{edge}__{key}"), value))
+    });
+    let trusted = ("SSL_CERT_FILE".to_owned(), path("cert.pem"));
+    let galen = Galen::with_settings(&settings.chain([trusted.clone()]).collect::<Vec<_>>());
+    let config = path("galen.toml");
+    let endpoint = format!("https://127.0.0.1:{web}");
     galen.ok(&[
         "init",
         "--config",
-        &path("galen.toml"),
+        &config,
         "--data-dir",
         &path("data"),
         "--admin",
@@ -224,27 +235,34 @@ fn an_installation_made_by_init_is_usable() {
         "--admin-email",
         "admin@example.com",
         "--issuer",
-        &format!("http://127.0.0.1:{port}"),
+        &endpoint,
     ]);
-    galen.ok(&["config", "check", "--config", &path("galen.toml")]);
-    let server = galen.serve(&path("galen.toml"), port);
-    galen.ok(&[
-        "login",
-        "--endpoint",
-        &format!("http://127.0.0.1:{port}"),
-        "--user",
-        "root-admin",
-        "--password-file",
-        &path("root-admin-password"),
-        "--no-browser",
-    ]);
+    galen.ok(&["config", "check", "--config", &config]);
+    let server = galen.serve(&config, web);
+    let secret = path("root-admin-password");
+    let login = ["login", "--endpoint", &endpoint, "--user", "root-admin", "--password-file", &secret, "--no-browser"];
+    let stranger = Galen::new().run(&login);
+    let said = String::from_utf8_lossy(&stranger.stderr).into_owned();
+    assert!(!stranger.status.success() && said.contains("SSL_CERT_FILE") && said.contains(&endpoint), "{said}");
+    galen.ok(&login);
     galen.ok(&["group", "create", "readers"]);
     galen.ok(&["role", "create", "reader", "--group", "readers"]);
     let role: Value = serde_json::from_str(&galen.ok(&["--output", "json", "role", "show", "reader"])).unwrap();
     assert_eq!(role["name"], "reader", "a role has a name that can stand for its id");
     let listed: Value = serde_json::from_str(&galen.ok(&["--output", "json", "group", "list"])).unwrap();
     assert!(listed.as_array().unwrap().iter().any(|group| group["name"] == "readers"));
+    // Somebody of the group gets credentials from the other edge.
+    std::fs::write(path("first"), "chosen by the administrator").unwrap();
+    let person = ["--username", "bo", "--name", "Bo", "--email", "bo@example.com", "--password-file", &path("first")];
+    galen.ok(&[&["person", "create"][..], &person].concat());
+    for group in ["readers", "members"] {
+        galen.ok(&["membership", "create", "--group", group, "--person", "bo"]);
+    }
+    let bo = Galen::with_settings(&[trusted]);
+    bo.first_login_at(&endpoint, "bo", ("chosen by the administrator", "known to Bo alone, 1"));
+    let arn = role["arn"].as_str().unwrap();
+    assert!(bo.ok(&["creds", "--role", arn, "--format", "env"]).contains("AWS_SESSION_TOKEN"));
     server.stop();
-    galen.ok(&["state", "verify", "--config", &path("galen.toml")]);
-    galen.ok(&["ledger", "verify", "--config", &path("galen.toml")]);
+    galen.ok(&["state", "verify", "--config", &config]);
+    galen.ok(&["ledger", "verify", "--config", &config]);
 }
