@@ -1,4 +1,5 @@
-//! Temporary credentials for AWS tools: AssumeRoleWithWebIdentity, cached until near expiry, and AWS profiles that ask for them.
+//! Temporary credentials for AWS tools: AssumeRoleWithWebIdentity, cached until near expiry or the end of their session, and AWS
+//! profiles that ask for them.
 
 use anyhow::{Context, Result, bail};
 use base::{Effects, Secret, Timestamp};
@@ -13,6 +14,7 @@ use std::{
 use ureq::Agent;
 
 use crate::{
+    aws_client::Client,
     cli::{Creds, CredsFormat},
     http,
     manage::Manage,
@@ -41,8 +43,12 @@ pub(crate) struct Credentials {
 pub(crate) fn print(effects: &Effects, command: &Creds) -> Result<()> {
     let mut manage = Manage::open(effects, command.endpoint.endpoint.as_deref())?;
     let key = format!("{} {} {}", manage.signed_in().endpoint, manage.signed_in().username, command.role);
-    let fresh = |c: &Credentials| c.expiration > effects.now() + RENEW_BEFORE;
-    let cached = manage.profile().cached::<Credentials>(&key).filter(fresh);
+    let usable = |credentials: &Credentials| {
+        let (agent, signed_in) = (manage.agent(), manage.signed_in());
+        let client = Client { agent, effects, aws: &signed_in.aws, region: &signed_in.region, credentials };
+        credentials.expiration > effects.now() + RENEW_BEFORE && client.alive()
+    };
+    let cached = manage.profile().cached::<Credentials>(&key).filter(usable);
     let credentials = match cached {
         Some(credentials) if command.duration_secs.is_none() => credentials,
         _ => {

@@ -1,5 +1,6 @@
 //! `galen`: the program. It reads the command line and the configuration, joins the parts, and prints results.
 
+mod aws_client;
 mod bootstrap;
 mod cli;
 mod compose;
@@ -17,7 +18,6 @@ mod nouns;
 mod output;
 mod profile;
 mod remote;
-mod s3;
 mod serve;
 mod signin;
 mod state;

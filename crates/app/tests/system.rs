@@ -261,7 +261,16 @@ fn an_installation_made_by_init_is_usable_over_tls() {
     let bo = Galen::with_settings(&[trusted]);
     bo.first_login_at(&endpoint, "bo", ("chosen by the administrator", "known to Bo alone, 1"));
     let arn = role["arn"].as_str().unwrap();
-    assert!(bo.ok(&["creds", "--role", arn, "--format", "env"]).contains("AWS_SESSION_TOKEN"));
+    let credentials = || bo.ok(&["creds", "--role", arn, "--format", "env"]);
+    let first = credentials();
+    assert!(first.contains("AWS_SESSION_TOKEN"));
+    assert_eq!(credentials(), first, "they are kept");
+    // Those of a session that was cut are not given again.
+    let sessions: Value = serde_json::from_str(&galen.ok(&["--output", "json", "session", "list"])).unwrap();
+    let mut sessions = sessions.as_array().unwrap().iter();
+    let cut = sessions.find(|session| session["role_name"] == "reader").unwrap()["id"].as_str().unwrap();
+    galen.ok(&["session", "end", cut, "--reason", "a lost laptop"]);
+    assert_ne!(credentials(), first);
     server.stop();
     galen.ok(&["state", "verify", "--config", &config]);
     galen.ok(&["ledger", "verify", "--config", &config]);

@@ -6,7 +6,7 @@ use base::{Effects, Secret};
 use serde_json::{Value, json};
 
 use super::world::{self, Person, World};
-use crate::{http, manage::Api, output, s3, signin};
+use crate::{aws_client, http, manage::Api, output, signin};
 
 /// The dataset that nobody is granted until the story grants it.
 const DATASET: &str = "ophthalmology-sdtm";
@@ -50,7 +50,7 @@ pub(super) fn play(effects: &Effects, world: &World, web: &str, aws: &str, regio
     let credentials = teller.step("Anna signs in and takes credentials of her role", || {
         Ok((world::credentials(effects, web, aws, anna, &role.arn)?, role.arn.clone()))
     })?;
-    let s3 = s3::Client { agent: &agent, effects, aws, region, credentials: &credentials };
+    let s3 = aws_client::Client { agent: &agent, effects, aws, region, credentials: &credentials };
     let key = format!("{}{}", dataset.prefix, first_key(world));
     let read = |expected: u16| -> Result<((), String)> {
         let answer = s3.get(&dataset.bucket, &key)?;

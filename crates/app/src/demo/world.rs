@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 
 use super::data::{Data, Table};
 use crate::{
+    aws_client,
     creds::{self, Credentials},
     manage::Api,
-    s3, signin,
+    signin,
 };
 
 /// A person as the ready line prints them.
@@ -257,7 +258,7 @@ impl Builder<'_> {
         )?;
         let credentials = credentials(self.effects, self.web, self.aws, owner, role)?;
         let agent = crate::http::agent();
-        let s3 = s3::Client {
+        let s3 = aws_client::Client {
             agent: &agent,
             effects: self.effects,
             aws: self.aws,

@@ -1,4 +1,5 @@
-//! A small S3 client for the demonstration: presigned GET and PUT (AWS Signature Version 4, query form), as any tool would send them.
+//! A small AWS client: presigned requests (AWS Signature Version 4, query form) as any tool would send them. The demonstration
+//! reads and writes objects with it; `galen creds` asks whether a session still lives.
 
 use anyhow::{Context, Result};
 use base::{Effects, Timestamp};
@@ -22,6 +23,14 @@ pub(crate) struct Client<'a> {
     pub(crate) credentials: &'a Credentials,
 }
 
+/// What a request goes to: service, path, own parameters in the order of their names, and the hash of the body.
+struct Target<'a> {
+    service: &'a str,
+    path: &'a str,
+    parameters: &'a [(&'a str, &'a str)],
+    payload: &'a str,
+}
+
 /// What S3 answered.
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -42,7 +51,7 @@ impl Client<'_> {
     /// # Errors
     /// When the connection breaks; a refusal is an answer.
     pub(crate) fn get(&self, bucket: &str, key: &str) -> Result<Answer> {
-        let mut response = self.agent.get(self.presigned("GET", bucket, key)?).call()?;
+        let mut response = self.agent.get(self.object("GET", bucket, key)?).call()?;
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(OBJECT_BYTES_MAX).read_to_vec()?;
         Ok(Answer { status, body })
@@ -53,32 +62,45 @@ impl Client<'_> {
     /// # Errors
     /// When the connection breaks; a refusal is an answer.
     pub(crate) fn put(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<Answer> {
-        let mut response = self.agent.put(self.presigned("PUT", bucket, key)?).send(bytes)?;
+        let mut response = self.agent.put(self.object("PUT", bucket, key)?).send(bytes)?;
         let status = response.status().as_u16();
         Ok(Answer { status, body: response.body_mut().read_to_vec()? })
     }
 
-    fn presigned(&self, method: &str, bucket: &str, key: &str) -> Result<String> {
+    /// Whether STS still takes the credentials. Yes when it could not be asked: the tool that uses them meets the failure itself.
+    pub(crate) fn alive(&self) -> bool {
+        let payload = sha256(b"").to_string();
+        let parameters = [("Action", "GetCallerIdentity"), ("Version", "2011-06-15")];
+        let target = Target { service: "sts", path: "/", parameters: &parameters, payload: &payload };
+        let answer = self.presigned("GET", &target).map(|url| self.agent.get(url).call());
+        !matches!(answer, Ok(Ok(refused)) if refused.status() == 403)
+    }
+
+    fn object(&self, method: &str, bucket: &str, key: &str) -> Result<String> {
+        let path = format!("/{}/{}", escaped(bucket, false), escaped(key, true));
+        self.presigned(method, &Target { service: "s3", path: &path, parameters: &[], payload: "UNSIGNED-PAYLOAD" })
+    }
+
+    fn presigned(&self, method: &str, target: &Target<'_>) -> Result<String> {
+        let Target { service, path, parameters, payload } = target;
         let (date, time) = stamp(self.effects.now());
         let host = self.aws.split_once("://").context("the AWS endpoint is not a URL")?.1;
-        let scope = format!("{date}/{}/s3/aws4_request", self.region);
-        let path = format!("/{}/{}", escaped(bucket, false), escaped(key, true));
-        let query = [
-            ("X-Amz-Algorithm", "AWS4-HMAC-SHA256".to_owned()),
-            ("X-Amz-Credential", format!("{}/{scope}", self.credentials.access_key_id)),
-            ("X-Amz-Date", time.clone()),
-            ("X-Amz-Expires", EXPIRES_SECS.to_string()),
-            ("X-Amz-Security-Token", self.credentials.session_token.clone()),
-            ("X-Amz-SignedHeaders", "host".to_owned()),
+        let scope = format!("{date}/{}/{service}/aws4_request", self.region);
+        let signing = [
+            ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"),
+            ("X-Amz-Credential", &format!("{}/{scope}", self.credentials.access_key_id)),
+            ("X-Amz-Date", &time),
+            ("X-Amz-Expires", &EXPIRES_SECS.to_string()),
+            ("X-Amz-Security-Token", &self.credentials.session_token),
+            ("X-Amz-SignedHeaders", "host"),
         ];
-        let query: Vec<String> =
-            query.iter().map(|(name, value)| format!("{name}={}", escaped(value, false))).collect();
-        let query = query.join("&");
-        let request = format!("{method}\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD");
+        let query = parameters.iter().chain(&signing).map(|(name, value)| format!("{name}={}", escaped(value, false)));
+        let query = query.collect::<Vec<_>>().join("&");
+        let request = format!("{method}\n{path}\n{query}\nhost:{host}\n\nhost\n{payload}");
         let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", sha256(request.as_bytes()));
-        let mut key = mac(format!("AWS4{}", self.credentials.secret_access_key).as_bytes(), date.as_bytes());
-        for part in [self.region, "s3", "aws4_request", &to_sign] {
-            key = mac(&key, part.as_bytes());
+        let mut key = hmac_sha256(format!("AWS4{}", self.credentials.secret_access_key).as_bytes(), date.as_bytes());
+        for part in [self.region, service, "aws4_request", &to_sign] {
+            key = hmac_sha256(&key, part.as_bytes());
         }
         let mut signature = String::new();
         for byte in key {
@@ -86,10 +108,6 @@ impl Client<'_> {
         }
         Ok(format!("{}{path}?{query}&X-Amz-Signature={signature}", self.aws))
     }
-}
-
-fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
-    hmac_sha256(key, message)
 }
 
 /// `YYYYMMDD` and `YYYYMMDDTHHMMSSZ`.
