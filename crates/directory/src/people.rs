@@ -271,6 +271,18 @@ impl Directory {
         rows.first().map(|row| self.person_of_row(txn, row)).transpose()
     }
 
+    /// Whether a person may act and under which source identity: what a token needs, without what is only shown.
+    pub(crate) fn standing_in(
+        &self,
+        txn: &ReadTxn<'_>,
+        id: PersonId,
+    ) -> Result<Option<(PersonStatus, Option<SourceIdentity>)>, Error> {
+        let rows = txn.view_current(facts::VIEW_PERSON, &id.to_string())?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let Row { status, .. } = facts::read(&row.body, "person")?;
+        Ok(Some((status, self.handle_in(txn, id)?)))
+    }
+
     fn person_of_row(&self, txn: &ReadTxn<'_>, row: &ViewedRow) -> Result<Person, Error> {
         let id = facts::id(&row.aggregate, "person")?;
         let Row { status, created } = facts::read(&row.body, "person")?;

@@ -190,12 +190,7 @@ impl Directory {
 
     pub(crate) fn personal_in(&self, txn: &ReadTxn<'_>, id: PersonId) -> Result<Option<Personal>, Error> {
         let Some(key) = self.0.custody.subject_key_in(txn, id)? else { return Ok(None) };
-        let open = |attribute: Attribute| -> Result<String, Error> {
-            let damaged = || Error::Damaged { what: "sealed attribute" };
-            let sealed = txn.sealed_get(id.uuid(), attribute.name())?.ok_or_else(damaged)?;
-            let plain = key.open(attribute.name(), &sealed)?;
-            String::from_utf8(plain.expose().clone()).map_err(|_| damaged())
-        };
+        let open = |attribute| open(txn, &key, id, attribute);
         Ok(Some(Personal {
             username: open(Attribute::Username)?.parse()?,
             display_name: open(Attribute::DisplayName)?.parse()?,
@@ -203,4 +198,17 @@ impl Directory {
             handle: open(Attribute::Handle)?.parse()?,
         }))
     }
+
+    /// The source identity alone; `None` for an erased person.
+    pub(super) fn handle_in(&self, txn: &ReadTxn<'_>, id: PersonId) -> Result<Option<SourceIdentity>, Error> {
+        let Some(key) = self.0.custody.subject_key_in(txn, id)? else { return Ok(None) };
+        Ok(Some(open(txn, &key, id, Attribute::Handle)?.parse()?))
+    }
+}
+
+fn open(txn: &ReadTxn<'_>, key: &SubjectKey, id: PersonId, attribute: Attribute) -> Result<String, Error> {
+    let damaged = || Error::Damaged { what: "sealed attribute" };
+    let sealed = txn.sealed_get(id.uuid(), attribute.name())?.ok_or_else(damaged)?;
+    let plain = key.open(attribute.name(), &sealed)?;
+    String::from_utf8(plain.expose().clone()).map_err(|_| damaged())
 }

@@ -54,6 +54,11 @@ fn get(txn: &ReadTxn<'_>, id: Uuid) -> Result<Option<Family>, Error> {
     }
 }
 
+/// A family that is known and not cut.
+pub(super) fn live_in(txn: &ReadTxn<'_>, id: Uuid) -> Result<Option<Family>, Error> {
+    Ok(get(txn, id)?.filter(|family| family.cut.is_none()))
+}
+
 /// Writes a family; it is remembered until its last ID token has expired.
 pub(super) fn put(txn: &mut WriteTxn<'_>, id: Uuid, family: &Family) -> Result<(), Error> {
     let expires = after(family.expires, ID_TOKEN_LASTS);
@@ -199,8 +204,7 @@ impl Provider {
 
     /// A family that is known and not cut.
     pub(super) async fn live_family(&self, id: Uuid) -> Result<Option<Family>, Error> {
-        let found = self.0.directory.0.store.read(move |txn| get(txn, id)).await?;
-        Ok(found.filter(|family| family.cut.is_none()))
+        self.0.directory.0.store.read(move |txn| live_in(txn, id)).await
     }
 
     /// Revokes a refresh token and everything of its family (RFC 7009). Unknown tokens are revoked already.

@@ -4,15 +4,18 @@ use access::{
     AuthPosition,
     assume::{IdentityTokens, TokenFault, VerifiedToken},
 };
-use base::{PersonId, SourceIdentity, Timestamp};
+use base::{PersonId, Timestamp};
 use protocols::{
     jwt::{self, Audience, Claims, Expected, Kind, Unverified, Verified},
     oidc::{Endpoints, ErrorCode, OAuthError, Scopes},
 };
 use uuid::Uuid;
 
-use super::{Provider, failed, families::Family};
-use crate::{Client, Error, PersonStatus};
+use super::{
+    Provider, failed,
+    families::{Family, live_in},
+};
+use crate::{Client, Error, PersonStatus, clients::by_client_id};
 
 /// Why a token is not taken, as the port says it.
 fn fault(error: &jwt::Error, now: Timestamp) -> TokenFault {
@@ -115,21 +118,33 @@ impl Provider {
         Ok(registered.then(|| (uri.to_owned(), sign_in)))
     }
 
+    /// Whom a verified token is about: its family, its client and its person, as one snapshot has them.
     async fn resolve(&self, claims: Verified<Claims>, now: Timestamp) -> Result<VerifiedToken, TokenFault> {
-        let unreachable = |_| TokenFault::IssuerUnreachable;
         let malformed = |what| TokenFault::Malformed { what };
+        let rejected = |why| TokenFault::Rejected { why };
         let audience = match claims.audience() {
             [one] => one.clone(),
             _ => return Err(TokenFault::Audience),
         };
         let auth = position(&claims).ok_or_else(|| malformed("`auth_time` is missing"))?;
-        if let Some(family) = family_claim(&claims)
-            && self.live_family(family).await.map_err(unreachable)?.is_none()
-        {
-            return Err(TokenFault::Rejected { why: "the sign-in that it came from was cut: sign in again" });
+        let unknown = || rejected("its subject is not a person of this directory");
+        let person: PersonId = claims.subject().parse().map_err(|_| unknown())?;
+        let (directory, family, named) = (self.0.directory.clone(), family_claim(&claims), audience.clone());
+        let found = self.0.directory.0.store.read(move |txn| -> Result<_, Error> {
+            let live = match family {
+                Some(family) => live_in(txn, family)?.is_some(),
+                None => true,
+            };
+            Ok((live, by_client_id(txn, &named)?, directory.standing_in(txn, person)?))
+        });
+        let (live, client, standing) = found.await.map_err(|_| TokenFault::IssuerUnreachable)?;
+        if !live {
+            return Err(rejected("the sign-in that it came from was cut: sign in again"));
         }
-        let client = self.0.directory.client_named(&audience).await.map_err(unreachable)?;
-        let (person, handle) = self.subject(claims.subject()).await?;
+        let handle = match standing.ok_or_else(unknown)? {
+            (PersonStatus::Active, Some(handle)) => handle,
+            _ => return Err(rejected("its subject may not sign in any more")),
+        };
         let time = |seconds: i64| Timestamp::from_second(seconds).unwrap_or(now);
         Ok(VerifiedToken {
             issuer: claims.issuer().to_owned(),
@@ -145,19 +160,6 @@ impl Provider {
             sign_in: claims.text("sid").and_then(|sid| sid.parse().ok()),
             claims: claims.all().clone(),
         })
-    }
-
-    /// The person of a `sub`, who must be active, with their source identity.
-    async fn subject(&self, subject: &str) -> Result<(PersonId, SourceIdentity), TokenFault> {
-        let rejected = |why| TokenFault::Rejected { why };
-        let person: PersonId =
-            subject.parse().map_err(|_| rejected("its subject is not a person of this directory"))?;
-        let found = self.0.directory.person(person).await.map_err(|_| TokenFault::IssuerUnreachable)?;
-        let found = found.ok_or_else(|| rejected("its subject is not a person of this directory"))?;
-        match (found.status, found.personal) {
-            (PersonStatus::Active, Some(personal)) => Ok((person, personal.handle)),
-            _ => Err(rejected("its subject may not sign in any more")),
-        }
     }
 }
 
