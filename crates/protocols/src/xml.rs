@@ -3,6 +3,9 @@
 /// Appends `text` as XML 1.0 character data. Markup characters and carriage returns become references; characters that
 /// XML 1.0 cannot hold (section 2.2, `Char`) become U+FFFD.
 pub fn text(out: &mut String, text: &str) {
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:+= ".contains(&byte)) {
+        return out.push_str(text);
+    }
     for c in text.chars() {
         match c {
             '&' => out.push_str("&amp;"),

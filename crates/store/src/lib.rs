@@ -32,8 +32,8 @@ pub use store::{Backend, Options, Store};
 pub use transfer::{ExportHeader, Scope};
 pub use txn::{
     Checkpoint, DOCUMENT_BYTES_MAX, Direction, EVENTS_PER_CHANGE_MAX, FACTS_PER_CHANGE_MAX, FeedItem, FeedPage,
-    FeedWhat, KEY_BYTES_MAX, PAGE_ROWS_MAX, PENDING_BYTES_MAX, PendingEntry, PendingRow, ROWS_PER_AGGREGATE_MAX,
-    ReadTxn, Record, SEALED_BYTES_MAX, SubjectKey, VALUE_BYTES_MAX, WriteTxn, prefix_end,
+    FeedWhat, KEY_BYTES_MAX, PAGE_ROWS_MAX, PENDING_BYTES_MAX, PendingEntry, ROWS_PER_AGGREGATE_MAX, ReadTxn, Record,
+    SEALED_BYTES_MAX, SubjectKey, VALUE_BYTES_MAX, WriteTxn, prefix_end,
 };
 pub use verify::{Problem, Report, ViewReport};
 

@@ -376,7 +376,10 @@ impl Worker {
                 {
                     tracing::warn!(error = %error, "erased rows stay in the data files until the next vacuum");
                 }
-                shared.wake(&change);
+                shared.moved(&change);
+                if change.pending {
+                    shared.pending.notify_one();
+                }
                 if let Err(error) = shared.running() {
                     return Outcome::Failed(error);
                 }

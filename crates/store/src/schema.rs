@@ -14,13 +14,22 @@ pub(crate) struct Migration {
 }
 
 /// All migrations, oldest first, numbered from 1 without gaps.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "base",
-    text: include_str!("../migrations/0001_base.sql"),
-    sqlite_only: include_str!("../migrations/0001_base.sqlite.sql"),
-    postgres_only: include_str!("../migrations/0001_base.postgres.sql"),
-}];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "base",
+        text: include_str!("../migrations/0001_base.sql"),
+        sqlite_only: include_str!("../migrations/0001_base.sqlite.sql"),
+        postgres_only: include_str!("../migrations/0001_base.postgres.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "pending",
+        text: include_str!("../migrations/0002_pending.sql"),
+        sqlite_only: include_str!("../migrations/0002_pending.sqlite.sql"),
+        postgres_only: "",
+    },
+];
 
 /// The table of applied migrations, made before any of them.
 pub(crate) const MIGRATIONS_TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (number BIGINT NOT NULL PRIMARY KEY, \

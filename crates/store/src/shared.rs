@@ -86,17 +86,14 @@ impl Shared {
         }
     }
 
-    /// Wakes the readers of the feed and of the pending entries.
-    pub(crate) fn wake(&self, change: &Change) {
+    /// Wakes the readers of the feed.
+    pub(crate) fn moved(&self, change: &Change) {
         if let Some(position) = change.position {
             self.position.send_if_modified(|newest| {
                 let later = position > *newest;
                 *newest = (*newest).max(position);
                 later
             });
-        }
-        if change.pending {
-            self.pending.notify_one();
         }
     }
 }

@@ -42,6 +42,9 @@ const QUICK_CHECK_BYTES_MAX: u64 = 32 * 1024 * 1024;
 const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long an erasure waits for readers of the write-ahead log, while every change waits for it.
 const CUT_WAIT_MAX: Duration = Duration::from_millis(250);
+/// Pages in the write-ahead log (4 KiB each) after which a change folds them into the file: each change touches the same few
+/// pages again, and a larger log folds each of them once.
+const CHECKPOINT_PAGES: i64 = 4096;
 /// Marks the file as Galen's in its header (`GALN`).
 const APPLICATION_ID: i32 = 0x47_41_4c_4e;
 const FILE: &str = "galen.db";
@@ -213,6 +216,7 @@ fn configure(conn: &Connection) -> Result<(), Error> {
         "PRAGMA temp_store = MEMORY; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; \
          PRAGMA trusted_schema = OFF; PRAGMA secure_delete = FAST; PRAGMA cache_size = -16384;",
     )
+    .and_then(|()| conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES))
     .map_err(configuring)
 }
 
@@ -384,7 +388,8 @@ fn batch(
     let mut staged = Vec::new();
     let mut next = Some(first);
     while let Some(job) = next.take() {
-        staged.push(stage(conn, shared, job));
+        let alone = !staged.iter().any(|staged: &Staged| staged.result.is_ok());
+        staged.push(stage(conn, shared, job, alone));
         if conn.is_autocommit() {
             // The engine gave up the whole batch by itself (disk full, I/O error).
             return fail_all(staged, &Error::StatementFailed);
@@ -409,17 +414,26 @@ fn batch(
     }
 }
 
-fn stage(conn: &Connection, shared: &Shared, mut job: Box<dyn WriteJob>) -> Staged {
+/// Runs one change of the open batch. `alone`: the batch holds no other change yet.
+fn stage(conn: &Connection, shared: &Shared, mut job: Box<dyn WriteJob>, alone: bool) -> Staged {
     // A clock that another process had moved ahead is the only reason to run again here; once is enough.
-    let mut result = attempt(conn, shared, job.as_mut());
+    let mut result = attempt(conn, shared, job.as_mut(), alone);
     if matches!(result, Err(Some(Error::Retry))) {
-        result = attempt(conn, shared, job.as_mut());
+        result = attempt(conn, shared, job.as_mut(), alone);
     }
     Staged { job, result }
 }
 
-fn attempt(conn: &Connection, shared: &Shared, job: &mut dyn WriteJob) -> Result<Change, Option<Error>> {
-    run(conn, "beginning a change", "SAVEPOINT change").map_err(Some)?;
+fn attempt(conn: &Connection, shared: &Shared, job: &mut dyn WriteJob, alone: bool) -> Result<Change, Option<Error>> {
+    // A change that is alone needs no savepoint, which keeps a copy of every page that it touches: to undo it is to begin
+    // the batch again.
+    let (begin, keep, undo) = if alone {
+        (None, None, ["ROLLBACK", "BEGIN IMMEDIATE"])
+    } else {
+        (Some("SAVEPOINT change"), Some("RELEASE change"), ["ROLLBACK TO change", "RELEASE change"])
+    };
+    let each = |doing, sql: Option<&'static str>| sql.map_or(Ok(()), |sql| run(conn, doing, sql)).map_err(Some);
+    each("beginning a change", begin)?;
     let mut session = SqliteSession::new(conn);
     let mut txn = WriteTxn::new(&mut session, shared, job.by());
     let attempt = job.attempt(&mut txn);
@@ -435,10 +449,11 @@ fn attempt(conn: &Connection, shared: &Shared, job: &mut dyn WriteJob) -> Result
         return result;
     }
     match result {
-        Ok(change) => run(conn, "ending a change", "RELEASE change").map_err(Some).map(|()| change),
+        Ok(change) => each("ending a change", keep).map(|()| change),
         Err(error) => {
-            run(conn, "rolling back a change", "ROLLBACK TO change").map_err(Some)?;
-            run(conn, "rolling back a change", "RELEASE change").map_err(Some)?;
+            for sql in undo {
+                each("rolling back a change", Some(sql))?;
+            }
             Err(error)
         }
     }
@@ -450,13 +465,15 @@ fn fail_all(staged: Vec<Staged>, error: &Error) {
     }
 }
 
-/// Hooks, then answers.
+/// Hooks, then answers; the relay last, whose work nobody waits for.
 fn acknowledge(shared: &Shared, staged: Vec<Staged>) {
+    let mut pending = false;
     for change in staged.iter().filter_map(|staged| staged.result.as_ref().ok()) {
         if !change.facts.is_empty() {
             shared.deliver(&change.facts, change.position.unwrap_or_default());
         }
-        shared.wake(change);
+        shared.moved(change);
+        pending |= change.pending;
     }
     let followed = shared.running();
     for Staged { job, result } in staged {
@@ -470,5 +487,8 @@ fn acknowledge(shared: &Shared, staged: Vec<Staged>) {
             Err(None) => Outcome::Refused,
             Err(Some(error)) => Outcome::Failed(error),
         });
+    }
+    if pending {
+        shared.pending.notify_one();
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use uuid::Uuid;
 
 use crate::{
-    CommitHook, Committed, Error, FeedPage, Fold, PendingRow, Position, ReadTxn, Report, WriteTxn,
+    CommitHook, Committed, Error, FeedPage, Fold, PendingEntry, Position, ReadTxn, Report, WriteTxn,
     job::{Read, ReadJob, Write, WriteJob},
     pg::{Delivery, Postgres},
     shared::Shared,
@@ -252,12 +252,12 @@ impl Store {
         self.inner.shared.position.subscribe()
     }
 
-    /// This node's pending ledger entries after `after` (0 for all).
+    /// This node's oldest pending ledger entries.
     ///
     /// # Errors
     /// The engine's.
-    pub async fn pending_page(&self, after: u64, limit: usize) -> Result<Vec<PendingRow>, Error> {
-        self.read(move |txn| txn.pending_page(after, limit)).await
+    pub async fn pending_page(&self, limit: usize) -> Result<Vec<PendingEntry>, Error> {
+        self.read(move |txn| txn.pending_page(limit)).await
     }
 
     /// Forgets pending entries that are in the ledger now.

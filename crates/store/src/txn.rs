@@ -17,9 +17,7 @@ use std::{
 use uuid::Uuid;
 
 pub use facts::FACTS_PER_CHANGE_MAX;
-pub use outbox::{
-    Checkpoint, EVENTS_PER_CHANGE_MAX, FeedItem, FeedPage, FeedWhat, PENDING_BYTES_MAX, PendingEntry, PendingRow,
-};
+pub use outbox::{Checkpoint, EVENTS_PER_CHANGE_MAX, FeedItem, FeedPage, FeedWhat, PENDING_BYTES_MAX, PendingEntry};
 pub use records::{Direction, KEY_BYTES_MAX, Record, VALUE_BYTES_MAX, prefix_end};
 pub use sealed::{DOCUMENT_BYTES_MAX, SEALED_BYTES_MAX, SubjectKey};
 pub use views::ROWS_PER_AGGREGATE_MAX;

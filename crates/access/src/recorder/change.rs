@@ -62,7 +62,10 @@ impl ChangeRecorder {
             reason: txn.added().iter().find_map(|fact| fact.reason.clone()),
         });
         let unwritable = |_| Error::Value { what: "a change", expected: "less than 16 KiB of record" };
-        if let Some(data) = &entry.additional_event_data {
+        // A change without facts (a session) has no values to show, and its entry is complete.
+        if let Some(data) = &entry.additional_event_data
+            && !txn.added().is_empty()
+        {
             let data: Additional<'static> = data.read().map_err(unwritable)?;
             let data = Additional { values: Some(values(txn)?), ..data };
             entry.additional_event_data = Some(Data::new(&data).map_err(unwritable)?);

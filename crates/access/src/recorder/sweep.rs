@@ -57,7 +57,7 @@ impl Recorder {
         let mut relayed = 0_usize;
         loop {
             let before = self.0.log.size();
-            let page = self.0.store.pending_page(0, RELAY_PAGE).await?;
+            let page = self.0.store.pending_page(RELAY_PAGE).await?;
             if page.is_empty() {
                 lock(&self.0.open).relayed = before;
                 return Ok(relayed);

@@ -174,6 +174,10 @@ fn split_pair(pair: &[u8]) -> (&[u8], &[u8]) {
 
 /// Undoes form encoding; strict where lenient decoders guess.
 fn decode(text: &[u8]) -> Result<String, Fault> {
+    let not_utf8 = |_| malformed("the request is not UTF-8".into());
+    if !text.iter().any(|byte| matches!(byte, b'+' | b'%' | 0)) {
+        return String::from_utf8(text.to_vec()).map_err(not_utf8);
+    }
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.iter().copied();
     while let Some(byte) = bytes.next() {
@@ -194,5 +198,5 @@ fn decode(text: &[u8]) -> Result<String, Fault> {
     if out.contains(&0) {
         return Err(malformed("the request holds a NUL byte".into()));
     }
-    String::from_utf8(out).map_err(|_| malformed("the request is not UTF-8".into()))
+    String::from_utf8(out).map_err(not_utf8)
 }

@@ -51,13 +51,18 @@ async fn keys(store: &Store) -> Vec<Vec<u8>> {
 async fn a_refused_closure_leaves_its_neighbours_alone() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), 1).unwrap();
-    let refuse: Closure = Box::new(|txn| {
-        txn.record_put("t", b"b", b"v", None)?;
-        Err(Error::NotEmpty)
-    });
-    let results = in_one_batch(&store, vec![put(b"a"), refuse, put(b"c")]).await;
+    let refuse = || -> Closure {
+        Box::new(|txn| {
+            txn.record_put("t", b"b", b"v", None)?;
+            Err(Error::NotEmpty)
+        })
+    };
+    let results = in_one_batch(&store, vec![put(b"a"), refuse(), put(b"c")]).await;
     assert!(matches!(results[..], [Ok(()), Err(Error::NotEmpty), Ok(())]));
     assert_eq!(keys(&store).await, [b"a", b"c"]);
+    let results = in_one_batch(&store, vec![refuse(), refuse(), put(b"d"), refuse(), put(b"e")]).await;
+    assert!(matches!(results[..], [Err(_), Err(_), Ok(()), Err(_), Ok(())]), "whichever comes first");
+    assert_eq!(keys(&store).await, [b"a", b"c", b"d", b"e"]);
 }
 
 #[tokio::test]

@@ -69,17 +69,6 @@ pub struct PendingEntry {
     pub bytes: Vec<u8>,
 }
 
-/// A pending entry as the relay reads it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PendingRow {
-    /// Its place among the pending entries of this node.
-    pub n: u64,
-    /// The id by which it is deduplicated.
-    pub id: Uuid,
-    /// The entry.
-    pub bytes: Vec<u8>,
-}
-
 /// The ledger's state as a node last saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -145,14 +134,11 @@ impl ReadTxn<'_> {
         Ok(seq.unwrap_or(0))
     }
 
-    /// This node's pending ledger entries after `after`, in the order in which they were made.
-    pub fn pending_page(&self, after: u64, limit: usize) -> Result<Vec<PendingRow>, Error> {
-        let sql = "SELECT n, id, bytes FROM pending WHERE node = $1 AND n > $2 ORDER BY n LIMIT $3";
-        let args =
-            [Arg::Blob(self.shared.node.bytes()), Arg::Int(i64::try_from(after).unwrap_or(i64::MAX)), page(limit)];
-        self.all(sql, &args, |row| {
-            Ok(PendingRow { n: whole(row.int(0)?)?, id: uuid_of(row.blob(1)?)?, bytes: row.blob(2)?.to_vec() })
-        })
+    /// This node's oldest pending ledger entries, in the order in which they were made.
+    pub fn pending_page(&self, limit: usize) -> Result<Vec<PendingEntry>, Error> {
+        let sql = "SELECT id, bytes FROM pending WHERE node = $1 ORDER BY n LIMIT $2";
+        let args = [Arg::Blob(self.shared.node.bytes()), page(limit)];
+        self.all(sql, &args, |row| Ok(PendingEntry { id: uuid_of(row.blob(0)?)?, bytes: row.blob(1)?.to_vec() }))
     }
 
     /// The newest checkpoint that a node has stored.
