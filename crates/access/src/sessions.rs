@@ -364,27 +364,44 @@ impl Sessions {
         limit: usize,
     ) -> Result<Vec<SessionRow>, store::Error> {
         let limit = limit.min(PAGE_MAX);
-        let rows = self
-            .0
-            .store
-            .read(move |txn| match of {
-                None => {
-                    let after = after.map(|id| *id.bytes());
-                    let page = txn.record_prefix(CLASS, &[], after.as_ref().map(<[u8; 16]>::as_slice), limit)?;
-                    page.iter().map(|(_, record)| row(&record.value)).collect::<Result<Vec<_>, _>>()
+        let prefix = of.map_or_else(Vec::new, |member| member.uuid().as_bytes().to_vec());
+        let mut after = after.map(|id| [&prefix, &id.bytes()[..]].concat());
+        let mut live = Vec::new();
+        loop {
+            let (rows, last) = self.page(prefix.clone(), after, limit).await?;
+            let now = self.0.effects.now();
+            live.extend(rows.into_iter().filter(|row| row.expires > now && !self.is_cut(row)));
+            if last.is_none() || live.len() >= limit {
+                live.truncate(limit);
+                return Ok(live);
+            }
+            after = last;
+        }
+    }
+
+    /// The next `limit` sessions of a member, or of all where the prefix is empty, live or not, and the key of the last one
+    /// where there may be more.
+    async fn page(
+        &self,
+        prefix: Vec<u8>,
+        after: Option<Vec<u8>>,
+        limit: usize,
+    ) -> Result<(Vec<SessionRow>, Option<Vec<u8>>), store::Error> {
+        let read = self.0.store.read(move |txn| {
+            let class = if prefix.is_empty() { CLASS } else { CLASS_BY_MEMBER };
+            let mut page = txn.record_prefix(class, &prefix, after.as_deref(), limit)?;
+            let mut rows = Vec::with_capacity(page.len());
+            for (key, record) in &page {
+                if prefix.is_empty() {
+                    rows.push(row(&record.value)?);
+                } else if let Some(found) = txn.record_get(CLASS, key.get(prefix.len()..).unwrap_or_default())? {
+                    rows.push(row(&found.value)?);
                 }
-                Some(member) => {
-                    let prefix = *member.uuid().as_bytes();
-                    let after = after.map(|id| [prefix, *id.bytes()].concat());
-                    let page = txn.record_prefix(CLASS_BY_MEMBER, &prefix, after.as_deref(), limit)?;
-                    let ids = page.iter().filter_map(|(key, _)| key.get(16..));
-                    let rows = ids.filter_map(|id| txn.record_get(CLASS, id).transpose());
-                    rows.map(|record| row(&record?.value)).collect()
-                }
-            })
-            .await?;
-        let now = self.0.effects.now();
-        Ok(rows.into_iter().filter(|row| row.expires > now && !self.is_cut(row)).collect())
+            }
+            let more = page.len() == limit;
+            Ok::<_, store::Error>((rows, page.pop().filter(|_| more).map(|(key, _)| key)))
+        });
+        read.await
     }
 
     fn is_cut(&self, row: &SessionRow) -> bool {

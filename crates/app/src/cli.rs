@@ -58,7 +58,7 @@ pub(crate) enum Command {
     /// Groups.
     Group(Noun<Verb<Group>>),
     /// Who is in which group.
-    Membership(Noun<Verb<Membership>>),
+    Membership(Noun<Verb<Membership, MembershipList>>),
     /// Changes that wait for a second person.
     Approval(Noun<Verb<Approval>>),
     /// Roles that sessions are made from.
@@ -72,7 +72,7 @@ pub(crate) enum Command {
     /// Grants of a dataset to a group.
     Grant(Noun<Verb<Grant, GrantList>>),
     /// Role sessions.
-    Session(Noun<Verb<Session>>),
+    Session(Noun<Verb<Session, SessionList>>),
     /// The keys of the installation.
     Key(Noun<Key>),
     /// The policy language: lint and simulate.

@@ -10,8 +10,8 @@ use std::path::Path;
 
 use crate::{
     cli::{
-        Approval, Client, Dataset, DatasetPolicy, Domain, End, Grant, GrantList, Group, Key, List, Membership, Noun,
-        Person, Role, Session, Stewards, Target, Verb, Which,
+        Approval, Client, Dataset, DatasetPolicy, Domain, End, Grant, GrantList, Group, Key, List, Membership,
+        MembershipList, Noun, Person, Role, Session, SessionList, Stewards, Target, Verb, Which,
     },
     local,
     manage::Manage,
@@ -64,13 +64,25 @@ impl Lists for List {
     }
 }
 
-impl Lists for GrantList {
-    fn limit(&self) -> Option<usize> {
-        self.list.limit
-    }
-    fn query(&self) -> Vec<(&str, &str)> {
-        self.dataset.iter().map(|name| ("dataset", name.as_str())).collect()
-    }
+/// Lists with filters: each is a parameter of the same name.
+macro_rules! lists {
+    ($($list:ident { $($filter:ident),* })*) => {$(
+        impl Lists for $list {
+            fn limit(&self) -> Option<usize> {
+                self.list.limit
+            }
+            fn query(&self) -> Vec<(&str, &str)> {
+                let typed = [$((stringify!($filter), self.$filter.as_deref())),*];
+                typed.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+            }
+        }
+    )*};
+}
+
+lists! {
+    MembershipList { person, group }
+    GrantList { dataset, group }
+    SessionList { person }
 }
 
 /// What was typed, without what was not: an absent field keeps its value, or takes the server's default.

@@ -148,20 +148,37 @@ impl Directory {
         Ok(found.into_iter().find(|row| row.id == id))
     }
 
-    /// Live memberships after a page token, at most `limit` edges, in the order of their members.
+    /// Live memberships after a page token, at most `limit` edges, in the order of their members; of one member, in one
+    /// group, where these are named.
     ///
     /// # Errors
     /// [`Error::Store`].
     pub async fn list_memberships(
         &self,
         permit: Permit<api::ListGroups>,
+        (member, group): (Option<Member>, Option<GroupId>),
         after: Option<String>,
         limit: usize,
     ) -> Result<Vec<MembershipRow>, Error> {
         let read = self.0.store.read(move |txn| {
             let now = txn.now();
-            let rows = txn.view_scan_where(view::MEMBERSHIP, after.as_deref(), limit, |row| row.valid.contains(now))?;
-            rows.iter().map(row_of).collect()
+            let lookup = match (member, group) {
+                (Some(member), _) => (view::BY_MEMBER, member.uuid().hyphenated().to_string()),
+                (None, Some(group)) => (view::BY_GROUP, group.to_string()),
+                (None, None) => {
+                    let live = |row: &ViewedRow| row.valid.contains(now);
+                    let rows = txn.view_scan_where(view::MEMBERSHIP, after.as_deref(), limit, live)?;
+                    return rows.iter().map(row_of).collect();
+                }
+            };
+            let mut rows = txn.view_lookup(view::MEMBERSHIP, lookup.0, &lookup.1)?;
+            rows.retain(|row| after.as_ref().is_none_or(|after| row.aggregate > *after));
+            rows.sort_by(|a, b| a.aggregate.cmp(&b.aggregate));
+            let found = rows.iter().map(row_of).filter(|row| match (row, group) {
+                (Ok(row), Some(group)) => row.group == group,
+                _ => true,
+            });
+            found.take(limit).collect()
         });
         let listed: Result<Vec<MembershipRow>, Error> = read.await;
         permit.finish(crate::outcome(listed.is_ok()));

@@ -146,6 +146,19 @@ pub(crate) struct GroupChange {
     name: String,
 }
 
+/// `galen membership list`.
+#[derive(Args)]
+pub(crate) struct MembershipList {
+    #[command(flatten)]
+    pub(crate) list: List,
+    /// Only those of this person (id or user name).
+    #[arg(long)]
+    pub(crate) person: Option<String>,
+    /// Only those in this group (id or name).
+    #[arg(long)]
+    pub(crate) group: Option<String>,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum Membership {
     /// Put a person into a group.
@@ -403,9 +416,22 @@ pub(crate) enum Level {
 pub(crate) struct GrantList {
     #[command(flatten)]
     pub(crate) list: List,
-    /// Only those of this dataset (id or name).
+    /// Only live ones of this dataset (id or name).
     #[arg(long)]
     pub(crate) dataset: Option<String>,
+    /// Only live ones to this group (id or name).
+    #[arg(long)]
+    pub(crate) group: Option<String>,
+}
+
+/// `galen session list`.
+#[derive(Args)]
+pub(crate) struct SessionList {
+    #[command(flatten)]
+    pub(crate) list: List,
+    /// Only those of this person (id or user name).
+    #[arg(long)]
+    pub(crate) person: Option<String>,
 }
 
 #[derive(Subcommand)]

@@ -20,7 +20,7 @@ fn a_question_names_a_person_or_a_decision() {
     assert!(parsed("galen why --person anna --resource arn:aws:s3:::b/k").is_ok());
     assert!(parsed("galen why --decision 0192f0c1-7a5e-7cc0-8000-0123456789ab").is_ok());
     let listed = parsed("galen grant list --dataset d --limit 3").unwrap();
-    let Command::Grant(Noun { verb: Verb::List(GrantList { dataset, list }), .. }) = listed.command else {
+    let Command::Grant(Noun { verb: Verb::List(GrantList { dataset, list, .. }), .. }) = listed.command else {
         panic!("it is a list of grants");
     };
     assert_eq!((dataset.as_deref(), list.limit), (Some("d"), Some(3)));

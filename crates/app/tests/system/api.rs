@@ -128,6 +128,25 @@ fn pages_show_every_row_once() {
         assert_eq!(seen.len(), seen.iter().collect::<BTreeSet<_>>().len(), "{list}: a row came twice");
         assert_eq!(seen, ids(&all), "{list}");
     }
+    // A filter gives the rows that it names, and all of them.
+    let filters = [
+        ("memberships", "person", "anna"),
+        ("memberships", "group", "oncology-readers"),
+        ("grants", "dataset", "oncology-sdtm"),
+        ("grants", "group", "oncology-readers"),
+        ("sessions", "person", "anna"),
+    ];
+    Galen::new().login(&demo, demo.person("anna"));
+    for (list, filter, name) in filters {
+        let rows = |path: &str| api.get(path).1["items"].as_array().unwrap().clone();
+        let all = rows(&format!("{list}?page_size=200"));
+        let of = |row: &&Value| row[format!("{filter}_name")] == name && row["live"] != false;
+        let expected = all.iter().filter(of).cloned().collect::<Vec<_>>();
+        assert!(!expected.is_empty() && expected.len() < all.len(), "{list} {filter}: {all:?}");
+        assert_eq!(rows(&format!("{list}?{filter}={name}&page_size=200")), expected, "{list} {filter}");
+    }
+    let (status, problem) = api.get("persons?group=oncology-readers");
+    assert!(status == 400 && problem["detail"].as_str().unwrap().contains("page_token"), "{problem}");
     let (status, problem) = api.get("groups?page_size=0");
     assert_eq!(status, 400, "{problem}");
     demo.stop();

@@ -94,31 +94,35 @@ impl Governance {
         read.await
     }
 
-    /// Grants after `after`, in the order of their making, at most `limit`; of one dataset, if one is named.
+    /// Grants after `after`, in the order of their making, at most `limit`; of one dataset, to one group, where
+    /// these are named, and then live ones alone.
     ///
     /// # Errors
     /// The store's errors.
     pub async fn grants(
         &self,
         permit: Permit<api::ListGrants>,
+        (dataset, group): (Option<DatasetId>, Option<GroupId>),
         after: Option<GrantId>,
         limit: usize,
-        dataset: Option<DatasetId>,
     ) -> Result<Vec<GrantView>, Error> {
         let Installation = *permit.resource();
         let read = self.0.store.read(move |txn| {
             let now = txn.now();
-            let rows = match dataset {
-                Some(dataset) => {
-                    let mut rows = txn.view_lookup(view::GRANT, view::BY_DATASET, &dataset.to_string())?;
-                    rows.sort_by(|a, b| a.aggregate.cmp(&b.aggregate));
-                    rows.retain(|row| after.is_none_or(|after| row.aggregate > after.to_string()));
-                    rows.truncate(limit);
-                    rows
+            let after = after.map(|id| id.to_string());
+            let lookup = match (dataset, group) {
+                (Some(dataset), _) => (view::BY_DATASET, dataset.to_string()),
+                (None, Some(group)) => (view::BY_GROUP, group.to_string()),
+                (None, None) => {
+                    let rows = txn.view_scan(view::GRANT, after.as_deref(), limit)?;
+                    return Ok(rows.iter().filter_map(|row| view_of(row, now)).collect());
                 }
-                None => txn.view_scan(view::GRANT, after.map(|id| id.to_string()).as_deref(), limit)?,
             };
-            Ok::<_, Error>(rows.iter().filter_map(|row| view_of(row, now)).collect())
+            let mut rows = txn.view_lookup(view::GRANT, lookup.0, &lookup.1)?;
+            rows.retain(|row| after.as_ref().is_none_or(|after| row.aggregate > *after));
+            rows.sort_by(|a, b| a.aggregate.cmp(&b.aggregate));
+            let found = rows.iter().filter_map(|row| view_of(row, now));
+            Ok::<_, Error>(found.filter(|it| group.is_none_or(|group| it.grant.group == group)).take(limit).collect())
         });
         let rows = read.await?;
         permit.finish(Outcome::DONE);

@@ -200,7 +200,7 @@ async fn change(At(caller, id): At<DatasetId>, Body(body): Body<ChangedDataset>)
         name: body.name,
         description: body.description,
         classification: body.classification.as_deref().map(parse).transpose()?,
-        owner: resolve::group_if(&caller, body.owner.as_ref()).await?,
+        owner: resolve::one_if(&caller, body.owner.as_ref()).await?,
         stewards: resolve::groups_if(&caller, body.stewards.as_ref()).await?,
         audit: body.audit.as_deref().map(parse).transpose()?,
         reason: body.reason,

@@ -100,7 +100,7 @@ async fn show(At(caller, domain): At<Domain>) -> Result<Shown<DomainRow>, Proble
 /// Change a domain
 #[utoipa::path(patch, path = "/domains/{id}", tag = "domain", params(("id" = String, Path)), request_body = ChangedDomain, responses((status = 200, body = DomainRow)))]
 async fn change(At(caller, domain): At<Domain>, Body(body): Body<ChangedDomain>) -> Result<Shown<DomainRow>, Problem> {
-    let owner = resolve::group_if(&caller, body.owner.as_ref()).await?;
+    let owner = resolve::one_if(&caller, body.owner.as_ref()).await?;
     let stewards = resolve::groups_if(&caller, body.stewards.as_ref()).await?;
     let permit = caller.may_change(api::ChangeDomain, target(&domain)).await?;
     caller.state.governance.change_domain(permit, ChangeDomain { name: body.name, owner, stewards }).await?;

@@ -182,33 +182,50 @@ pub(crate) struct PageQuery {
     page_token: Option<String>,
 }
 
-/// Rows after `after`, at most `limit`.
-pub(crate) struct PageRequest {
+/// Which rows a list is of: its own query parameters.
+pub(crate) trait Filter: DeserializeOwned + Send {
+    /// Their names.
+    const NAMES: &'static [&'static str];
+}
+
+/// No filter.
+#[derive(Deserialize)]
+pub(crate) struct All {}
+
+impl Filter for All {
+    const NAMES: &'static [&'static str] = &[];
+}
+
+/// Rows after `after`, at most `limit`, of those that the filter names.
+pub(crate) struct PageRequest<F = All> {
     pub(crate) after: Option<String>,
     pub(crate) limit: usize,
+    pub(crate) of: F,
 }
 
 /// Most rows in a page: what a client can show and a server can make in a few milliseconds.
 pub(crate) const PAGE_SIZE_MAX: usize = 200;
 const PAGE_SIZE_DEFAULT: usize = 50;
-/// Parameters of lists, with the filter that one takes. Another would be ignored, and the list not the one that was meant.
-const LIST_PARAMETERS: &[&str] = &["page_size", "page_token", "dataset"];
+/// Parameters of every list. One that is not known would be ignored, and the list not the one that was meant.
+const LIST_PARAMETERS: &[&str] = &["page_size", "page_token"];
 
-impl FromRequestParts<State> for PageRequest {
+impl<F: Filter> FromRequestParts<State> for PageRequest<F> {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
-        let names = parts.uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split('=').next());
-        if let Some(unknown) = names.filter(|name| !name.is_empty()).find(|name| !LIST_PARAMETERS.contains(name)) {
-            let known = LIST_PARAMETERS.join("`, `");
+        let known = || LIST_PARAMETERS.iter().chain(F::NAMES);
+        let mut names = parts.uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split('=').next());
+        if let Some(unknown) = names.find(|name| !name.is_empty() && !known().any(|it| it == name)) {
+            let known = known().copied().collect::<Vec<_>>().join("`, `");
             let unknown = unknown.escape_debug();
-            return Err(Problem::invalid(format!("`{unknown}` is not a parameter of a list: expected `{known}`")));
+            return Err(Problem::invalid(format!("`{unknown}` is not a parameter of this list: expected `{known}`")));
         }
         let Query(query) = Query::<PageQuery>::from_request_parts(parts, state).await?;
+        let Query(of) = Query::<F>::from_request_parts(parts, state).await?;
         let limit = query.page_size.unwrap_or(PAGE_SIZE_DEFAULT);
         if !(1..=PAGE_SIZE_MAX).contains(&limit) {
             return Err(Problem::invalid(format!("page_size is 1 to {PAGE_SIZE_MAX}")));
         }
-        Ok(Self { after: query.page_token, limit })
+        Ok(Self { after: query.page_token, limit, of })
     }
 }
 
@@ -246,7 +263,7 @@ impl<T: Row> Page<T> {
     }
 }
 
-impl PageRequest {
+impl<F> PageRequest<F> {
     /// The token as the id that it is.
     pub(crate) fn after_id<T: std::str::FromStr<Err = base::BadName>>(&self) -> Result<Option<T>, Problem> {
         let parse =

@@ -110,9 +110,16 @@ struct CreateGrant {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Of {
-    /// Only those of this dataset (id or name).
+    /// Only live ones of this dataset (id or name).
     #[serde(default)]
     dataset: Option<String>,
+    /// Only live ones to this group (id or name).
+    #[serde(default)]
+    group: Option<String>,
+}
+
+impl Filter for Of {
+    const NAMES: &'static [&'static str] = &["dataset", "group"];
 }
 
 /// Days of a grant when none are named: a quarter, so that somebody looks again.
@@ -150,13 +157,12 @@ async fn create(caller: Caller, Body(body): Body<CreateGrant>) -> Result<Shown<G
 
 /// List grants
 #[utoipa::path(get, path = "/grants", tag = "grant", params(PageQuery, Of), responses((status = 200, body = Page<GrantRow>)))]
-async fn list(caller: Caller, page: PageRequest, Query(of): Query<Of>) -> Result<Json<Page<GrantRow>>, Problem> {
-    let dataset = match &of.dataset {
-        Some(dataset) => Some(DatasetId::named(&caller, dataset).await?),
-        None => None,
-    };
+async fn list(caller: Caller, page: PageRequest<Of>) -> Result<Json<Page<GrantRow>>, Problem> {
+    let dataset = resolve::one_if(&caller, page.of.dataset.as_ref()).await?;
+    let group = resolve::one_if(&caller, page.of.group.as_ref()).await?;
     let permit = caller.may(api::ListGrants, Installation).await?;
-    let grants = caller.state.governance.grants(permit, page.after_id()?, page.limit + 1, dataset).await?;
+    let of = (dataset, group);
+    let grants = caller.state.governance.grants(permit, of, page.after_id()?, page.limit + 1).await?;
     Ok(Page::of(&Names::of_list(&caller).await, grants, page.limit).await)
 }
 

@@ -184,11 +184,33 @@ async fn add_member(caller: Caller, Body(body): Body<AddMember>) -> Result<Respo
     })
 }
 
+/// Which memberships.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct MembershipsOf {
+    /// Only those of this person (id or user name).
+    #[serde(default)]
+    person: Option<String>,
+    /// Only those in this group (id or name).
+    #[serde(default)]
+    group: Option<String>,
+}
+
+impl Filter for MembershipsOf {
+    const NAMES: &'static [&'static str] = &["person", "group"];
+}
+
 /// List memberships
-#[utoipa::path(get, path = "/memberships", tag = "membership", params(PageQuery), responses((status = 200, body = Page<MembershipRow>)))]
-async fn list_memberships(caller: Caller, page: PageRequest) -> Result<Json<Page<MembershipRow>>, Problem> {
+#[utoipa::path(get, path = "/memberships", tag = "membership", params(PageQuery, MembershipsOf), responses((status = 200, body = Page<MembershipRow>)))]
+async fn list_memberships(
+    caller: Caller,
+    page: PageRequest<MembershipsOf>,
+) -> Result<Json<Page<MembershipRow>>, Problem> {
+    let member = resolve::one_if(&caller, page.of.person.as_ref()).await?.map(Member::Person);
+    let group = resolve::one_if(&caller, page.of.group.as_ref()).await?;
     let permit = caller.may(api::ListGroups, Installation).await?;
-    let found = caller.state.directory.list_memberships(permit, page.after.clone(), page.limit + 1).await?;
+    let of = (member, group);
+    let found = caller.state.directory.list_memberships(permit, of, page.after.clone(), page.limit + 1).await?;
     Ok(Page::of(&Names::of_list(&caller).await, found, page.limit).await)
 }
 

@@ -41,10 +41,10 @@ pub(super) async fn groups(caller: &Caller, texts: &[String]) -> Result<Vec<Grou
     Ok(ids)
 }
 
-/// The group that a change names, if it names one.
-pub(super) async fn group_if(caller: &Caller, text: Option<&String>) -> Result<Option<GroupId>, Problem> {
+/// What a request names, if it names one.
+pub(super) async fn one_if<T: Named>(caller: &Caller, text: Option<&String>) -> Result<Option<T>, Problem> {
     match text {
-        Some(text) => GroupId::named(caller, text).await.map(Some),
+        Some(text) => T::named(caller, text).await.map(Some),
         None => Ok(None),
     }
 }

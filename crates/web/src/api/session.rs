@@ -1,6 +1,6 @@
 //! Management sessions: an ID token of the command line's client becomes a session of a management role; live sessions are listed and cut.
 
-use access::{Outcome, Session, SessionTarget, assume, sessions::SessionRow as Live};
+use access::{Member, Outcome, Session, SessionTarget, assume, sessions::SessionRow as Live};
 use axum::{extract::State as Shared, http::request::Parts};
 use base::SessionId;
 
@@ -116,11 +116,25 @@ impl Row for SessionRow {
     }
 }
 
+/// Which sessions.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Of {
+    /// Only those of this person (id or user name).
+    #[serde(default)]
+    person: Option<String>,
+}
+
+impl Filter for Of {
+    const NAMES: &'static [&'static str] = &["person"];
+}
+
 /// List live sessions
-#[utoipa::path(get, path = "/sessions", tag = "session", params(PageQuery), responses((status = 200, body = Page<SessionRow>)))]
-async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<SessionRow>>, Problem> {
+#[utoipa::path(get, path = "/sessions", tag = "session", params(PageQuery, Of), responses((status = 200, body = Page<SessionRow>)))]
+async fn list(caller: Caller, page: PageRequest<Of>) -> Result<Json<Page<SessionRow>>, Problem> {
+    let member = resolve::one_if(&caller, page.of.person.as_ref()).await?.map(Member::Person);
     let permit = caller.may(api::ListSessions, Installation).await?;
-    let rows = caller.state.access.sessions().live(None, page.after_id()?, page.limit + 1).await?;
+    let rows = caller.state.access.sessions().live(member, page.after_id()?, page.limit + 1).await?;
     permit.finish(Outcome::DONE);
     Ok(Page::of(&Names::of_list(&caller).await, rows, page.limit).await)
 }
