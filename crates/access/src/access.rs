@@ -4,6 +4,7 @@
 //! computes, `recorder` records. INVARIANT: no permit leaves before its decision is as durable as its class asks.
 
 mod continuity;
+mod door;
 mod look;
 mod start;
 
@@ -22,11 +23,12 @@ use crate::gate::{self, Ask, Scene, Verdict};
 use crate::index::{Index, World};
 use crate::lease::RECHECK_EVERY;
 use crate::permit::{EvaluationFault, Reason, Ticket};
-use crate::recorder::{ChangeRecorder, Log, NotRecorded, Recorder, Window};
+use crate::recorder::{ChangeRecorder, Changed, Log, NotRecorded, Recorder, Window};
 use crate::{
     Action, Denied, DenyReason, Ended, Lease, LeaseScope, OpContext, Outcome, Permit, ResourceRef, Sessions, version,
 };
 
+pub use door::AtTheDoor;
 pub use look::{Catalogue, Located};
 pub use start::{Deps, Maintenance, folds};
 
@@ -122,15 +124,33 @@ impl Access {
         E: From<store::Error> + From<crate::Error> + Send + 'static,
         ErrorKind: for<'a> From<&'a E>,
     {
+        self.change_beside_facts(permit, move |txn| Ok((closure(txn)?, Vec::new()))).await
+    }
+
+    /// As [`Access::change`], for a change of what is no fact: the closure says what it changed, for the entry.
+    ///
+    /// # Errors
+    /// As [`Access::change`].
+    pub async fn change_beside_facts<A, T, E>(
+        &self,
+        permit: Permit<A>,
+        mut closure: impl FnMut(&mut store::WriteTxn<'_>) -> Result<(T, Vec<Changed>), E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        A: Action,
+        T: Send + 'static,
+        E: From<store::Error> + From<crate::Error> + Send + 'static,
+        ErrorKind: for<'a> From<&'a E>,
+    {
         let recorder = permit.recorder().cloned();
         let expected = permit.expected.clone().map(|versions| (permit.resource().clone().into(), versions));
         let done = self.0.store.write(permit.actor(), move |txn| {
             if let Some((resource, versions)) = &expected {
                 version::check(txn, resource, versions)?;
             }
-            let value = closure(txn)?;
+            let (value, changed) = closure(txn)?;
             if let Some(recorder) = &recorder {
-                recorder.record(txn)?;
+                recorder.record(txn, &changed)?;
             }
             Ok::<T, E>(value)
         });

@@ -15,6 +15,9 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A key of a person failed.
+    #[error("what is personal in a record cannot be sealed")]
+    Custody(#[from] custody::Error),
     /// A policy document cannot be read.
     #[error("the policy document is not usable")]
     Policy {
@@ -175,10 +178,11 @@ pub enum Error {
 
 impl Error {
     /// What it means to a caller.
-    pub const fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Store(source) => source.kind(),
             Self::Ledger { .. } => ErrorKind::Unavailable,
+            Self::Custody(source) => source.kind(),
             Self::DocumentTooLong { .. } => ErrorKind::TooLarge,
             Self::NotOwner { .. } | Self::NotWorkspace { .. } | Self::PublicPolicy => ErrorKind::Forbidden,
             Self::NoDataset { .. }

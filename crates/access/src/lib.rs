@@ -28,14 +28,14 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use access::{Access, Catalogue, Deps, FRESH_WITHIN, Located, Maintenance, STREAM_FRESH_WITHIN, folds};
+pub use access::{Access, AtTheDoor, Catalogue, Deps, FRESH_WITHIN, Located, Maintenance, STREAM_FRESH_WITHIN, folds};
 pub use action::{Action, Class, Need, api, s3, sts};
 pub use error::Error;
 pub use gate::EVALUATOR;
 pub use index::MemoryReport;
 pub use op::{Edge, OpContext, RequestKeys, SignatureKeys};
 pub use permit::{AuditClass, Denied, DenyReason, Obligations, Outcome, Permit, Reason};
-pub use recorder::ChangeRecorder;
+pub use recorder::{ChangeRecorder, Changed};
 pub use resource::{
     AnyBucket, Bucket, DecisionTarget, DomainTarget, GrantTarget, Installation, Member, MembershipEdge, Object,
     Proposal, ResourceRef, SessionTarget,

@@ -18,8 +18,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::Store;
 
-pub use change::ChangeRecorder;
-pub(crate) use entry::{Acting, Personal, SEALED_ELSEWHERE, code};
+pub use change::{ChangeRecorder, Changed};
+pub(crate) use change::{unwritable, write};
+pub(crate) use entry::{Acting, Personal, SEALED_ELSEWHERE, code, identity};
 pub(crate) use log::Log;
 
 use crate::action::{Class, sts};

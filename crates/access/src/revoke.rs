@@ -106,11 +106,18 @@ pub async fn session(access: &Access, permit: Permit<api::EndSession>, reason: S
 ///
 /// # Errors
 /// [`Error::Change`] when the member is not in the group.
-pub async fn membership(access: &Access, permit: Permit<api::RemoveMember>, reason: String) -> Result<Receipt, Error> {
+pub async fn membership(
+    access: &Access,
+    permit: Permit<api::RemoveMember>,
+    remains: facts::Remains,
+    reason: String,
+) -> Result<Receipt, Error> {
     let edge = *permit.resource();
     let plan = Plan { what: What::Membership { member: edge.member, group: edge.group }, epoch: None, reason };
-    run(access, permit, plan, move |txn, reason| facts::end_membership(txn, edge.member, edge.group, Some(reason)))
-        .await
+    let end = move |txn: &mut WriteTxn<'_>, reason: &str| {
+        facts::end_membership(txn, edge.member, edge.group, remains, Some(reason))
+    };
+    run(access, permit, plan, end).await
 }
 
 /// Ends a grant before its expiry.

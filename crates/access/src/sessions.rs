@@ -297,7 +297,7 @@ impl Sessions {
             for (digest, text) in &policies {
                 txn.document_put(*digest, text.as_bytes())?;
             }
-            decision.as_ref().map_or(Ok(()), |decision| decision.record(txn))
+            decision.as_ref().map_or(Ok(()), |decision| decision.record(txn, &[]))
         };
         self.0.store.write(session.actor(), write).await.map(|_| ())
     }

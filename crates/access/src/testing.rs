@@ -180,7 +180,7 @@ impl World {
 
     pub(crate) async fn leave(&self, person: &str, group: &str) {
         let (member, group) = (Member::Person(self.person(person)), self.group(group));
-        self.write(move |txn| end_membership(txn, member, group, None)).await.unwrap();
+        self.write(move |txn| end_membership(txn, member, group, |_, _| true, None)).await.unwrap();
     }
 
     pub(crate) async fn client(&self, name: &str) {

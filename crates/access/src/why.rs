@@ -80,7 +80,7 @@ impl Ended {
 }
 
 /// What the recorder adds to an entry beyond its own fields: what a replay and the chain need, and nothing personal.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Additional<'a> {
     pub(crate) action: Cow<'a, str>,
     #[serde(default)]

@@ -511,8 +511,9 @@ async fn what_is_taken_away_is_gone_at_every_door() {
     put(&world, "/trial/key", "x").await;
     let url = world.presigned(&world.ann, &call("GET", "/trial/key"), 600);
     let (ann, readers) = (world.people.ann, world.groups.readers);
-    let end =
-        move |txn: &mut store::WriteTxn<'_>| facts::end_membership(txn, Member::Person(ann), readers, Some("left"));
+    let end = move |txn: &mut store::WriteTxn<'_>| {
+        facts::end_membership(txn, Member::Person(ann), readers, |_, _| true, Some("left"))
+    };
     world.store.write(Actor::System, end).await.unwrap();
     let denied = |status: u16| status == 403 || status == 400;
     assert!(denied(world.s3(&world.ann, &call("GET", "/trial/key")).await.status));
@@ -533,8 +534,9 @@ async fn an_open_stream_ends_when_access_is_taken_away() {
     let mut stream = wire::open(world.address, get).await;
     let first = stream.next().await.unwrap();
     let (ann, readers) = (world.people.ann, world.groups.readers);
-    let end =
-        move |txn: &mut store::WriteTxn<'_>| facts::end_membership(txn, Member::Person(ann), readers, Some("left"));
+    let end = move |txn: &mut store::WriteTxn<'_>| {
+        facts::end_membership(txn, Member::Person(ann), readers, |_, _| true, Some("left"))
+    };
     world.store.write(Actor::System, end).await.unwrap();
     let mut seen = first.len();
     while let Some(piece) = stream.next().await {

@@ -36,7 +36,7 @@ pub use lockout::{FAILURES_EVERYWHERE_MAX, FAILURES_MAX, FAILURES_WINDOW, LOCKED
 pub use membership::MembershipRow;
 pub use names::{DisplayName, Email, GroupName, Username};
 pub use password::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
-pub use people::{NewPerson, Person, PersonChange, PersonStatus, Personal};
+pub use people::{NewPerson, Person, PersonChange, PersonStatus, Personal, may_sign_in};
 pub use ports::Entitlements;
 pub use provider::Provider;
 pub use signin::{ACR_PASSWORD, SIGN_IN_IDLE, SIGN_IN_LASTS, SignIn};

@@ -46,7 +46,7 @@ pub(crate) fn end_all(
     rows.sort_by_key(|row| (row.member, row.group));
     for edge in rows.chunk_by(|a, b| (a.member, a.group) == (b.member, b.group)) {
         if let Some(row) = edge.first() {
-            end_membership(txn, row.member, row.group, reason)?;
+            end_membership(txn, row.member, row.group, people::may_sign_in, reason)?;
         }
     }
     Ok(())
@@ -116,7 +116,7 @@ impl Directory {
     pub async fn remove_member(&self, permit: Permit<api::RemoveMember>, reason: Option<String>) -> Result<(), Error> {
         let edge = *permit.resource();
         self.change(permit, move |txn| {
-            end_membership(txn, edge.member, edge.group, reason.as_deref())?;
+            end_membership(txn, edge.member, edge.group, people::may_sign_in, reason.as_deref())?;
             Ok(())
         })
         .await

@@ -324,8 +324,8 @@ pub(crate) fn status_in(txn: &ReadTxn<'_>, id: PersonId) -> Result<PersonStatus,
     facts::read::<Row>(&row.body, "person").map(|row| row.status)
 }
 
-/// Whether a member can act at all.
-fn may_sign_in(txn: &ReadTxn<'_>, member: Member) -> bool {
+/// Whether a member can act at all: a person who may sign in.
+pub fn may_sign_in(txn: &ReadTxn<'_>, member: Member) -> bool {
     matches!(member, Member::Person(person) if status_in(txn, person).is_ok_and(|it| it == PersonStatus::Active))
 }
 

@@ -2,15 +2,14 @@
 //!
 //! A sign-in is a record under the hash of its cookie. INVARIANT: whoever can read the store cannot sign in with it.
 
-use access::{AuthPosition, ChangeRecorder, EpochKey, OpContext};
+use access::{AtTheDoor, AuthPosition, Changed, EpochKey, OpContext, ResourceRef};
 use base::{Actor, DecisionId, Ids, PersonId, Secret, SignInId, Timestamp};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use crypto::sha256;
-use ledger::{Entry, EventType, Phase, Sealed, UserIdentity};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
-use store::{PendingEntry, ReadTxn, WriteTxn, prefix_end};
+use store::{ReadTxn, WriteTxn, prefix_end};
 
 use crate::{
     Directory, Error, PersonStatus, Username, facts,
@@ -30,9 +29,6 @@ const SEEN_EVERY: Duration = Duration::from_secs(60);
 const SIGN_INS_MAX: usize = 1000;
 /// Longest user name that is looked at; longer ones are nobody's.
 const NAME_CHARS_MAX: usize = 128;
-
-/// Characters of the program's name that are kept.
-const AGENT_CHARS_MAX: usize = 256;
 
 /// Authentication context of a password alone.
 pub const ACR_PASSWORD: &str = "urn:galen:acr:password";
@@ -61,17 +57,30 @@ fn index_key(person: PersonId, cookie: &[u8; 32]) -> Vec<u8> {
     [person.bytes().as_slice(), cookie].concat()
 }
 
-/// An entry of the ledger about signing in.
-pub(crate) fn note(id: DecisionId, now: Timestamp, name: &str, who: UserIdentity) -> Entry {
-    let mut entry = Entry::new(Phase::Note, id, now, "galen.directory", name, who);
-    entry.event_type = EventType::GalenSignIn;
-    entry
+/// An act at a door, for its entry in the ledger; see [`Directory::record`].
+pub(crate) struct Act<'a> {
+    pub(crate) name: &'static str,
+    /// Who did it; Galen itself where somebody unknown was the cause.
+    pub(crate) actor: Actor,
+    /// Whom it concerns.
+    pub(crate) person: Option<PersonId>,
+    /// What it was done to, where that is not the person.
+    pub(crate) object: Option<ResourceRef>,
+    pub(crate) parameters: Option<Value>,
+    /// What it changed beside facts.
+    pub(crate) changed: &'a [Changed],
 }
 
-/// An entry as it waits in its change.
-pub(crate) fn pending(entry: &Entry) -> Result<PendingEntry, Error> {
-    let bytes = entry.encode().map_err(|_| Error::Damaged { what: "ledger entry" })?;
-    Ok(PendingEntry { id: entry.event_id.uuid(), bytes })
+impl<'a> Act<'a> {
+    /// What a person does to what is theirs.
+    pub(crate) const fn of(name: &'static str, person: PersonId, changed: &'a [Changed]) -> Self {
+        Self { name, actor: Actor::Person(person), person: Some(person), object: None, parameters: None, changed }
+    }
+}
+
+/// A sign-in as a change shows it.
+fn changed_sign_in(sign_in: &SignIn, old: Option<Value>, new: Option<Value>) -> Changed {
+    Changed { kind: "sign_in", subject: sign_in.id.uuid(), old, new }
 }
 
 struct Account {
@@ -115,13 +124,10 @@ impl Directory {
         let hash = self.0.passwords.hash(new, Chosen::ByThemself).await?;
         let sealed = self.subject_key(person).await?.seal(Attribute::Password.name(), hash.expose())?;
         let name = self.username_of(person).await?.ok_or_else(|| facts::no_person(person))?;
-        let (id, now) = (DecisionId::from_uuid(self.0.effects.uuid()), self.0.effects.now());
-        let mut note = note(id, now, "PasswordChosen", UserIdentity::new(Actor::Person(person)));
-        note.request_id = Some(op.request);
-        let recorder = ChangeRecorder::at_the_door(note);
+        let (directory, op) = (self.clone(), op.clone());
         let set = self.0.store.write(Actor::Person(person), move |txn| {
             people::put_password(txn, person, &sealed, &name, Some("chosen by the person"))?;
-            Ok::<_, Error>(recorder.record(txn)?)
+            directory.record(txn, &op, Act::of("PasswordChosen", person, &[]))
         });
         set.await.map(drop)
     }
@@ -152,18 +158,19 @@ impl Directory {
     }
 
     async fn count_attempt(&self, op: &OpContext, name: [u8; 32]) -> Result<(), Error> {
-        let (entry, request, now) = (DecisionId::from_uuid(self.0.effects.uuid()), op.request, self.0.effects.now());
-        let source = op.source_ip;
+        let (directory, op) = (self.clone(), op.clone());
         let counted = self.0.store.write(Actor::System, move |txn| -> Result<Attempt, Error> {
-            let attempt = lockout::attempt(txn, &name, source)?;
+            let attempt = lockout::attempt(txn, &name, op.source_ip)?;
             if let Attempt::Refused { just_now: true, until } = attempt {
                 // Security learns of it at once (SIG-07): the outbox is what notifications are sent from.
                 let person = people::person_by_hash(txn, &name)?;
                 txn.outbox("sign_in.locked", &json!({"person": person, "until": until}))?;
-                let who = person.map_or(UserIdentity::anonymous(), |person| UserIdentity::new(Actor::Person(person)));
-                let mut note = note(entry, now, "SignInLocked", who);
-                note.request_id = Some(request);
-                txn.pending(&pending(&note)?)?;
+                let subject = person.map_or(uuid::Uuid::nil(), PersonId::uuid);
+                let new = Some(json!({"lockedUntil": until}));
+                let changed = [Changed { kind: "sign_in_lock", subject, old: Some(json!({"lockedUntil": null})), new }];
+                let object = person.is_none().then_some(ResourceRef::Installation);
+                let (name, actor, parameters) = ("SignInLocked", Actor::System, None);
+                directory.record(txn, &op, Act { name, actor, person, object, parameters, changed: &changed })?;
             }
             Ok(attempt)
         });
@@ -217,33 +224,37 @@ impl Directory {
             acr: Some(ACR_PASSWORD.to_owned()),
         };
         let sign_in = SignIn { id: SignInId::from_uuid(self.0.effects.uuid()), person, auth, seen: now };
-        let entry = pending(&self.sign_in_note(op, &sign_in, now).await?)?;
         let (value, expires) = (facts::bytes(&sign_in)?, Some(after(now, SIGN_IN_LASTS)));
+        let (directory, op, made) = (self.clone(), op.clone(), sign_in.clone());
         self.0
             .store
             .write(Actor::Person(person), move |txn| -> Result<(), Error> {
                 txn.record_put(CLASS, &cookie, &value, expires)?;
                 txn.record_put(BY_PERSON, &index_key(person, &cookie), &[], expires)?;
-                txn.pending(&entry)?;
-                Ok(())
+                let auth = &made.auth;
+                let new = json!({"amr": auth.amr, "acr": auth.acr, "position": auth.seq, "expires": expires});
+                let changed = [changed_sign_in(&made, None, Some(new))];
+                let parameters = Some(json!({"signIn": made.id, "amr": auth.amr, "acr": auth.acr}));
+                let act = Act { parameters, ..Act::of("SignIn", person, &changed) };
+                directory.record_as(txn, &op, DecisionId::from_uuid(made.id.uuid()), act)
             })
             .await?;
         Ok((sign_in, Secret::new(secret)))
     }
 
-    async fn sign_in_note(&self, op: &OpContext, sign_in: &SignIn, now: Timestamp) -> Result<Entry, Error> {
-        let id = DecisionId::from_uuid(sign_in.id.uuid());
-        let mut entry = note(id, now, "SignIn", UserIdentity::new(Actor::Person(sign_in.person)));
-        entry.request_id = Some(op.request);
-        entry.request_parameters = Some(
-            json!({"signIn": sign_in.id, "amr": sign_in.auth.amr, "acr": sign_in.auth.acr, "position": sign_in.auth.seq}),
-        );
-        let agent: Option<String> = op.user_agent.as_ref().map(|agent| agent.chars().take(AGENT_CHARS_MAX).collect());
-        let personal = json!({"sourceIPAddress": op.source_ip, "userAgent": agent}).to_string();
-        if let Some(blob) = self.0.custody.seal_blob(sign_in.person, personal.as_bytes()).await? {
-            entry.sealed.push(Sealed { subject: sign_in.person.to_string(), blob });
-        }
-        Ok(entry)
+    /// Puts the entry of an act at a door into its transaction; call it last.
+    pub(crate) fn record(&self, txn: &mut WriteTxn<'_>, op: &OpContext, act: Act<'_>) -> Result<(), Error> {
+        self.record_as(txn, op, DecisionId::from_uuid(self.0.effects.uuid()), act)
+    }
+
+    fn record_as(&self, txn: &mut WriteTxn<'_>, op: &OpContext, id: DecisionId, act: Act<'_>) -> Result<(), Error> {
+        let Act { name, actor, person, object, parameters, changed } = act;
+        let personal = person.map(|person| self.personal_in(txn, person)).transpose()?.flatten();
+        let source_identity = personal.map(|personal| personal.handle);
+        let object = object.or(person.map(ResourceRef::Person)).unwrap_or(ResourceRef::Installation);
+        let actor = Some(actor);
+        let act = AtTheDoor { id, name, actor, person, source_identity, object, parameters, changed };
+        Ok(self.0.access.record_at_the_door(txn, op, act)?)
     }
 
     /// The sign-in behind a cookie, if it still lasts. Whether an epoch cut it is the caller's question.
@@ -274,22 +285,38 @@ impl Directory {
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub async fn end_sign_in(&self, cookie: &Secret<String>) -> Result<(), Error> {
-        let cookie = sha256(cookie.expose().as_bytes()).0;
-        self.0.store.write(Actor::System, move |txn| forget(txn, &cookie).map(drop)).await.map(drop)
+    pub async fn end_sign_in(&self, op: &OpContext, cookie: &Secret<String>) -> Result<(), Error> {
+        self.forget(op, cookie, "SignInReplaced", |_, _| Ok(())).await
     }
 
     /// Signs out: ends the sign-in behind a cookie, and cuts everything that came of it.
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub async fn sign_out(&self, cookie: &Secret<String>) -> Result<(), Error> {
-        let cookie = sha256(cookie.expose().as_bytes()).0;
-        let done = self.0.store.write(Actor::System, move |txn| -> Result<(), Error> {
-            if let Some(sign_in) = forget(txn, &cookie)? {
-                access::epoch::raise(txn, EpochKey::SignIn { sign_in: sign_in.id }, Some("signed out".to_owned()))?;
-            }
+    pub async fn sign_out(&self, op: &OpContext, cookie: &Secret<String>) -> Result<(), Error> {
+        let cut = |txn: &mut WriteTxn<'_>, sign_in: SignInId| {
+            access::epoch::raise(txn, EpochKey::SignIn { sign_in }, Some("signed out".to_owned()))?;
             Ok(())
+        };
+        self.forget(op, cookie, "SignOut", cut).await
+    }
+
+    /// Takes the sign-in behind a cookie out of the store, does what goes with it, and leaves an entry.
+    async fn forget(
+        &self,
+        op: &OpContext,
+        cookie: &Secret<String>,
+        name: &'static str,
+        mut then: impl FnMut(&mut WriteTxn<'_>, SignInId) -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let cookie = sha256(cookie.expose().as_bytes()).0;
+        let (directory, op) = (self.clone(), op.clone());
+        let done = self.0.store.write(Actor::System, move |txn| -> Result<(), Error> {
+            let Some(sign_in) = forget(txn, &cookie)? else { return Ok(()) };
+            then(txn, sign_in.id)?;
+            let changed = [changed_sign_in(&sign_in, Some(json!({"seen": sign_in.seen})), None)];
+            let parameters = Some(json!({"signIn": sign_in.id}));
+            directory.record(txn, &op, Act { parameters, ..Act::of(name, sign_in.person, &changed) })
         });
         done.await.map(drop)
     }

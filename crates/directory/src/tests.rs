@@ -1,5 +1,6 @@
 //! The directory on a real store in a temporary folder, with a clock that tests move.
 
+mod doors;
 mod flows;
 mod folds;
 mod people;
@@ -134,7 +135,7 @@ impl World {
 
     pub(crate) fn op(&self) -> OpContext {
         let op = OpContext::anonymous(&self.effects, access::Edge::Api);
-        op.with_transport(Some("192.0.2.7".parse().unwrap()), true)
+        op.with_transport(Some("192.0.2.7".parse().unwrap()), true).with_user_agent("a browser")
     }
 
     pub(crate) fn permit<A: access::Action>(&self, action: A, resource: A::Resource) -> Permit<A> {

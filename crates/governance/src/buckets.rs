@@ -7,12 +7,12 @@
 use access::facts::{
     self, Approver, Classification, DatasetKind, DatasetLocation, Grant, Level, Occupied, Place, Scope,
 };
-use access::{Access, Action, AuditClass, Carry, OpContext, Outcome, Permit, Session, s3};
+use access::{Access, Action, AuditClass, Carry, Changed, OpContext, Outcome, Permit, Session, s3};
 use base::{DatasetId, Effects, GrantId, GroupId, Ids, Timestamp};
 use custody::{Custody, Purpose};
 use serde_json::Value;
 use std::time::Duration;
-use store::{ReadTxn, Store};
+use store::{ReadTxn, Store, WriteTxn};
 
 use crate::objects::{BucketName, occupied, rows_in};
 use crate::{Error, dataset_policy};
@@ -211,19 +211,16 @@ impl Buckets {
             permit.finish(Outcome { status: 400, bytes: 0 });
             return Err(Error::BadText { field: "cors", most: CORS_BYTES_MAX });
         }
-        self.access
-            .change(permit, move |txn| {
-                match &bytes {
-                    Some(bytes) => {
-                        txn.record_put(CORS, dataset.bytes(), bytes, None)?;
-                    }
-                    None => {
-                        txn.record_delete(CORS, dataset.bytes())?;
-                    }
-                }
-                Ok(())
-            })
-            .await
+        let change = move |txn: &mut WriteTxn<'_>| {
+            let old = txn.record_get(CORS, dataset.bytes())?.and_then(|row| serde_json::from_slice(&row.value).ok());
+            match &bytes {
+                Some(bytes) => drop(txn.record_put(CORS, dataset.bytes(), bytes, None)?),
+                None => drop(txn.record_delete(CORS, dataset.bytes())?),
+            }
+            let (subject, new) = (dataset.uuid(), rules.clone());
+            Ok::<_, Error>(((), vec![Changed { kind: "dataset_cors", subject, old, new }]))
+        };
+        self.access.change_beside_facts(permit, change).await
     }
 
     /// The dataset at the root of the permit's bucket.

@@ -440,7 +440,7 @@ async fn a_removed_and_readded_person_loses_and_regains_the_role() {
     let house = House::new().await;
     let token = house.token("t", |_| {});
     let member = Member::Person(ann());
-    house.write(move |txn| facts::end_membership(txn, member, group(1), Some("moved"))).await;
+    house.write(move |txn| facts::end_membership(txn, member, group(1), |_, _| true, Some("moved"))).await;
     assert_eq!(code(house.web(&token, |_| {}).await), Err(Code::AccessDenied));
     let id = MembershipId::from_uuid(uuid(141));
     house.write(move |txn| facts::add_membership(txn, id, member, group(1), None)).await;

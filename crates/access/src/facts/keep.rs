@@ -39,16 +39,14 @@ pub fn keep_group(txn: &ReadTxn<'_>, group: GroupId) -> Result<(), Error> {
     refuse_management(roles(txn, entitlements)?.into_iter())
 }
 
+/// Whether a member can still act: the directory knows who may sign in.
+pub type Remains = fn(&ReadTxn<'_>, Member) -> bool;
+
 /// Refuses when a member is all that `remains` of the administrators in a group; for other groups there is nothing to keep.
 ///
 /// # Errors
 /// [`Error::LastAdministrator`].
-pub fn keep_administrator(
-    txn: &ReadTxn<'_>,
-    member: Member,
-    group: GroupId,
-    remains: impl Fn(&ReadTxn<'_>, Member) -> bool,
-) -> Result<(), Error> {
+pub fn keep_administrator(txn: &ReadTxn<'_>, member: Member, group: GroupId, remains: Remains) -> Result<(), Error> {
     let entitlements = txn.view_lookup(view::ENTITLEMENT, view::BY_GROUP, &group.to_string())?;
     if !roles(txn, entitlements)?.iter().any(|role| role.duty == Some(Duty::Administrator)) {
         return Ok(());

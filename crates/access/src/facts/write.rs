@@ -14,7 +14,7 @@ use super::types::{
     Approver, Client, DatasetKind, DatasetLocation, Entitlement, Grant, GrantEnded, Guardrail, Membership,
     MembershipRemoved, Place, Role, Service,
 };
-use super::{edge, keep_administrator, kind, view};
+use super::{Remains, edge, keep_administrator, kind, view};
 use crate::Error;
 use crate::resource::Member;
 
@@ -118,11 +118,12 @@ pub fn end_membership(
     txn: &mut WriteTxn<'_>,
     member: Member,
     group: GroupId,
+    remains: Remains,
     reason: Option<&str>,
 ) -> Result<Fact, Error> {
     let removes: Vec<MembershipId> = memberships(txn, member, group)?.into_iter().map(|it| it.id).collect();
     let Some(first) = removes.first() else { return Err(Error::NotMember) };
-    keep_administrator(txn, member, group, |_, _| true)?;
+    keep_administrator(txn, member, group, remains)?;
     let subject = first.uuid();
     let now = txn.now();
     let body = MembershipRemoved { member, group, removes };

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use store::{PendingEntry, WriteTxn};
+use uuid::Uuid;
 
 use crate::Error;
 use crate::why::Additional;
@@ -13,15 +14,54 @@ use crate::why::Additional;
 const SHOWN_MAX: usize = 8;
 /// Bytes of old and new bodies together; beyond it the facts are named by id alone (`ledger::ENTRY_BYTES_MAX`).
 const SHOWN_BYTES_MAX: usize = 6 * 1024;
+/// Bytes of one value that is no fact's; a larger one is named by its digest.
+const VALUE_BYTES_MAX: usize = 2 * 1024;
+
+/// A record, which is no fact, that a change made, changed or took away.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changed {
+    /// What kind of thing it is.
+    pub kind: &'static str,
+    /// Which one.
+    pub subject: Uuid,
+    /// What it was; `None` when there was none.
+    pub old: Option<Value>,
+    /// What it is; `None` when there is none any more.
+    pub new: Option<Value>,
+}
+
+impl Changed {
+    /// As an entry shows it: a value that is too large for one stands as its digest.
+    fn shown(&self) -> Value {
+        let side = |value: &Option<Value>| match value {
+            Some(value) if value.to_string().len() > VALUE_BYTES_MAX => {
+                json!({ "sha256": crypto::sha256(value.to_string().as_bytes()) })
+            }
+            value => json!(value),
+        };
+        json!({ "kind": self.kind, "subject": self.subject, "old": side(&self.old), "new": side(&self.new) })
+    }
+}
+
+pub(crate) const fn unwritable() -> Error {
+    Error::Value { what: "a change", expected: "less than 16 KiB of record" }
+}
+
+/// What a kind of fact is about: a person and the epoch of a person have one subject, and are two things.
+fn noun(kind: &str) -> &str {
+    kind.split_once('.').map_or(kind, |(noun, _)| noun)
+}
 
 /// The old and the new value of each fact's subject (gxp.md AUD-02). Facts hold no personal attribute.
-fn values(txn: &WriteTxn<'_>) -> Result<Vec<Value>, Error> {
+fn values(txn: &WriteTxn<'_>, changed: &[Changed]) -> Result<Vec<Value>, Error> {
     let added = txn.added();
-    let mut values = Vec::new();
-    let mut bytes = 0;
+    let mut values: Vec<Value> = changed.iter().map(Changed::shown).collect();
+    let mut bytes: usize = values.iter().map(|value| value.to_string().len()).sum();
     for fact in added.iter().take(SHOWN_MAX) {
         let before = txn.facts_of(fact.subject)?;
-        let old = before.iter().rev().find(|old| !added.iter().any(|fact| fact.id == old.id)).map(|old| &old.body);
+        let earlier =
+            |old: &&store::Fact| noun(&old.kind) == noun(&fact.kind) && !added.iter().any(|new| new.id == old.id);
+        let old = before.iter().rev().find(earlier).map(|old| &old.body);
         let value =
             json!({ "fact": fact.id, "kind": fact.kind, "subject": fact.subject, "old": old, "new": fact.body });
         bytes += value.to_string().len();
@@ -33,26 +73,9 @@ fn values(txn: &WriteTxn<'_>) -> Result<Vec<Value>, Error> {
     Ok(values)
 }
 
-/// Writes the entry of one permitted change; an owned handle, so that a closure that may run again can hold it.
-#[derive(Clone)]
-pub struct ChangeRecorder {
-    pub(crate) entry: Arc<Entry>,
-    pub(crate) used: Arc<AtomicBool>,
-}
-
-impl ChangeRecorder {
-    /// For the one kind of change that no permit stands for: what somebody does at the door, by a password.
-    pub fn at_the_door(entry: Entry) -> Self {
-        Self { entry: Arc::new(entry), used: Arc::default() }
-    }
-
-    /// Adds the entry to the change, with the facts that it holds so far: call it last in the closure. Once per permit.
-    ///
-    /// # Errors
-    /// Those of the store; [`Error::Value`] for a change that does not fit into an entry.
-    pub fn record(&self, txn: &mut WriteTxn<'_>) -> Result<(), Error> {
-        let mut entry = Entry::clone(&self.entry);
-        entry.phase = Phase::Change;
+/// Puts an entry into the change that it records, with the facts that the change added so far.
+pub(crate) fn write(txn: &mut WriteTxn<'_>, mut entry: Entry, changed: &[Changed]) -> Result<(), Error> {
+    if entry.phase == Phase::Change {
         let facts: Vec<base::FactId> = txn.added().iter().map(|fact| fact.id).collect();
         let digests: Vec<u8> = txn.added().iter().flat_map(|fact| *fact.digest.bytes()).collect();
         entry.change = Some(ledger::Change {
@@ -61,17 +84,37 @@ impl ChangeRecorder {
             digest: Some(crypto::sha256(&digests)),
             reason: txn.added().iter().find_map(|fact| fact.reason.clone()),
         });
-        let unwritable = |_| Error::Value { what: "a change", expected: "less than 16 KiB of record" };
-        // A change without facts (a session) has no values to show, and its entry is complete.
+        // A change without either (a session) has no values to show, and its entry is complete.
         if let Some(data) = &entry.additional_event_data
-            && !txn.added().is_empty()
+            && !(txn.added().is_empty() && changed.is_empty())
         {
-            let data: Additional<'static> = data.read().map_err(unwritable)?;
-            let data = Additional { values: Some(values(txn)?), ..data };
-            entry.additional_event_data = Some(Data::new(&data).map_err(unwritable)?);
+            let data: Additional<'static> = data.read().map_err(|_| unwritable())?;
+            let data = Additional { values: Some(values(txn, changed)?), ..data };
+            entry.additional_event_data = Some(Data::new(&data).map_err(|_| unwritable())?);
         }
-        let bytes = entry.encode().map_err(unwritable)?;
-        txn.pending(&PendingEntry { id: entry.event_id.uuid(), bytes })?;
+    }
+    let bytes = entry.encode().map_err(|_| unwritable())?;
+    txn.pending(&PendingEntry { id: entry.event_id.uuid(), bytes })?;
+    Ok(())
+}
+
+/// Writes the entry of one permitted change; an owned handle, so that a closure that may run again can hold it.
+#[derive(Clone)]
+pub struct ChangeRecorder {
+    pub(crate) entry: Arc<Entry>,
+    pub(crate) used: Arc<AtomicBool>,
+}
+
+impl ChangeRecorder {
+    /// Adds the entry to the change, with the facts that it holds so far and what it `changed` beside them: call it last in the
+    /// closure. Once per permit.
+    ///
+    /// # Errors
+    /// Those of the store; [`Error::Value`] for a change that does not fit into an entry.
+    pub fn record(&self, txn: &mut WriteTxn<'_>, changed: &[Changed]) -> Result<(), Error> {
+        let mut entry = Entry::clone(&self.entry);
+        entry.phase = Phase::Change;
+        write(txn, entry, changed)?;
         self.used.store(true, Ordering::SeqCst);
         Ok(())
     }

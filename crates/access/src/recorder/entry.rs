@@ -121,6 +121,9 @@ pub(crate) struct Personal {
     pub(crate) prefix: Option<String>,
     source_ip: Option<std::net::IpAddr>,
     user_agent: Option<String>,
+    /// Whose act it was, where no session says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source_identity: Option<SourceIdentity>,
 }
 
 /// The session of a record, beside the ids that stand in clear.
@@ -161,7 +164,13 @@ impl Personal {
             prefix: op.keys.prefix.clone(),
             source_ip: op.source_ip,
             user_agent: op.user_agent.clone(),
+            source_identity: None,
         }
+    }
+
+    /// The bytes of what is personal in an act at a door.
+    pub(crate) fn at_the_door(op: &OpContext, source_identity: Option<SourceIdentity>, salt: &[u8; 16]) -> Vec<u8> {
+        Self { source_identity, ..Self::of(None, op, salt) }.sealed().0
     }
 
     /// Its bytes, and the digest by which the entry names them: nobody writes them a second time, so they need no one form.

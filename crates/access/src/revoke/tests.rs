@@ -82,10 +82,10 @@ async fn a_membership_ends_and_cannot_end_twice() {
     let house = House::new().await;
     let edge = MembershipEdge { member: Member::Person(ann()), group: group(1) };
     let remove = || permit(&house, api::RemoveMember, edge);
-    let receipt = membership(&house.access, remove(), "moved".into()).await.unwrap();
+    let receipt = membership(&house.access, remove(), |_, _| true, "moved".into()).await.unwrap();
     assert_eq!(receipt.statement.epoch, None);
     assert!(house.access.groups_of(ann()).is_empty(), "in force before the receipt");
-    assert!(matches!(membership(&house.access, remove(), "again".into()).await, Err(Error::Change(_))));
+    assert!(matches!(membership(&house.access, remove(), |_, _| true, "again".into()).await, Err(Error::Change(_))));
 }
 
 #[tokio::test]

@@ -82,6 +82,13 @@ impl S3 {
         Ok(answer(self.agent.delete(self.presigned("DELETE", &format!("/{bucket}/{key}"), &[])).call()?))
     }
 
+    /// A request about a bucket itself.
+    pub(crate) fn bucket(&self, method: &str, bucket: &str, query: &[(&str, &str)], body: &str) -> Answer {
+        let url = self.presigned(method, &format!("/{bucket}"), query);
+        let request = ureq::http::Request::builder().method(method).uri(url);
+        answer(self.agent.run(request.body(body.to_owned()).unwrap()).unwrap())
+    }
+
     /// The first page of the keys below a prefix.
     pub(crate) fn list(&self, bucket: &str, prefix: &str) -> Result<Answer, ureq::Error> {
         let url = self.presigned("GET", &format!("/{bucket}"), &[("list-type", "2"), ("prefix", prefix)]);

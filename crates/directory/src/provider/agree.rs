@@ -3,15 +3,15 @@
 //! An agreement is to what the client is then: its name, where its answers go, whose audience it may ask for. Another registration
 //! asks again. It must not know pages. INVARIANT: Galen's own clients alone get codes of people who did not agree.
 
-use access::{EpochKey, OpContext};
-use base::{Actor, ClientId, DecisionId, Ids, PersonId};
+use access::{Changed, EpochKey, OpContext, ResourceRef};
+use base::{Actor, ClientId, PersonId};
 use crypto::{Sha256Digest, sha256};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use store::WriteTxn;
+use serde_json::{Value, json};
+use store::{ReadTxn, WriteTxn};
 
 use super::Provider;
-use crate::{Client, Error, SignIn, clients, facts, signin};
+use crate::{Client, Error, SignIn, clients, facts, signin::Act};
 
 const CLASS: &str = "oidc_agreement";
 /// Agreements of one person that are listed; more than anybody has applications.
@@ -32,13 +32,25 @@ fn terms(client: &Client) -> Result<Sha256Digest, Error> {
     Ok(sha256(&facts::bytes(&(&it.name, &it.redirect_uris, &it.audiences))?))
 }
 
-/// Keeps the agreement of a person to what a client is now.
-pub(super) fn put(txn: &mut WriteTxn<'_>, person: PersonId, client: &Client) -> Result<(), Error> {
-    if !client.is_own() {
-        let agreement = Agreement { terms: terms(client)? };
-        txn.record_put(CLASS, &key(person, client.id), &facts::bytes(&agreement)?, None)?;
+/// What a person agreed to of a client, as the ledger shows it.
+fn standing(txn: &ReadTxn<'_>, person: PersonId, client: ClientId) -> Result<Option<Value>, Error> {
+    let record = txn.record_get(CLASS, &key(person, client))?;
+    record.map(|record| facts::record(&record.value, "agreement")).transpose()
+}
+
+/// Keeps the agreement of a person to what a client is now; what that changed.
+pub(super) fn put(txn: &mut WriteTxn<'_>, person: PersonId, client: &Client) -> Result<Option<Changed>, Error> {
+    if client.is_own() {
+        return Ok(None);
     }
-    Ok(())
+    let old = standing(txn, person, client.id)?;
+    let agreement = Agreement { terms: terms(client)? };
+    txn.record_put(CLASS, &key(person, client.id), &facts::bytes(&agreement)?, None)?;
+    Ok(Some(changed(client.id, old, Some(json!(agreement)))))
+}
+
+const fn changed(client: ClientId, old: Option<Value>, new: Option<Value>) -> Changed {
+    Changed { kind: "agreement", subject: client.uuid(), old, new }
 }
 
 impl Provider {
@@ -72,11 +84,11 @@ impl Provider {
     pub async fn take_back(&self, op: &OpContext, client: ClientId, sign_in: &SignIn) -> Result<(), Error> {
         let person = sign_in.person;
         let change = move |txn: &mut WriteTxn<'_>| {
-            if txn.record_delete(CLASS, &key(person, client))? {
-                let why = "an agreement to a client was taken back".to_owned();
-                access::epoch::raise(txn, EpochKey::Person { person }, Some(why))?;
-            }
-            Ok(())
+            let Some(old) = standing(txn, person, client)? else { return Ok(None) };
+            txn.record_delete(CLASS, &key(person, client))?;
+            let why = "an agreement to a client was taken back".to_owned();
+            access::epoch::raise(txn, EpochKey::Person { person }, Some(why))?;
+            Ok(Some(changed(client, Some(old), None)))
         };
         self.noted(op, "ClientAgreementTakenBack", sign_in, client, change).await
     }
@@ -101,19 +113,17 @@ impl Provider {
     async fn noted(
         &self,
         op: &OpContext,
-        name: &str,
+        name: &'static str,
         sign_in: &SignIn,
         client: ClientId,
-        mut change: impl FnMut(&mut WriteTxn<'_>) -> Result<(), Error> + Send + 'static,
+        mut change: impl FnMut(&mut WriteTxn<'_>) -> Result<Option<Changed>, Error> + Send + 'static,
     ) -> Result<(), Error> {
-        let (id, actor) = (DecisionId::from_uuid(self.0.directory.0.effects.uuid()), Actor::Person(sign_in.person));
-        let mut note = signin::note(id, self.now(), name, ledger::UserIdentity::new(actor));
-        note.request_id = Some(op.request);
-        note.request_parameters = Some(json!({"signIn": sign_in.id, "client": client}));
-        let note = signin::pending(&note)?;
-        let done = self.0.directory.0.store.write(actor, move |txn| {
-            txn.pending(&note)?;
-            change(txn)
+        let (directory, op, person) = (self.0.directory.clone(), op.clone(), sign_in.person);
+        let parameters = json!({"signIn": sign_in.id, "client": client});
+        let done = self.0.directory.0.store.write(Actor::Person(person), move |txn| {
+            let changed = change(txn)?;
+            let (object, parameters) = (Some(ResourceRef::Client(client)), Some(parameters.clone()));
+            directory.record(txn, &op, Act { object, parameters, ..Act::of(name, person, changed.as_slice()) })
         });
         done.await.map(drop)
     }

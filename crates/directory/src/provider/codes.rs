@@ -1,6 +1,6 @@
 //! Authorization codes: one minute, one use. A second use cuts the tokens of the first.
 
-use access::AuthPosition;
+use access::{AuthPosition, OpContext};
 use base::{Actor, ClientId, Ids, PersonId, Secret, SignInId, Timestamp};
 use crypto::sha256;
 use protocols::oidc::{Challenge, ErrorCode, OAuthError, Scopes};
@@ -14,7 +14,7 @@ use super::{
     families::{self, Family},
     limits::after,
 };
-use crate::{Client, Error, SignIn, facts};
+use crate::{Client, Directory, Error, SignIn, facts};
 
 const CLASS: &str = "oidc_code";
 
@@ -49,6 +49,7 @@ pub(super) struct HandedIn {
 
 fn use_code(
     txn: &mut WriteTxn<'_>,
+    by: (&Directory, &OpContext),
     hash: &[u8; 32],
     client: &Client,
     redirect_uri: &str,
@@ -59,7 +60,7 @@ fn use_code(
     };
     let mut code: Code = facts::record(&record.value, "code")?;
     if code.used {
-        families::cut_sign_in(txn, code.family, "its code was used twice")?;
+        families::cut_sign_in(txn, by, code.family, "its code was used twice")?;
         txn.outbox("oidc.code_replayed", &json!({"person": code.person, "client": code.client}))?;
         return Ok(Handed::Refused("the code was used before: everything that came of it is cut, sign in again"));
     }
@@ -107,15 +108,17 @@ impl Provider {
         Ok(text)
     }
 
-    pub(super) async fn exchange_code(&self, client: &Client, handed: HandedIn) -> Result<Tokens, OAuthError> {
+    pub(super) async fn exchange_code(
+        &self,
+        op: &OpContext,
+        client: &Client,
+        handed: HandedIn,
+    ) -> Result<Tokens, OAuthError> {
         let hash = sha256(handed.code.expose().as_bytes()).0;
-        let mine = client.clone();
-        let used = self
-            .0
-            .directory
-            .0
-            .store
-            .write(Actor::System, move |txn| use_code(txn, &hash, &mine, &handed.redirect_uri, &handed.verifier));
+        let (mine, directory, op) = (client.clone(), self.0.directory.clone(), op.clone());
+        let used = self.0.directory.0.store.write(Actor::System, move |txn| {
+            use_code(txn, (&directory, &op), &hash, &mine, &handed.redirect_uri, &handed.verifier)
+        });
         let invalid = |sentence: &'static str| OAuthError::new(ErrorCode::InvalidGrant, sentence);
         let code = match used.await.map_err(failed)?.value {
             Handed::Good(code) => code,

@@ -1,6 +1,6 @@
 //! The device code (RFC 8628): a terminal shows a short code, the person enters it in a browser where they are signed in.
 
-use access::AuthPosition;
+use access::{AuthPosition, Changed, OpContext, ResourceRef};
 use base::{Actor, ClientId, Ids, PersonId, Secret, SignInId, Timestamp};
 use crypto::sha256;
 use protocols::oidc::{DeviceRequest, Endpoints, ErrorCode, OAuthError, Scopes};
@@ -13,7 +13,7 @@ use super::{
     families::Family,
     limits::{after, seconds},
 };
-use crate::{Client, Error, SignIn, clients, facts};
+use crate::{Client, Error, SignIn, clients, facts, signin::Act};
 
 const CLASS: &str = "oidc_device";
 const USER_CODES: &str = "oidc_user_code";
@@ -202,22 +202,35 @@ impl Provider {
     ///
     /// # Errors
     /// [`Error::NotFound`] when the code has expired or was answered.
-    pub async fn device_decide(&self, sign_in: &SignIn, user_code: &str, yes: bool) -> Result<(), Error> {
+    pub async fn device_decide(
+        &self,
+        op: &OpContext,
+        sign_in: &SignIn,
+        user_code: &str,
+        yes: bool,
+    ) -> Result<(), Error> {
         let asked = self.device_asked(sign_in, user_code).await?;
         let letters = plain(&asked.user_code);
         let state = match yes {
             true => State::Approved { person: sign_in.person, auth: sign_in.auth.clone(), sign_in: sign_in.id },
             false => State::Denied,
         };
-        let person = sign_in.person;
+        let (directory, op, by, person) = (self.0.directory.clone(), op.clone(), sign_in.id, sign_in.person);
         let decided = self.0.directory.0.store.write(Actor::Person(person), move |txn| -> Result<(), Error> {
             let missing = Error::NotFound { what: "device that waits with the code", name: String::new() };
             let (hash, device) = find(txn, letters.as_deref())?.ok_or(missing)?;
             txn.record_delete(USER_CODES, device.user_code.as_bytes())?;
-            if yes {
-                agree::put(txn, person, &clients::client_in(txn, device.client)?)?;
-            }
-            put(txn, &hash, &Device { state: state.clone(), ..device })
+            let client = device.client;
+            let agreed = if yes { agree::put(txn, person, &clients::client_in(txn, client)?)? } else { None };
+            put(txn, &hash, &Device { state: state.clone(), ..device })?;
+            let answer = if yes { "approved" } else { "refused" };
+            let (old, new) = (Some(json!({"state": "waiting"})), Some(json!({"state": answer})));
+            let answered = Changed { kind: "device_code", subject: client.uuid(), old, new };
+            let changed: Vec<Changed> = [answered].into_iter().chain(agreed).collect();
+            let name = if yes { "DeviceApproved" } else { "DeviceRefused" };
+            let object = Some(ResourceRef::Client(client));
+            let parameters = Some(json!({"signIn": by, "client": client}));
+            directory.record(txn, &op, Act { object, parameters, ..Act::of(name, person, &changed) })
         });
         decided.await.map(drop)
     }

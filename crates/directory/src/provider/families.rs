@@ -1,6 +1,6 @@
 //! Families of tokens: everything that came of one code. Refresh tokens rotate; a reused one cuts the whole family.
 
-use access::{AuthPosition, EpochKey};
+use access::{AuthPosition, Changed, EpochKey, OpContext};
 use base::{Actor, ClientId, PersonId, Secret, SignInId, Timestamp};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use crypto::{Sha256Digest, sha256};
@@ -11,7 +11,7 @@ use store::{ReadTxn, WriteTxn};
 use uuid::Uuid;
 
 use super::{ID_TOKEN_LASTS, Provider, REFRESH_LASTS, Tokens, failed, limits::after};
-use crate::{Client, Error, facts};
+use crate::{Client, Directory, Error, facts, signin::Act};
 
 const CLASS: &str = "oidc_family";
 /// What every refresh token begins with, so that a leaked one is recognised.
@@ -79,11 +79,18 @@ pub(super) fn cut(txn: &mut WriteTxn<'_>, id: Uuid, why: &str) -> Result<(), Err
 
 /// Cuts a family and the sign-in that it came from: a code or token of it was stolen, so nothing that came of the sign-in
 /// counts any more, role sessions and management sessions included.
-pub(super) fn cut_sign_in(txn: &mut WriteTxn<'_>, id: Uuid, why: &str) -> Result<(), Error> {
+pub(super) fn cut_sign_in(
+    txn: &mut WriteTxn<'_>,
+    (directory, op): (&Directory, &OpContext),
+    id: Uuid,
+    why: &str,
+) -> Result<(), Error> {
     let Some(family) = get(txn, id)? else { return Ok(()) };
     cut(txn, id, why)?;
     access::epoch::raise(txn, EpochKey::SignIn { sign_in: family.sign_in }, Some(why.to_owned()))?;
-    Ok(())
+    let parameters = Some(json!({"signIn": family.sign_in, "client": family.client}));
+    let act = Act::of("SignInCut", family.person, &[]);
+    directory.record(txn, op, Act { actor: Actor::System, parameters, ..act })
 }
 
 /// The family a refresh token names.
@@ -103,6 +110,7 @@ enum Rotated {
 
 fn rotate(
     txn: &mut WriteTxn<'_>,
+    by: (&Directory, &OpContext),
     (id, given, next): (Uuid, Sha256Digest, Sha256Digest),
     client: ClientId,
 ) -> Result<Rotated, Error> {
@@ -114,7 +122,7 @@ fn rotate(
         return Ok(Rotated::Refused("the refresh token was cut: sign in again"));
     }
     if family.current != Some(given) {
-        cut_sign_in(txn, id, "a refresh token was used twice")?;
+        cut_sign_in(txn, by, id, "a refresh token was used twice")?;
         txn.outbox("oidc.refresh_reused", &json!({"person": family.person, "client": family.client}))?;
         return Ok(Rotated::Refused("the refresh token was used before: the sign-in is cut, sign in again"));
     }
@@ -151,6 +159,7 @@ impl Provider {
 
     pub(super) async fn refresh(
         &self,
+        op: &OpContext,
         client: &Client,
         token: Secret<String>,
         scopes: Option<Scopes>,
@@ -169,7 +178,9 @@ impl Provider {
         }
         let next = self.refresh_token(id);
         let (used, client_id) = ((id, digest(&token), digest(&next)), client.id);
-        let rotated = self.0.directory.0.store.write(Actor::System, move |txn| rotate(txn, used, client_id));
+        let (directory, op) = (self.0.directory.clone(), op.clone());
+        let rotated =
+            self.0.directory.0.store.write(Actor::System, move |txn| rotate(txn, (&directory, &op), used, client_id));
         let family = match rotated.await.map_err(failed)?.value {
             Rotated::Good(family) => family,
             Rotated::Refused(sentence) => return Err(invalid(sentence)),
@@ -211,13 +222,24 @@ impl Provider {
     ///
     /// # Errors
     /// [`OAuthError`] when the client does not prove itself.
-    pub async fn revoke(&self, client: &protocols::oidc::ClientAuth, token: &Secret<String>) -> Result<(), OAuthError> {
+    pub async fn revoke(
+        &self,
+        op: &OpContext,
+        client: &protocols::oidc::ClientAuth,
+        token: &Secret<String>,
+    ) -> Result<(), OAuthError> {
         let client = self.client(client).await?;
         let Some(id) = family_of(token) else { return Ok(()) };
         let (given, mine) = (digest(token), client.id);
+        let (directory, op) = (self.0.directory.clone(), op.clone());
         let done = self.0.directory.0.store.write(Actor::System, move |txn| match get(txn, id)? {
             Some(family) if family.client == mine && family.current == Some(given) => {
-                cut(txn, id, "the client revoked it")
+                cut(txn, id, "the client revoked it")?;
+                let (old, new) = (Some(json!({"cut": null})), Some(json!({"cut": "the client revoked it"})));
+                let changed = [Changed { kind: "tokens", subject: id, old, new }];
+                let parameters = Some(json!({"signIn": family.sign_in, "client": family.client}));
+                let act = Act::of("TokensRevoked", family.person, &changed);
+                directory.record(txn, &op, Act { actor: Actor::System, parameters, ..act })
             }
             _ => Ok(()),
         });

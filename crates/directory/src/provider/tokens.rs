@@ -1,5 +1,6 @@
 //! The token endpoint's answers: ID tokens with what the scopes allow, access tokens for user-info.
 
+use access::OpContext;
 use base::{Secret, Timestamp};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use crypto::sha256;
@@ -60,7 +61,7 @@ impl Provider {
     ///
     /// # Errors
     /// [`OAuthError`] with the code of the standard.
-    pub async fn token(&self, request: TokenRequest) -> Result<Tokens, OAuthError> {
+    pub async fn token(&self, op: &OpContext, request: TokenRequest) -> Result<Tokens, OAuthError> {
         let client = self.client(&request.client).await?;
         // Asked for first: what is refused for its age must not use a code or a refresh token up.
         if !self.0.entitlements.fresh().await {
@@ -68,10 +69,10 @@ impl Provider {
         }
         match request.grant {
             Grant::Code { code, redirect_uri, verifier } => {
-                self.exchange_code(&client, HandedIn { code, redirect_uri, verifier }).await
+                self.exchange_code(op, &client, HandedIn { code, redirect_uri, verifier }).await
             }
             Grant::Refresh { token, scopes, audience } => {
-                self.refresh(&client, token, scopes, audience.as_deref()).await
+                self.refresh(op, &client, token, scopes, audience.as_deref()).await
             }
             Grant::Device { code } => self.exchange_device(&client, &code).await,
         }

@@ -28,7 +28,7 @@ fn param(url: &str, name: &str) -> Option<String> {
     Url::parse(url).unwrap().query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-async fn code(world: &World) -> String {
+pub(super) async fn code(world: &World) -> String {
     let (sign_in, _) = world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
     let asked = world.provider.ask(query("").as_bytes()).await.unwrap();
     let Answer::Redirect(url) = world.provider.answer(&asked, Some(&sign_in)).await.unwrap() else { panic!() };
@@ -39,16 +39,16 @@ async fn code(world: &World) -> String {
 
 async fn token(world: &World, body: &str) -> Result<Tokens, String> {
     let request = TokenRequest::parse(body.as_bytes(), None).map_err(|error| error.to_string())?;
-    world.provider.token(request).await.map_err(|error| error.to_string())
+    world.provider.token(&world.op(), request).await.map_err(|error| error.to_string())
 }
 
-async fn exchange(world: &World, code: &str) -> Result<Tokens, String> {
+pub(super) async fn exchange(world: &World, code: &str) -> Result<Tokens, String> {
     let body =
         "grant_type=authorization_code&client_id=galen-cli&redirect_uri=http%3A%2F%2F127.0.0.1%3A5000%2Fcallback";
     token(world, &format!("{body}&code={code}&code_verifier={VERIFIER}")).await
 }
 
-async fn refresh(world: &World, tokens: &Tokens, extra: &str) -> Result<Tokens, String> {
+pub(super) async fn refresh(world: &World, tokens: &Tokens, extra: &str) -> Result<Tokens, String> {
     let refresh = tokens.refresh_token.as_ref().unwrap().expose().clone();
     token(world, &format!("grant_type=refresh_token&client_id=galen-cli&refresh_token={refresh}{extra}")).await
 }
@@ -207,13 +207,13 @@ async fn a_device_signs_in_after_the_person_agreed() {
     assert!(world.provider.device_asked(&sign_in, "BBBB-BBBB").await.is_err());
     let asked = world.provider.device_asked(&sign_in, &user.to_lowercase()).await.unwrap();
     assert_eq!(asked.client, "Galen command line");
-    world.provider.device_decide(&sign_in, &user, true).await.unwrap();
+    world.provider.device_decide(&world.op(), &sign_in, &user, true).await.unwrap();
     let tokens = poll(&device).await.unwrap();
     world.provider.verify(tokens.id_token.expose(), world.effects.now()).await.unwrap();
     assert!(refresh(&world, &tokens, "").await.is_ok());
     assert!(poll(&device).await.err().unwrap().starts_with("expired_token"));
     let (device, user) = begin().await;
-    world.provider.device_decide(&sign_in, &user, false).await.unwrap();
+    world.provider.device_decide(&world.op(), &sign_in, &user, false).await.unwrap();
     assert!(poll(&device).await.err().unwrap().starts_with("access_denied"));
     for _ in 0..20 {
         world.provider.device_asked(&sign_in, "BBBB-BBBB").await.unwrap_err();
@@ -297,7 +297,7 @@ async fn signing_out_cuts_what_came_of_the_sign_in() {
     let asked = world.provider.ask(query("").as_bytes()).await.unwrap();
     let Answer::Redirect(url) = world.provider.answer(&asked, Some(&sign_in)).await.unwrap() else { panic!() };
     let tokens = exchange(&world, &param(&url, "code").unwrap()).await.unwrap();
-    world.directory.sign_out(&cookie).await.unwrap();
+    world.directory.sign_out(&world.op(), &cookie).await.unwrap();
     assert!(world.given.epochs.of(EpochKey::SignIn { sign_in: sign_in.id }).is_some());
     assert!(refresh(&world, &tokens, "").await.err().unwrap().contains("cut"));
     assert!(world.provider.userinfo(tokens.access_token.expose()).await.is_err());

@@ -117,7 +117,7 @@ pub(super) async fn revoke_membership(caller: &Caller, id: &str, reason: String)
     let membership = membership.ok_or_else(|| Problem::not_found("membership", id))?;
     let edge = MembershipEdge { member: membership.member, group: membership.group };
     let permit = caller.may_change(api::RemoveMember, edge).await?;
-    revoke::membership(&caller.state.access, permit, reason).await?.try_into()
+    revoke::membership(&caller.state.access, permit, directory::may_sign_in, reason).await?.try_into()
 }
 
 /// Cuts a session.

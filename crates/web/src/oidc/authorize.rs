@@ -169,7 +169,7 @@ impl Posted {
     /// Goes on to what asked for the sign-in, with its cookie in place of an older one.
     async fn go_on(&self, state: &State, caller: &Caller, (sign_in, cookie): (SignIn, Secret<String>)) -> Response {
         if let Some(old) = caller.sign_in_cookie(state)
-            && let Err(error) = state.provider.directory().end_sign_in(&old).await
+            && let Err(error) = state.provider.directory().end_sign_in(&caller.op, &old).await
         {
             return pages::failed(&error);
         }

@@ -88,7 +88,7 @@ pub(super) async fn decided(Extract(state): Extract<State>, caller: Caller, body
     };
     let user_code = form.value("user_code").unwrap_or_default();
     let yes = form.value("answer") == Some("yes");
-    match state.provider.device_decide(&sign_in, user_code, yes).await {
+    match state.provider.device_decide(&caller.op, &sign_in, user_code, yes).await {
         Ok(()) if yes => pages::done("Connected", "The device is signed in.", "You can close this page."),
         Ok(()) => pages::done("Refused", "The device was not let in.", "You can close this page."),
         Err(error) => wrong(&state, &caller, user_code, &error),

@@ -14,7 +14,7 @@ use super::{State, caller::Caller, cookies, pages};
 /// Ends the sign-in behind the cookie and takes the cookie away.
 async fn end(state: &State, caller: &Caller, mut response: Response) -> Response {
     if let Some(cookie) = caller.sign_in_cookie(state)
-        && let Err(error) = state.provider.directory().sign_out(&cookie).await
+        && let Err(error) = state.provider.directory().sign_out(&caller.op, &cookie).await
     {
         return pages::failed(&error);
     }

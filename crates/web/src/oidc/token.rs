@@ -93,7 +93,7 @@ pub(super) async fn token(Extract(state): Extract<State>, caller: Caller, body: 
     let given = async {
         is_form(&caller.headers)?;
         let request = TokenRequest::parse(&body, authorization(&caller.headers)?)?;
-        state.provider.token(request).await
+        state.provider.token(&caller.op, request).await
     };
     match given.await {
         Ok(tokens) => answer(StatusCode::OK, &tokens.to_json()),
@@ -112,7 +112,7 @@ pub(super) async fn revoke(Extract(state): Extract<State>, caller: Caller, body:
         let form = Form::parse(&body)?;
         let token = form.value("token").ok_or_else(|| invalid("`token` is missing"))?;
         let client = protocols::oidc::ClientAuth::read(&form, authorization(&caller.headers)?)?;
-        state.provider.revoke(&client, &Secret::new(token.to_owned())).await
+        state.provider.revoke(&caller.op, &client, &Secret::new(token.to_owned())).await
     };
     match done.await {
         Ok(()) => answer(StatusCode::OK, &json!({})),
