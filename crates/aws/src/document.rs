@@ -12,6 +12,7 @@ use md5::Digest as _;
 use s3s::{S3Error, S3ErrorCode};
 use std::time::Duration;
 
+use crate::direct;
 use crate::s3::{XML_BYTES_MAX, other_body, refuse};
 
 /// Longest wait for a document.
@@ -99,12 +100,10 @@ where
 
 /// The digest that the signature covers; what is no digest is judged by the codec.
 fn signed(headers: &HeaderMap, body: &[u8]) -> Result<(), S3Error> {
-    let Some(value) = headers.get("x-amz-content-sha256").map(http::HeaderValue::as_bytes) else { return Ok(()) };
-    let digest = value.len() == 64 && value.iter().all(u8::is_ascii_hexdigit);
-    if !digest || crypto::sha256(body).to_string().as_bytes().eq_ignore_ascii_case(value) {
-        return Ok(());
+    match direct::declared(headers) {
+        Some(digest) if digest != crypto::sha256(body) => Err(other_body()),
+        _ => Ok(()),
     }
-    Err(other_body())
 }
 
 fn check(headers: &HeaderMap, body: &[u8]) -> Result<(), S3Error> {

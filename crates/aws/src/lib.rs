@@ -6,6 +6,7 @@
 
 mod arrival;
 mod cors;
+mod direct;
 mod document;
 mod limit;
 mod metrics;

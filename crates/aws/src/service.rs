@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use crate::arrival::Arrival;
 use crate::cors::{self, Ask};
+use crate::direct;
 use crate::document::{self, Document};
 use crate::limit::Limits;
 use crate::metrics::Metrics;
@@ -233,7 +234,7 @@ impl Inner {
                 Err(error) => return s3_error(&parts.method, error, id),
             }
         } else {
-            s3s::Body::http_body_unsync(body.map_err(Into::into))
+            direct::aside(&mut parts, body)
         };
         // Only a browser's page has an origin; everybody else pays nothing for it.
         let page = parts.headers.contains_key(header::ORIGIN).then(|| parts.headers.clone());

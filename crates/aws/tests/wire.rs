@@ -260,6 +260,25 @@ pub(crate) async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> 
     Line::open(address).await.send(request).await
 }
 
+/// Sends all of a request but the last byte of its body, and waits until the server has given up on the rest.
+pub(crate) async fn cut_short(address: SocketAddr, request: Request<Full<Bytes>>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let mut head = format!("{} {} HTTP/1.1\r\ncontent-length: {}\r\n", parts.method, parts.uri, body.len());
+    for (name, value) in &parts.headers {
+        head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+    }
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(b"\r\n").await.unwrap();
+    stream.write_all(&body[..body.len() - 1]).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    // The server may answer or reset; both come after it has seen the end.
+    let _ = stream.read_to_end(&mut answer).await;
+}
+
 /// An answer whose body is read piece by piece.
 pub(crate) struct Open {
     body: hyper::body::Incoming,

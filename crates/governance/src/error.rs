@@ -94,6 +94,9 @@ pub enum Error {
         /// The algorithm.
         algorithm: &'static str,
     },
+    /// The bytes are not those that the request's signature covers.
+    #[error("the body is not the one that `x-amz-content-sha256` was made from")]
+    NotTheSignedBody,
     /// A trailing checksum was announced and did not come.
     #[error("the {algorithm} checksum was announced as a trailer and did not come")]
     ChecksumMissing {
@@ -376,6 +379,7 @@ impl Error {
             | Self::WrongLength { .. }
             | Self::Body { .. }
             | Self::ChecksumMismatch { .. }
+            | Self::NotTheSignedBody
             | Self::ChecksumMissing { .. }
             | Self::BadChecksumValue { .. }
             | Self::ChecksumKind { .. }

@@ -2,6 +2,7 @@
 
 use base::Timestamp;
 use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
+use crypto::Sha256Digest;
 use futures::StreamExt as _;
 use governance::objects::{
     Algorithm, Body, BucketName, Checksum, Conditions, ETag, Expected, Kind, Match, Metadata, ObjectKey,
@@ -16,6 +17,7 @@ use std::str::FromStr;
 use std::time::SystemTime;
 
 use super::error::{failed, refuse};
+use crate::direct;
 
 /// # Errors
 /// `InvalidBucketName`.
@@ -295,18 +297,23 @@ pub(super) fn length(announced: Option<i64>) -> S3Result<Option<u64>> {
         .map_err(|_| refuse(S3ErrorCode::InvalidArgument, "the length must not be negative"))
 }
 
-/// The codec's body as governance reads it; the counter sees each piece.
-pub(super) fn body(blob: Option<dto::StreamingBlob>, counter: Counter) -> Body {
-    match blob {
-        None => futures::stream::empty().boxed(),
-        Some(blob) => blob
-            .inspect(move |piece| {
-                if let Ok(bytes) = piece {
-                    counter.inc_by(u64::try_from(bytes.len()).unwrap_or(0));
-                }
-            })
-            .boxed(),
-    }
+/// The body as governance reads it, and the digest that the signature covers; the counter sees each piece.
+pub(super) fn body(
+    extensions: &http::Extensions,
+    blob: Option<dto::StreamingBlob>,
+    counter: Counter,
+) -> (Body, Option<Sha256Digest>) {
+    let (body, signed) = match (direct::take(extensions), blob) {
+        (Some((body, digest)), _) => (body, Some(digest)),
+        (None, Some(blob)) => (blob.boxed(), None),
+        (None, None) => (futures::stream::empty().boxed(), None),
+    };
+    let counted = body.inspect(move |piece| {
+        if let Ok(bytes) = piece {
+            counter.inc_by(u64::try_from(bytes.len()).unwrap_or(0));
+        }
+    });
+    (counted.boxed(), signed)
 }
 
 pub(super) fn checksum_kind(kind: Kind) -> dto::ChecksumType {

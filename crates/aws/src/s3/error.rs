@@ -5,7 +5,7 @@ use access::{Denied, DenyReason};
 use base::ErrorKind;
 use governance::Error;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use s3s::stream::{aws_chunked_stream::AwsChunkedStreamError, upload_stream::UploadStreamError};
+use s3s::stream::aws_chunked_stream::AwsChunkedStreamError;
 use s3s::{S3Error, S3ErrorCode};
 
 /// A refusal of the gate.
@@ -64,6 +64,7 @@ pub(super) fn failed(error: &Error) -> S3Error {
         Error::BodyTooLarge { .. } => with(S3ErrorCode::EntityTooLarge),
         Error::Body { source } => body(source.as_ref()),
         Error::ChecksumMismatch { .. } => with(S3ErrorCode::BadDigest),
+        Error::NotTheSignedBody => other_body(),
         Error::ChecksumMissing { .. } => with(S3ErrorCode::Custom("MalformedTrailerError".into())).status(400),
         Error::BadChecksumValue { .. } | Error::ChecksumKind { .. } => with(S3ErrorCode::InvalidRequest),
         Error::MetadataTooLarge { .. } => with(S3ErrorCode::Custom("MetadataTooLarge".into())).status(400),
@@ -131,29 +132,18 @@ fn body(source: &(dyn std::error::Error + Send + Sync + 'static)) -> S3Error {
     refuse(S3ErrorCode::IncompleteBody, "the body did not arrive whole")
 }
 
-/// What the codec found wrong with the frames or the signature of a body.
+/// What the codec found wrong with the frames or the signatures of an `aws-chunked` body.
 fn misframed(error: &(dyn std::error::Error + 'static)) -> Option<S3Error> {
     use AwsChunkedStreamError as Chunked;
-    let (code, message) = match (error.downcast_ref::<Chunked>(), error.downcast_ref::<UploadStreamError>()) {
-        (Some(Chunked::Underlying(_)), _) | (_, Some(UploadStreamError::Underlying(_))) => return None,
-        (Some(chunked), _) => {
-            let message = match chunked {
-                Chunked::SignatureMismatch => "the signature of a chunk or of the trailer is not that of its bytes",
-                Chunked::Incomplete => "the `aws-chunked` body ends before its announced length or its last chunk",
-                Chunked::LengthMismatch => "a chunk or the whole body is not as long as announced",
-                _ => {
-                    "the body is not `aws-chunked`: expected `size[;chunk-signature=..]`, the bytes, and a chunk of size 0"
-                }
-            };
-            (chunked.to_s3_error_code(), message)
-        }
-        (_, Some(UploadStreamError::Sha256Mismatch)) => {
-            return Some(other_body());
-        }
-        (_, Some(upload)) => (upload.to_s3_error_code(), "the body is not as long as announced"),
-        (None, None) => return None,
+    let chunked = error.downcast_ref::<Chunked>()?;
+    let message = match chunked {
+        Chunked::Underlying(_) => return None,
+        Chunked::SignatureMismatch => "the signature of a chunk or of the trailer is not that of its bytes",
+        Chunked::Incomplete => "the `aws-chunked` body ends before its announced length or its last chunk",
+        Chunked::LengthMismatch => "a chunk or the whole body is not as long as announced",
+        _ => "the body is not `aws-chunked`: expected `size[;chunk-signature=..]`, the bytes, and a chunk of size 0",
     };
-    Some(refuse(code, message))
+    Some(refuse(chunked.to_s3_error_code(), message))
 }
 
 /// The body is not the one that the signature was made with.

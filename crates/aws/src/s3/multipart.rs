@@ -61,13 +61,15 @@ pub(super) async fn part(
 ) -> S3Result<S3Response<dto::UploadPartOutput>> {
     let target = edge.target(&req, &req.input.bucket, &req.input.key, None)?;
     let checksum = convert::expected(&req.headers, req.trailing_headers.take())?;
+    let (body, signed) = convert::body(&req.extensions, req.input.body.take(), edge.metrics.bytes_in.clone());
     let put = PutPart {
         upload: convert::upload(&req.input.upload_id)?,
         part: convert::part(req.input.part_number)?,
         length: convert::length(req.input.content_length)?,
         checksum,
         content_md5: convert::content_md5(&req.headers)?,
-        body: convert::body(req.input.body.take(), edge.metrics.bytes_in.clone()),
+        signed,
+        body,
     };
     let permit = edge.permit(&target.op, s3::PutObject, resource(&target)).await?;
     let done = match edge.objects.put_part(permit, put).await {

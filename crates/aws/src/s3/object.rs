@@ -187,6 +187,7 @@ pub(super) async fn put(
     let mut target = edge.target(&req, &req.input.bucket, &req.input.key, None)?;
     let pairs = convert::tagging_header(req.input.tagging.as_deref())?;
     let checksum = convert::expected(&req.headers, req.trailing_headers.take())?;
+    let (body, signed) = convert::body(&req.extensions, req.input.body.take(), edge.metrics.bytes_in.clone());
     let put = Put {
         metadata: convert::metadata(&req.headers, req.input.metadata.take())?,
         tags: convert::tags(pairs.clone())?,
@@ -194,7 +195,8 @@ pub(super) async fn put(
         length: convert::length(req.input.content_length)?,
         checksum,
         content_md5: convert::content_md5(&req.headers)?,
-        body: convert::body(req.input.body.take(), edge.metrics.bytes_in.clone()),
+        signed,
+        body,
     };
     let tagged = !pairs.is_empty();
     target.op.keys.request_tags = pairs;

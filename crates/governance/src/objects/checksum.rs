@@ -107,7 +107,7 @@ impl Checksum {
         Ok(Self { algorithm, value: text.to_owned() })
     }
 
-    fn of(algorithm: Algorithm, raw: &[u8]) -> Self {
+    pub(crate) fn of(algorithm: Algorithm, raw: &[u8]) -> Self {
         Self { algorithm, value: BASE64_STANDARD.encode(raw) }
     }
 
@@ -237,6 +237,11 @@ impl Hashers {
             }
         }
         Self { states, md5: md5.then(md5::Md5::new) }
+    }
+
+    /// Whether hashing takes longer than sealing and writing do, unlike a CRC.
+    pub(crate) fn are_slow(&self) -> bool {
+        self.md5.is_some() || self.states.iter().any(|(_, state)| !matches!(state, State::Crc(_)))
     }
 
     pub(crate) fn update(&mut self, piece: &[u8]) {

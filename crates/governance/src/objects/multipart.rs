@@ -86,8 +86,8 @@ impl Objects {
     pub async fn put_part(&self, permit: Permit<s3::PutObject>, put: PutPart) -> Result<PartInfo, Error> {
         let result = async {
             let target = Target::current(&permit)?;
-            let PutPart { upload, part, length, checksum, content_md5, body } = put;
-            let request = PartRequest { upload, part, length, checksum, content_md5 };
+            let PutPart { upload, part, length, checksum, content_md5, signed, body } = put;
+            let request = PartRequest { upload, part, length, checksum, content_md5, signed };
             self.store_part(&target, request, body, permit.lease()).await
         };
         let result = result.await;
@@ -133,7 +133,8 @@ impl Objects {
             return Err(Error::CopySourceTooLarge { got, most: PUT_BYTES_MAX });
         }
         let version = info.version;
-        let request = PartRequest { upload, part, length: Some(got), checksum: Expected::None, content_md5: None };
+        let length = Some(got);
+        let request = PartRequest { upload, part, length, checksum: Expected::None, content_md5: None, signed: None };
         let stored = self.store_part(&target, request, own_body(open.bytes), destination.lease()).await?;
         Ok((version, stored))
     }
@@ -145,7 +146,7 @@ impl Objects {
         body: Body,
         lease: Option<&Lease>,
     ) -> Result<PartInfo, Error> {
-        let PartRequest { upload, part, length, checksum, content_md5 } = request;
+        let PartRequest { upload, part, length, checksum, content_md5, signed } = request;
         if !(1..=PARTS_MAX).contains(&part) {
             return Err(Error::BadPartNumber { got: part });
         }
@@ -168,6 +169,7 @@ impl Objects {
             expected: checksum,
             also: Some(algorithm),
             content_md5,
+            signed,
         };
         let stored = write::store(&self.0, plan, body, lease).await?;
         let shown = stored.hashed.of(sent.unwrap_or(algorithm)).cloned();
@@ -315,6 +317,7 @@ struct PartRequest {
     length: Option<u64>,
     checksum: Expected,
     content_md5: Option<[u8; 16]>,
+    signed: Option<Sha256Digest>,
 }
 
 fn listed(row: PartRow) -> PartInfo {

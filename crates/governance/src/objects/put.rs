@@ -33,7 +33,7 @@ impl Objects {
     async fn put_permitted(&self, permit: &Permit<s3::PutObject>, put: Put) -> Result<Written, Error> {
         let target = Target::current(permit)?;
         put.metadata.check()?;
-        let Put { metadata, tags, conditions, length, checksum, content_md5, body } = put;
+        let Put { metadata, tags, conditions, length, checksum, content_md5, signed, body } = put;
         self.refuse_early(&target, &conditions).await?;
         let plan = Plan {
             dataset: target.dataset,
@@ -46,6 +46,7 @@ impl Objects {
             expected: checksum,
             also: None,
             content_md5,
+            signed,
         };
         self.store_and_commit(target, plan, body, permit.lease(), metadata, tags, conditions).await
     }
@@ -198,6 +199,7 @@ impl Objects {
             expected: copy.checksum.or(kept).map_or(Expected::None, Expected::Compute),
             also: None,
             content_md5: None,
+            signed: None,
         };
         let body = own_body(open.bytes);
         let lease = destination.lease();

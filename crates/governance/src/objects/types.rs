@@ -2,6 +2,7 @@
 
 use base::{DatasetId, Timestamp, UploadId};
 use bytes::Bytes;
+use crypto::Sha256Digest;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,8 @@ pub struct Put {
     pub checksum: Expected,
     /// `Content-MD5`.
     pub content_md5: Option<[u8; 16]>,
+    /// The digest that the request's signature covers.
+    pub signed: Option<Sha256Digest>,
     /// The bytes.
     pub body: Body,
 }
@@ -202,6 +205,8 @@ pub struct PutPart {
     pub checksum: Expected,
     /// `Content-MD5`.
     pub content_md5: Option<[u8; 16]>,
+    /// The digest that the request's signature covers.
+    pub signed: Option<Sha256Digest>,
     /// The bytes.
     pub body: Body,
 }

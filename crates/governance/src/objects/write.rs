@@ -1,13 +1,18 @@
 //! From a stream of plain bytes to a sealed body in the backend.
 //!
-//! Bytes are gathered into batches of frame slots; while the backend's threads hash, seal and write one batch, the next
-//! ones are filled from the network. Hashing and AES never run on an asynchronous thread, except for a body of one small
-//! frame, where the hand-over would cost more. Plain bytes live in a few buffers and nowhere else.
+//! Bytes are gathered into batches of frame slots; while the backend's threads seal and write one batch, the next ones are
+//! filled from the network, and between the two a batch is hashed on a thread of its own where hashing takes long. Hashing
+//! and AES never run on an asynchronous thread, except for a body of one small frame, where the hand-over would cost more.
+//! Plain bytes live in a few buffers and nowhere else.
 
 use base::{BlobId, DatasetId, ObjectVersionId};
 use bytes::Bytes;
+use crypto::Sha256Digest;
 use custody::KeyRef;
-use futures::{StreamExt, future::Either, future::select};
+use futures::{
+    StreamExt,
+    future::{self, Either, select},
+};
 use std::{
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
@@ -15,7 +20,7 @@ use std::{
 
 use super::{
     Inner,
-    checksum::{Algorithm, Expected, Hashed, Hashers},
+    checksum::{Algorithm, Checksum, Expected, Hashed, Hashers},
     read::BATCH,
     record::Segment,
     seal::{Layout, SealedFor, Sealer, TAG, frame_size},
@@ -42,6 +47,7 @@ pub(crate) struct Plan {
     /// A further checksum that is stored whatever the caller expects.
     pub(crate) also: Option<Algorithm>,
     pub(crate) content_md5: Option<[u8; 16]>,
+    pub(crate) signed: Option<Sha256Digest>,
 }
 
 /// A durable body that nothing refers to yet.
@@ -71,33 +77,57 @@ impl Drop for Guard {
     }
 }
 
+/// What is done to each batch.
 struct Sealing {
     sealer: Sealer,
-    hashers: Option<Hashers>,
+    hashers: Mutex<Option<Hashers>>,
 }
 
 impl Sealing {
-    fn run(&mut self, first: u64, slots: &mut [u8], ends: bool) -> Result<(), WorkFailed> {
-        let Self { sealer, hashers } = self;
-        let hashers = hashers.as_mut().ok_or(WorkFailed)?;
-        sealer.seal(first, slots, ends, |plain| hashers.update(plain))
+    fn hashers(&self) -> std::sync::MutexGuard<'_, Option<Hashers>> {
+        self.hashers.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-fn lock(sealing: &Mutex<Sealing>) -> std::sync::MutexGuard<'_, Sealing> {
-    sealing.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether to hash a batch before it is handed on to be sealed, instead of where it is sealed.
+    fn apart(&self) -> bool {
+        self.hashers().as_ref().is_some_and(Hashers::are_slow)
+    }
+
+    fn hash(&self, slots: &[u8]) -> Result<(), WorkFailed> {
+        let mut hashers = self.hashers();
+        let hashers = hashers.as_mut().ok_or(WorkFailed)?;
+        self.sealer.plain(slots).for_each(|plain| hashers.update(plain));
+        Ok(())
+    }
+
+    fn hash_and_seal(&self, first: u64, slots: &mut [u8], ends: bool) -> Result<(), WorkFailed> {
+        let mut hashers = self.hashers();
+        let hashers = hashers.as_mut().ok_or(WorkFailed)?;
+        self.sealer.seal(first, slots, ends, |plain| hashers.update(plain))
+    }
 }
 
 /// What the caller says of the whole body.
 struct Claims {
     expected: Expected,
     content_md5: Option<[u8; 16]>,
+    signed: Option<Sha256Digest>,
 }
 
 impl Claims {
-    fn check(self, sealing: &Mutex<Sealing>) -> Result<Hashed, Error> {
-        let hashers = lock(sealing).hashers.take().ok_or(Error::Damaged { what: "checksum in progress" })?;
+    fn hashers(&self, also: Option<Algorithm>) -> Hashers {
+        let signed = self.signed.map(|_| Algorithm::Sha256);
+        let algorithms: Vec<Algorithm> = also.into_iter().chain([self.expected.algorithm()]).chain(signed).collect();
+        Hashers::new(&algorithms, self.content_md5.is_some())
+    }
+
+    fn check(self, sealing: &Sealing) -> Result<Hashed, Error> {
+        let hashers = sealing.hashers().take().ok_or(Error::Damaged { what: "checksum in progress" })?;
         let hashed = hashers.finish();
+        let signed = self.signed.map(|digest| Checksum::of(Algorithm::Sha256, digest.bytes()));
+        if signed.is_some() && signed.as_ref() != hashed.of(Algorithm::Sha256) {
+            return Err(Error::NotTheSignedBody);
+        }
         self.expected.check(&hashed)?;
         if self.content_md5.is_some() && self.content_md5 != hashed.md5 {
             return Err(Error::ChecksumMismatch { algorithm: "MD5" });
@@ -108,7 +138,7 @@ impl Claims {
 
 /// Seals and stores a body, and compares its length and checksums before it becomes durable.
 pub(crate) async fn store(inner: &Arc<Inner>, plan: Plan, body: Body, lease: Option<&Lease>) -> Result<Stored, Error> {
-    let Plan { dataset, wrap, version, part, blob, announced, most, expected, also, content_md5 } = plan;
+    let Plan { dataset, wrap, version, part, blob, announced, most, expected, also, content_md5, signed } = plan;
     if announced.is_some_and(|len| len > most) {
         return Err(Error::BodyTooLarge { most });
     }
@@ -117,10 +147,9 @@ pub(crate) async fn store(inner: &Arc<Inner>, plan: Plan, body: Body, lease: Opt
     let (plain_key, wrapped) = inner.ask_custody(move |it| it.data_key_new(&wrap, &place.wrap_aad())).await?;
     let frame = frame_size(announced);
     let sealer = Sealer { key: crypto::AeadKey::new(&plain_key)?, place, frame };
-    let algorithms: Vec<Algorithm> = also.into_iter().chain([expected.algorithm()]).collect();
-    let hashers = Some(Hashers::new(&algorithms, content_md5.is_some()));
-    let sealing = Arc::new(Mutex::new(Sealing { sealer, hashers }));
-    let claims = Claims { expected, content_md5 };
+    let claims = Claims { expected, content_md5, signed };
+    let hashers = claims.hashers(also);
+    let sealing = Arc::new(Sealing { sealer, hashers: Mutex::new(Some(hashers)) });
     let mut feed = Feed { body, inner, lease, frame: frame as usize, left: Bytes::new(), total: 0, announced, most };
 
     let plain = announced.map_or(BATCH, |len| usize::try_from(len).unwrap_or(BATCH).min(BATCH));
@@ -144,10 +173,10 @@ pub(crate) async fn store(inner: &Arc<Inner>, plan: Plan, body: Body, lease: Opt
 /// Bytes up to which a body is hashed and sealed where it arrived: at most 0.1 ms even of SHA-256.
 const INLINE_MAX: usize = 16 << 10;
 
-async fn seal_small(sealing: &Arc<Mutex<Sealing>>, mut slots: Vec<u8>) -> Result<Vec<u8>, Error> {
+async fn seal_small(sealing: &Arc<Sealing>, mut slots: Vec<u8>) -> Result<Vec<u8>, Error> {
     let sealing = Arc::clone(sealing);
     let inline = slots.len() <= INLINE_MAX;
-    let mut work = move || lock(&sealing).run(0, &mut slots, true).map(|()| std::mem::take(&mut slots));
+    let mut work = move || sealing.hash_and_seal(0, &mut slots, true).map(|()| std::mem::take(&mut slots));
     let done = if inline { Ok(work()) } else { tokio::task::spawn_blocking(work).await };
     match done {
         Ok(Ok(sealed)) => Ok(sealed),
@@ -158,7 +187,7 @@ async fn seal_small(sealing: &Arc<Mutex<Sealing>>, mut slots: Vec<u8>) -> Result
 async fn store_large(
     inner: &Arc<Inner>,
     blob: BlobId,
-    sealing: Arc<Mutex<Sealing>>,
+    sealing: Arc<Sealing>,
     first: Vec<u8>,
     more: bool,
     feed: &mut Feed<'_>,
@@ -166,7 +195,15 @@ async fn store_large(
 ) -> Result<(Blob, Hashed), Error> {
     let mut writer = inner.backend.create(blob).await?;
     let per_batch = feed.frames_per_batch() as u64;
-    let (queue, mut filled) = mpsc::channel(AHEAD);
+    // A body of one batch has nothing to be hashed beside.
+    let apart = more && sealing.apart();
+    let (queue, filled) = mpsc::channel(AHEAD);
+    let (hashing, mut ready) = if apart {
+        let (hashed, ready) = mpsc::channel(AHEAD);
+        (Either::Left(hash_apart(&sealing, filled, hashed)), ready)
+    } else {
+        (Either::Right(future::ready(Ok(()))), filled)
+    };
     let feeding = async {
         let (mut current, mut more) = (first, more);
         loop {
@@ -182,12 +219,7 @@ async fn store_large(
     };
     let writing = async {
         let mut index = 0;
-        while let Some((buffer, mut ends)) = filled.recv().await {
-            let mut run = vec![buffer];
-            while let Ok((buffer, last)) = filled.try_recv() {
-                run.push(buffer);
-                ends = last;
-            }
+        while let Some((run, ends)) = next_run(&mut ready).await {
             let (sealing, mut left) = (Arc::clone(&sealing), run.len());
             let mut at = index;
             index += per_batch * left as u64;
@@ -195,7 +227,12 @@ async fn store_large(
                 left -= 1;
                 let first = at;
                 at += per_batch;
-                lock(&sealing).run(first, slots, ends && left == 0)
+                let ends = ends && left == 0;
+                if apart {
+                    sealing.sealer.seal(first, slots, ends, |_| ())
+                } else {
+                    sealing.hash_and_seal(first, slots, ends)
+                }
             };
             for buffer in writer.append(run, Box::new(work)).await? {
                 inner.pool.give(buffer);
@@ -203,9 +240,46 @@ async fn store_large(
         }
         Ok::<_, Error>(())
     };
-    futures::try_join!(feeding, writing)?;
+    futures::try_join!(feeding, hashing, writing)?;
     let hashed = claims.check(&sealing)?;
     Ok((writer.finish().await?, hashed))
+}
+
+/// A filled batch, and whether the body ends with it.
+type Batch = (Vec<u8>, bool);
+
+/// The batches that wait, and whether the body ends with the last of them.
+async fn next_run(waiting: &mut mpsc::Receiver<Batch>) -> Option<(Vec<Vec<u8>>, bool)> {
+    let (buffer, mut ends) = waiting.recv().await?;
+    let mut run = vec![buffer];
+    while let Ok((buffer, last)) = waiting.try_recv() {
+        run.push(buffer);
+        ends = last;
+    }
+    Some((run, ends))
+}
+
+/// Hashes what was filled and hands it on, so that a batch is hashed while the one before it is sealed and written.
+async fn hash_apart(
+    sealing: &Arc<Sealing>,
+    mut filled: mpsc::Receiver<Batch>,
+    hashed: mpsc::Sender<Batch>,
+) -> Result<(), Error> {
+    while let Some((run, ends)) = next_run(&mut filled).await {
+        let sealing = Arc::clone(sealing);
+        let work = move || run.iter().try_for_each(|slots| sealing.hash(slots)).map(|()| run);
+        let Ok(Ok(run)) = tokio::task::spawn_blocking(work).await else {
+            return Err(Error::Damaged { what: "checksum in progress" });
+        };
+        let last = run.len();
+        for (n, buffer) in run.into_iter().enumerate() {
+            // The writer ends before the queue only with an error of its own.
+            if hashed.send((buffer, ends && n + 1 == last)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Batches that wait for the writer at most. What has arrived while it wrote is sealed and written in one go, so that a

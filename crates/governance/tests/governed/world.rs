@@ -284,6 +284,7 @@ pub(crate) fn put(content: Vec<u8>) -> Put {
         length: Some(content.len() as u64),
         checksum: Expected::None,
         content_md5: None,
+        signed: None,
         body: stream::iter([Ok(Bytes::from(content))]).boxed(),
     }
 }

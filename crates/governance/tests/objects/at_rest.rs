@@ -37,6 +37,7 @@ async fn no_plain_byte_reaches_the_disk() {
         length: None,
         checksum: Expected::None,
         content_md5: None,
+        signed: None,
         body: super::world::body(marked(100_000)),
     };
     let part = world.objects.put_part(world.permit(s3::PutObject, "multi"), part).await.unwrap();

@@ -102,6 +102,26 @@ async fn checksums_are_computed_compared_and_stored() {
     assert!(matches!(world.get("wrong").await, Err(Error::NoSuchKey)));
 }
 
+// A batch is hashed apart from its sealing when a body is large, and where it is sealed when it is small.
+#[tokio::test]
+async fn the_signed_digest_is_compared_beside_every_other_checksum() {
+    let world = World::new().await;
+    let mib = 1 << 20;
+    for len in [0, 1, 40_000, mib, mib + 1, 7 * mib + 77] {
+        let content = bytes(len);
+        let other = Some(crypto::sha256(b"another body"));
+        for (length, algorithm) in [(Some(len as u64), Algorithm::Crc32c), (None, Algorithm::Sha256)] {
+            let with = |signed| Put { length, signed, checksum: Expected::Compute(algorithm), ..put(content.clone()) };
+            let refused = world.try_put("wrong", with(other)).await;
+            assert!(matches!(refused, Err(Error::NotTheSignedBody)), "{len}");
+            let written = world.try_put("k", with(Some(crypto::sha256(&content)))).await.unwrap();
+            assert_eq!(written.checksum.unwrap().checksum.algorithm, algorithm);
+            assert!(world.get("k").await.unwrap() == content, "{len}");
+        }
+    }
+    assert!(matches!(world.get("wrong").await, Err(Error::NoSuchKey)));
+}
+
 #[tokio::test]
 async fn a_body_that_ends_early_or_is_too_long_leaves_nothing() {
     let world = World::new().await;

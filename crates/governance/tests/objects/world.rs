@@ -234,6 +234,7 @@ pub(crate) fn put(bytes: impl Into<Bytes>) -> Put {
         length: Some(bytes.len() as u64),
         checksum: Expected::None,
         content_md5: None,
+        signed: None,
         body: body(bytes),
     }
 }
