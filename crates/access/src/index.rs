@@ -286,6 +286,15 @@ impl World {
         self.buckets.get(bucket).into_iter().flat_map(|places| places.iter())
     }
 
+    /// The places of a bucket that contain `prefix` or lie under it, sorted.
+    pub(crate) fn places_meeting<'a>(
+        &'a self,
+        bucket: &str,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (&'a str, DatasetId)> {
+        self.buckets.get(bucket).into_iter().flat_map(move |places| places.meeting(prefix))
+    }
+
     /// Every bucket in which a dataset has a place.
     pub(crate) fn buckets(&self) -> impl Iterator<Item = &str> {
         self.buckets.keys().map(String::as_str)

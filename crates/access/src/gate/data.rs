@@ -217,7 +217,7 @@ pub(super) fn list(
     let mut nearest = None;
     let mut last_dataset = None;
     let mut open: Vec<(String, base::DatasetId)> = Vec::new();
-    for (place, dataset) in world.places(bucket) {
+    for (place, dataset) in world.places_meeting(bucket, prefix) {
         let Some(state) = world.location(dataset) else { continue };
         let areas = readable(world, scene, subject, state, (bucket, place), prefix);
         if areas.is_empty() {
@@ -251,13 +251,14 @@ pub(super) fn list(
     }
     if !open.is_empty() {
         verdict.deny = None;
-        verdict.visible = with_holes(world, bucket, open);
+        verdict.visible = with_holes(world, (bucket, prefix), open);
         return verdict;
     }
     if verdict.deny.is_some() {
         return verdict;
     }
-    if let Some(state) = nearest {
+    let any = || world.places(bucket).find_map(|(_, dataset)| world.location(dataset)).map(Arc::clone);
+    if let Some(state) = nearest.or_else(any) {
         verdict.documents = documents(scene, subject, Some(&state));
         let side = Side::of(scene, subject, Some(&state));
         verdict.context = Some(context::build(world, scene, ask, subject, Some(&state), Ownership::default(), &side));
@@ -284,9 +285,6 @@ fn readable<'w>(
 ) -> Vec<(String, &'w GrantRow)> {
     let (bucket, place) = place;
     let meets = |area: &str| area.starts_with(prefix) || prefix.starts_with(area);
-    if !meets(place) {
-        return Vec::new();
-    }
     let now = scene.now.as_microsecond();
     let mut areas = Vec::new();
     let dataset = state.location.dataset;
@@ -308,12 +306,12 @@ fn readable<'w>(
     areas
 }
 
-/// The areas without the places of other datasets that lie inside them.
-fn with_holes(world: &World, bucket: &str, open: Vec<(String, base::DatasetId)>) -> crate::Visible {
+/// The areas without the places of other datasets that lie inside them, as far as they meet `prefix`.
+fn with_holes(world: &World, (bucket, prefix): (&str, &str), open: Vec<(String, base::DatasetId)>) -> crate::Visible {
     let inside = |place: &str, dataset: base::DatasetId| {
         open.iter().any(|(area, of)| *of != dataset && place.starts_with(area.as_str()))
     };
-    let holes = world.places(bucket).filter(|(place, dataset)| inside(place, *dataset));
+    let holes = world.places_meeting(bucket, prefix).filter(|(place, dataset)| inside(place, *dataset));
     let holes = holes.map(|(place, _)| place.to_owned()).collect();
     crate::Visible::with_holes(open.into_iter().map(|(area, _)| area).collect(), holes)
 }

@@ -46,6 +46,18 @@ impl Places {
         self.rows().map(|(prefix, state)| (&**prefix, state.location.dataset))
     }
 
+    /// The places that contain `prefix` or lie under it, with their datasets, sorted.
+    pub(crate) fn meeting<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, DatasetId)> {
+        let ends = prefix.match_indices('/').take(self.deepest).map(|(at, _)| at + 1);
+        let above = std::iter::once(0).chain(ends).filter(|end| *end < prefix.len());
+        let above = above.filter_map(|end| self.by_prefix.get_key_value(prefix.get(..end)?));
+        let from = self.sorted.partition_point(|place| **place < *prefix);
+        let under =
+            self.sorted.get(from..).unwrap_or_default().iter().take_while(move |place| place.starts_with(prefix));
+        let rows = above.chain(under.filter_map(|place| self.by_prefix.get_key_value(place)));
+        rows.map(|(place, state)| (&**place, state.location.dataset))
+    }
+
     /// Every place of the bucket, sorted.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<LocationState>)> {
         self.sorted.iter().filter_map(|prefix| self.by_prefix.get_key_value(prefix))

@@ -209,6 +209,9 @@ proptest! {
             let longest = longest.max_by_key(|(place, dataset)| (place.len(), std::cmp::Reverse(*dataset)));
             let found = index.find(key).map(|(state, prefix)| (prefix.to_owned(), state.location.dataset));
             prop_assert_eq!(found.as_ref(), longest, "{}", key);
+            let meets = |place: &str| place.starts_with(key.as_str()) || key.starts_with(place);
+            let scanned: Vec<_> = index.iter().filter(|(place, _)| meets(place)).collect();
+            prop_assert_eq!(index.meeting(key).collect::<Vec<_>>(), scanned, "{}", key);
         }
     }
 }
