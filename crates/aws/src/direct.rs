@@ -82,7 +82,7 @@ impl Body for StandIn {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.clone()
+        self.0
     }
 }
 

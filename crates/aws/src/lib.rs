@@ -5,6 +5,7 @@
 //! gives it requests with the [`protocols::peer::Peer`] in their extensions.
 
 mod arrival;
+mod authorization;
 mod cors;
 mod direct;
 mod document;

@@ -37,7 +37,7 @@ use crate::router::bucket_in_host;
 use edge::Edge;
 
 pub(crate) use auth::without_unreadable_range;
-pub(crate) use error::{other_body, refuse};
+pub(crate) use error::{argument, name_argument, other_body, refuse};
 
 /// Largest XML body that is read, in bytes: 1,000 keys of 1,024 bytes with their tags stay under it.
 pub(crate) const XML_BYTES_MAX: usize = 4 << 20;
@@ -145,8 +145,23 @@ impl S3 for Operations {
     async fn delete_bucket_cors(&self, req: S3Request<dto::DeleteBucketCorsInput>) -> S3Result<S3Response<dto::DeleteBucketCorsOutput>> {
         settings::delete_cors(&self.0, req).await
     }
+    async fn delete_bucket_encryption(&self, req: S3Request<dto::DeleteBucketEncryptionInput>) -> S3Result<S3Response<dto::DeleteBucketEncryptionOutput>> {
+        unset::delete_encryption(&self.0, req).await
+    }
+    async fn delete_bucket_lifecycle(&self, req: S3Request<dto::DeleteBucketLifecycleInput>) -> S3Result<S3Response<dto::DeleteBucketLifecycleOutput>> {
+        unset::delete_lifecycle(&self.0, req).await
+    }
     async fn delete_bucket_policy(&self, req: S3Request<dto::DeleteBucketPolicyInput>) -> S3Result<S3Response<dto::DeleteBucketPolicyOutput>> {
         settings::delete_policy(&self.0, req).await
+    }
+    async fn delete_bucket_replication(&self, req: S3Request<dto::DeleteBucketReplicationInput>) -> S3Result<S3Response<dto::DeleteBucketReplicationOutput>> {
+        unset::delete_replication(&self.0, req).await
+    }
+    async fn delete_bucket_tagging(&self, req: S3Request<dto::DeleteBucketTaggingInput>) -> S3Result<S3Response<dto::DeleteBucketTaggingOutput>> {
+        unset::delete_tagging(&self.0, req).await
+    }
+    async fn delete_bucket_website(&self, req: S3Request<dto::DeleteBucketWebsiteInput>) -> S3Result<S3Response<dto::DeleteBucketWebsiteOutput>> {
+        unset::delete_website(&self.0, req).await
     }
     async fn delete_object(&self, req: S3Request<dto::DeleteObjectInput>) -> S3Result<S3Response<dto::DeleteObjectOutput>> {
         object::delete(&self.0, req).await

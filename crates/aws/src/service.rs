@@ -15,6 +15,7 @@ use s3s::{S3Error, S3ErrorCode};
 use std::sync::Arc;
 
 use crate::arrival::Arrival;
+use crate::authorization;
 use crate::cors::{self, Ask};
 use crate::direct;
 use crate::document::{self, Document};
@@ -220,7 +221,9 @@ impl Inner {
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        if let Some(error) = not_v4(&parts).or_else(|| unwritable(parts.uri.query())) {
+        if let Some(error) =
+            authorization::unreadable(&parts).or_else(|| browser_form(&parts)).or_else(|| unwritable(parts.uri.query()))
+        {
             self.metrics.refused("signature");
             return s3_error(&parts.method, error, id);
         }
@@ -314,37 +317,21 @@ fn completed(mut response: Response<s3s::Body>, id: RequestId) -> Response<Answe
     let text =
         whole.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok()).and_then(|text| text.strip_suffix(END));
     let Some(text) = text else { return response.map(boxed) };
-    let text = format!("{}<RequestId>{id}</RequestId>{END}", words::better(text));
+    let mut text = words::better(text);
+    s3::name_argument(response.headers_mut(), &mut text);
+    xml::element(&mut text, "RequestId", &id.to_string());
+    text.push_str(END);
     let mut response = response.map(|_| boxed(Full::new(Bytes::from(text))));
     response.headers_mut().remove(header::CONTENT_LENGTH);
     response
 }
 
-/// A signature that is not of version 4 is answered with what to set, before the codec sees it.
-fn not_v4(parts: &request::Parts) -> Option<S3Error> {
-    let authorization =
-        parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let query = parts.uri.query().unwrap_or_default();
-    let in_query = |name: &str| {
-        query.split('&').any(|pair| pair.split('=').next().is_some_and(|key| key.eq_ignore_ascii_case(name)))
-    };
-    let v2 = authorization.starts_with("AWS ") || (in_query("AWSAccessKeyId") && in_query("Signature"));
-    if v2 {
-        let message = "Signature Version 2 is not accepted; sign with version 4: in boto3 `Config(signature_version='s3v4')`, \
-                       in the AWS CLI `aws configure set default.s3.signature_version s3v4`";
-        return Some(refuse(S3ErrorCode::InvalidRequest, message));
-    }
-    if parts.headers.contains_key(header::AUTHORIZATION) && !authorization.starts_with("AWS4-") {
-        let message = "the header `Authorization` must be one of AWS Signature Version 4: \
-                       `AWS4-HMAC-SHA256 Credential=.., SignedHeaders=.., Signature=..`";
-        let nothing = authorization.trim().is_empty();
-        return Some(refuse(if nothing { S3ErrorCode::AccessDenied } else { S3ErrorCode::InvalidArgument }, message));
-    }
+/// Browser forms carry their policy inside the body, unsigned as a request: refused before a byte of it is read.
+fn browser_form(parts: &request::Parts) -> Option<S3Error> {
     let post_form = parts.method == Method::POST
         && parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
             value.trim_start().get(..19).is_some_and(|start| start.eq_ignore_ascii_case("multipart/form-data"))
         });
-    // Browser forms carry their policy inside the body, unsigned as a request: refused before a byte of it is read.
     post_form.then(|| refuse(S3ErrorCode::NotImplemented, "browser form uploads are not offered: use a presigned PUT"))
 }
 
@@ -373,12 +360,11 @@ where
     body.map_err(Into::into).boxed_unsync()
 }
 
-fn s3_error(method: &Method, mut error: S3Error, id: RequestId) -> Response<AnswerBody> {
-    error.set_request_id(id.to_string());
+fn s3_error(method: &Method, error: S3Error, id: RequestId) -> Response<AnswerBody> {
     let Ok(response) = error.to_http_response() else {
         return plain(StatusCode::INTERNAL_SERVER_ERROR, "application/xml", String::new());
     };
-    let response = response.map(boxed);
+    let response = completed(response, id);
     if *method == Method::HEAD { response.map(|_| boxed(Full::new(Bytes::new()))) } else { response }
 }
 

@@ -29,7 +29,6 @@ const WHOLE: &[(&str, &str)] = &[
         "the header `Authorization` is malformed: expected `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/s3/aws4_request, SignedHeaders=.., \
          Signature=` and 64 lower-case hexadecimal digits",
     ),
-    ("invalid header: x-amz-date", "the header `x-amz-date` must be a time such as 20261122T040000Z"),
     ("Request has expired", "the presigned URL has expired: make a new one"),
     ("The specified bucket is not valid.", "a bucket's name has 3 to 63 lower-case letters, digits, dots and hyphens"),
     ("Your key is too long.", "a key has at most 1,024 bytes"),
@@ -55,16 +54,28 @@ const BEGUN: &[(&str, &str, &str)] = &[
 /// As [`BEGUN`], where a name and a value follow.
 const NAMED: &[(&str, &str)] = &[("invalid header: ", "header"), ("invalid query: ", "parameter")];
 
-/// The beginning of an error document, with its message in better words.
+/// The beginning of an error document, with its message in better words, and the argument in the elements that S3 has for it.
 pub(crate) fn better(xml: &str) -> String {
     let split = xml.split_once("<Message>").and_then(|(front, rest)| {
         let (message, back) = rest.split_once("</Message>")?;
         Some((front, message, back))
     });
-    match split.and_then(|(front, message, back)| Some((front, instead(message)?, back))) {
-        Some((front, message, back)) => format!("{front}<Message>{message}</Message>{back}"),
-        None => xml.to_owned(),
-    }
+    let Some((front, message, back)) = split else { return xml.to_owned() };
+    let Some(words) = instead(message) else { return xml.to_owned() };
+    let named = named(message).filter(|_| front.ends_with("<Code>InvalidArgument</Code>"));
+    let argument = named.map(|(_, name, value)| {
+        let value = value.strip_prefix("&quot;").and_then(|value| value.strip_suffix("&quot;")).unwrap_or(value);
+        format!("<ArgumentName>{name}</ArgumentName><ArgumentValue>{value}</ArgumentValue>")
+    });
+    format!("{front}<Message>{words}</Message>{}{back}", argument.unwrap_or_default())
+}
+
+/// The kind, name and value of a header or parameter that the codec could not read.
+fn named(message: &str) -> Option<(&'static str, &str, &str)> {
+    NAMED.iter().find_map(|(stock, kind)| {
+        let (name, value) = message.strip_prefix(stock)?.split_once(": ")?;
+        Some((*kind, name, value))
+    })
 }
 
 fn instead(message: &str) -> Option<String> {
@@ -76,17 +87,14 @@ fn instead(message: &str) -> Option<String> {
             return Some(format!("{front}{name}{back}"));
         }
     }
-    for (stock, kind) in NAMED {
-        let Some((name, value)) = message.strip_prefix(stock).and_then(|rest| rest.split_once(": ")) else { continue };
-        let what = match name {
-            "range" => "ask for one range: bytes=FIRST-LAST, bytes=FIRST- or bytes=-LENGTH",
-            "content-length" => "send the length of the body in bytes",
-            "if-modified-since" | "if-unmodified-since" => "send a date such as Wed, 21 Oct 2015 07:28:00 GMT",
-            _ => "correct it or leave it out",
-        };
-        return Some(format!("the {kind} `{name}` cannot be read, its value is {value}: {what}"));
-    }
-    None
+    let (kind, name, value) = named(message)?;
+    let what = match name {
+        "range" => "ask for one range: bytes=FIRST-LAST, bytes=FIRST- or bytes=-LENGTH",
+        "content-length" => "send the length of the body in bytes",
+        "if-modified-since" | "if-unmodified-since" => "send a date such as Wed, 21 Oct 2015 07:28:00 GMT",
+        _ => "correct it or leave it out",
+    };
+    Some(format!("the {kind} `{name}` cannot be read, its value is {value}: {what}"))
 }
 
 #[cfg(test)]

@@ -316,7 +316,8 @@ async fn multipart() {
         call("PUT", "/trial/large").query("partNumber", &number.to_string()).query("uploadId", &upload).body(body)
     };
     let first = world.s3(&world.ann, &part(1, 5 << 20)).await.ok().header("etag").to_owned();
-    let second = world.s3(&world.ann, &part(2, 10)).await.ok().header("etag").to_owned();
+    let second = world.s3(&world.ann, &part(2, 10)).await.ok();
+    let (second, sum) = (second.header("etag").to_owned(), second.header("x-amz-checksum-crc64nvme").to_owned());
     let parts = world.s3(&world.ann, &call("GET", "/trial/large").query("uploadId", &upload)).await.ok();
     assert_eq!(parts.elements("PartNumber"), ["1", "2"]);
     assert_eq!(parts.elements("Initiator"), parts.elements("Owner"));
@@ -341,6 +342,14 @@ async fn multipart() {
     let second = world.s3(&world.ann, &part("HEAD", "2")).await;
     assert_eq!((second.status, second.header("content-range")), (206, "bytes 5242880-5242889/5242890"));
     world.s3(&world.ann, &part("GET", "3")).await.expect(416, "InvalidPartNumber");
+    // The checksum of a part is the part's, as it was told when the part was stored; a range has none.
+    let told = world.s3(&world.ann, &part("GET", "2").header("x-amz-checksum-mode", "ENABLED")).await;
+    assert_eq!((told.status, told.header("x-amz-checksum-type")), (206, "FULL_OBJECT"));
+    assert_eq!((told.header("x-amz-checksum-crc64nvme"), told.text().as_str()), (sum.as_str(), "2222222222"));
+    let head = world.s3(&world.ann, &part("HEAD", "2").header("x-amz-checksum-mode", "ENABLED")).await;
+    assert_eq!(head.header("x-amz-checksum-crc64nvme"), sum);
+    let range = call("GET", "/trial/large").header("range", "bytes=0-9").header("x-amz-checksum-mode", "ENABLED");
+    assert_eq!(world.s3(&world.ann, &range).await.header("x-amz-checksum-crc64nvme"), "");
     let again = call("POST", "/trial/gone").query("uploads", "");
     let gone = world.s3(&world.ann, &again).await.ok().element("UploadId").unwrap();
     let abort = call("DELETE", "/trial/gone").query("uploadId", &gone);
@@ -369,6 +378,18 @@ async fn buckets() {
     assert!(world.access.locations_in("mine-1").is_empty());
     world.maintenance.once().await;
     assert_eq!(world.s3(&world.ann, &call("PUT", "/Bad_Name")).await.status, 400);
+    for reserved in [
+        "/xn--mine",
+        "/sthree-mine",
+        "/amzn-s3-demo-mine",
+        "/mine-s3alias",
+        "/mine--ol-s3",
+        "/mine.mrap",
+        "/mine--x-s3",
+        "/mine--table-s3",
+    ] {
+        world.s3(&world.ann, &call("PUT", reserved)).await.expect(400, "InvalidBucketName");
+    }
     let made = |inner: &str| {
         let document = format!("<CreateBucketConfiguration>{inner}</CreateBucketConfiguration>");
         call("PUT", "/mine-2").body(document)
@@ -496,6 +517,21 @@ async fn what_a_bucket_does_not_have() {
 }
 
 #[tokio::test]
+async fn nothing_to_delete() {
+    let world = World::new().await;
+    for name in ["tagging", "lifecycle", "replication", "website", "encryption", "cors", "policy"] {
+        let delete = call("DELETE", "/trial").query(name, "");
+        for _ in 0..2 {
+            let reply = world.s3(&world.olga, &delete).await;
+            assert_eq!((reply.status, reply.body.len()), (204, 0), "{name}: {}", reply.text());
+        }
+        world.s3(&world.ann, &delete).await.expect(403, "AccessDenied");
+    }
+    let encryption = world.s3(&world.ann, &call("GET", "/trial").query("encryption", "")).await.ok();
+    assert_eq!(encryption.element("SSEAlgorithm").as_deref(), Some("aws:kms"));
+}
+
+#[tokio::test]
 async fn dataset_policy() {
     let world = World::new().await;
     let get = call("GET", "/trial").query("policy", "");
@@ -575,7 +611,7 @@ async fn presigned_urls() {
 async fn refused_operations_say_why() {
     let world = World::new().await;
     for (method, name, code) in
-        [("DELETE", "encryption", "NotImplemented"), ("DELETE", "publicAccessBlock", "NotImplemented")]
+        [("DELETE", "ownershipControls", "NotImplemented"), ("DELETE", "publicAccessBlock", "NotImplemented")]
     {
         let reply = world.s3(&world.olga, &call(method, "/trial").query(name, "").body("<x/>")).await;
         assert_eq!(reply.code(), code, "{method} {name}: {}", reply.text());

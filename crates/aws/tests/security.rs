@@ -659,6 +659,68 @@ async fn malformed_requests_are_answered() {
     assert!(reply.element("Message").unwrap().contains("s3v4"), "{}", reply.text());
 }
 
+// A signature that cannot be read says so in S3's own codes, and an argument that is wrong is named.
+#[tokio::test]
+async fn unreadable_signatures_and_arguments_are_named() {
+    let world = World::new().await;
+    let sign = || wire::signed(&call("GET", "/trial"), &world.ann, "s3", &world.host(), world.effects.now());
+    let good = sign().headers()["authorization"].to_str().unwrap().to_owned();
+    let (scheme, fields) = good.split_once(' ').unwrap();
+    let (_, scope) = fields.split_once('/').unwrap();
+    let day = scope.get(..8).unwrap();
+    let malformed = (400, "AuthorizationHeaderMalformed");
+    for (header, value, (status, code)) in [
+        ("authorization", "", (403, "AccessDenied")),
+        ("authorization", "Bearer x", (400, "InvalidArgument")),
+        ("authorization", scheme, (400, "InvalidArgument")),
+        ("authorization", &good.replace(scheme, "AWS4-HMAC-SHA512"), (400, "InvalidArgument")),
+        ("authorization", &good.replace(scheme, "AWS4-ECDSA-P256-SHA256"), (501, "NotImplemented")),
+        ("authorization", &good.replace(", SignedHeaders", ", Signed"), malformed),
+        ("authorization", &good.replace("Signature=", "Sig="), malformed),
+        ("authorization", &good.replace("Credential=", "Cred="), malformed),
+        ("authorization", &format!("{scheme} Credential=HAHAHA, SignedHeaders=host, Signature=x"), malformed),
+        ("authorization", &good.replace("/aws4_request", "/aws5_request"), malformed),
+        ("authorization", &good.replace(&world.ann.id, ""), malformed),
+        ("authorization", &good.replace(day, "yesterday"), malformed),
+        ("authorization", &good.replace(day, "20200101"), malformed),
+        ("authorization", &good.replace(crate::wire::REGION, "mars-1"), malformed),
+        ("authorization", good.get(..good.len() - 1).unwrap(), (403, "SignatureDoesNotMatch")),
+        ("x-amz-date", "yesterday", (403, "AccessDenied")),
+        ("x-amz-content-sha256", "HAHAHA", (400, "InvalidArgument")),
+    ] {
+        let mut request = sign();
+        request.headers_mut().insert(header, value.parse().unwrap());
+        let reply = wire::send(world.address, request).await;
+        reply.expect(status, code);
+        if code == "InvalidArgument" {
+            let named = reply.element("ArgumentName").unwrap();
+            assert_eq!(
+                (named.to_ascii_lowercase().as_str(), reply.element("ArgumentValue").as_deref()),
+                (header, Some(value))
+            );
+            assert!(reply.headers.keys().all(|name| !name.as_str().starts_with("x-galen")), "{:?}", reply.headers);
+        }
+    }
+    let mut undated = sign();
+    undated.headers_mut().remove("x-amz-date");
+    wire::send(world.address, undated).await.expect(403, "AccessDenied");
+    for (name, value) in [("max-keys", "x"), ("max-keys", "-1"), ("encoding-type", "<x>"), ("continuation-token", "&")]
+    {
+        let list = call("GET", "/trial").query("list-type", "2").query(name, value);
+        let reply = world.s3(&world.ann, &list).await;
+        reply.expect(400, "InvalidArgument");
+        let escaped = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let told = (reply.element("ArgumentName"), reply.element("ArgumentValue"));
+        assert_eq!(told, (Some(name.to_owned()), Some(escaped)), "{}", reply.text());
+    }
+    for (query, value) in [("versionId", "nonsense"), ("partNumber", "10001")] {
+        let reply = world.s3(&world.ann, &call("GET", "/trial/key").query(query, value)).await;
+        reply.expect(400, "InvalidArgument");
+        let told = (reply.element("ArgumentName"), reply.element("ArgumentValue"));
+        assert_eq!(told, (Some(query.to_owned()), Some(value.to_owned())), "{}", reply.text());
+    }
+}
+
 // botocore keeps an early answer to `Expect` for the next one on the same connection, so such an answer ends the connection; so does
 // a refusal that leaves a body unread.
 #[tokio::test]

@@ -294,7 +294,7 @@ impl Ground {
 /// What a reader's role may do besides the usual.
 const MAKES_BUCKETS: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:CreateBucket","s3:DeleteBucket","s3:DeleteObjectVersion"],"Resource":"*"}]}"#;
 /// What an owner's role may do besides the usual.
-const SETS_BUCKETS: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:PutBucketVersioning","s3:PutBucketAcl","s3:PutBucketPublicAccessBlock","s3:PutBucketOwnershipControls","s3:PutEncryptionConfiguration","s3:PutBucketPolicy","s3:DeleteBucketPolicy","s3:PutBucketCORS"],"Resource":"*"}]}"#;
+const SETS_BUCKETS: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:PutBucketVersioning","s3:PutBucketAcl","s3:PutBucketPublicAccessBlock","s3:PutBucketOwnershipControls","s3:PutEncryptionConfiguration","s3:PutBucketPolicy","s3:DeleteBucketPolicy","s3:PutBucketCORS","s3:PutBucketTagging","s3:PutLifecycleConfiguration","s3:PutReplicationConfiguration","s3:DeleteBucketWebsite"],"Resource":"*"}]}"#;
 
 impl World {
     pub(crate) async fn new() -> Self {

@@ -98,8 +98,14 @@ actions! { "s3";
     PutBucketCORS(Bucket) Change Owner;
     /// The bucket's tags: none yet.
     GetBucketTagging(Bucket) View Discover;
-    /// Set the bucket's tags.
-    PutBucketTagging(Bucket) Change Owner;
+    /// Remove the bucket's tags: none are there.
+    PutBucketTagging(Bucket) View Owner;
+    /// Remove the lifecycle rules: none are there.
+    PutLifecycleConfiguration(Bucket) View Owner;
+    /// Remove the replication: none is there.
+    PutReplicationConfiguration(Bucket) View Owner;
+    /// Remove the website: none is there.
+    DeleteBucketWebsite(Bucket) View Owner;
     /// The dataset policy.
     GetBucketPolicy(Bucket) View Owner;
     /// Whether the policy is public: never.

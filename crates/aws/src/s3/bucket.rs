@@ -17,7 +17,7 @@ pub(super) async fn list(
     req: S3Request<dto::ListBucketsInput>,
 ) -> S3Result<S3Response<dto::ListBucketsOutput>> {
     let op = caller(&req.extensions)?;
-    let limit = convert::page(req.input.max_buckets, BUCKETS_MAX)?;
+    let limit = convert::page("max-buckets", req.input.max_buckets, BUCKETS_MAX)?;
     let after = req.input.continuation_token.as_deref().map(convert::open_marker).transpose()?;
     let permit = edge.may(&op, s3::ListAllMyBuckets, AnyBucket).await.map_err(no)?;
     let prefix = req.input.prefix.clone().unwrap_or_default();
@@ -76,10 +76,27 @@ fn located(edge: &Edge, place: &str) -> S3Result<()> {
     Err(refuse(code, message))
 }
 
+/// What S3's rules of naming keep for S3 itself: beginnings of names, and ends.
+const RESERVED_BEGINNINGS: &[&str] = &["xn--", "sthree-", "amzn-s3-demo-"];
+const RESERVED_ENDS: &[&str] = &["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
+
+/// # Errors
+/// `InvalidBucketName` for a name that no tool could mean as a bucket's.
+fn unreserved(name: &str) -> S3Result<()> {
+    let begins = RESERVED_BEGINNINGS.iter().find(|word| name.starts_with(**word)).map(|word| ("begin", word));
+    let ends = RESERVED_ENDS.iter().find(|word| name.ends_with(**word)).map(|word| ("end", word));
+    let Some((how, word)) = begins.or(ends) else { return Ok(()) };
+    Err(refuse(
+        S3ErrorCode::InvalidBucketName,
+        format!("a new bucket's name must not {how} with `{word}`: S3 keeps it"),
+    ))
+}
+
 pub(super) async fn create(
     edge: &Edge,
     req: S3Request<dto::CreateBucketInput>,
 ) -> S3Result<S3Response<dto::CreateBucketOutput>> {
+    unreserved(&req.input.bucket)?;
     if let Some(wish) = &req.input.create_bucket_configuration {
         if let Some(place) = &wish.location_constraint {
             located(edge, place.as_str())?;

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 use std::time::SystemTime;
 
-use super::error::{failed, refuse};
+use super::error::{argument, failed, refuse};
 use crate::direct;
 
 /// # Errors
@@ -41,7 +41,8 @@ pub(super) fn version(name: Option<&str>) -> S3Result<Option<VersionId>> {
     if name == Some("null") {
         return Err(refuse(S3ErrorCode::NoSuchVersion, "there is no version `null`: versions are always kept"));
     }
-    name.map(VersionId::from_str).transpose().map_err(|bad| refuse(S3ErrorCode::InvalidArgument, bad.to_string()))
+    let read = |name: &str| VersionId::from_str(name).map_err(|bad| argument("versionId", name, bad.to_string()));
+    name.map(read).transpose()
 }
 
 /// # Errors
@@ -57,20 +58,22 @@ pub(super) fn upload(name: &str) -> S3Result<base::UploadId> {
 pub(super) fn part(number: i32) -> S3Result<u32> {
     match u32::try_from(number) {
         Ok(part) if (1..=10_000).contains(&part) => Ok(part),
-        _ => Err(refuse(S3ErrorCode::InvalidArgument, format!("the part number {number} is not between 1 and 10,000"))),
+        _ => {
+            let message = format!("the part number {number} is not between 1 and 10,000");
+            Err(argument("partNumber", &number.to_string(), message))
+        }
     }
 }
 
-/// The asked-for size of a page, at most `most`.
+/// The size of a page that the parameter asks for, at most `most`.
 ///
 /// # Errors
 /// `InvalidArgument` for a negative one.
-pub(super) fn page(asked: Option<i32>, most: usize) -> S3Result<usize> {
-    match asked.map(usize::try_from) {
-        None => Ok(most),
-        Some(Ok(limit)) => Ok(limit.min(most)),
-        Some(Err(_)) => Err(refuse(S3ErrorCode::InvalidArgument, "the size of a page must not be negative")),
-    }
+pub(super) fn page(name: &'static str, asked: Option<i32>, most: usize) -> S3Result<usize> {
+    let Some(asked) = asked else { return Ok(most) };
+    let limit = usize::try_from(asked)
+        .map_err(|_| argument(name, &asked.to_string(), format!("`{name}` must not be negative")))?;
+    Ok(limit.min(most))
 }
 
 pub(super) fn int(number: usize) -> i32 {
@@ -407,7 +410,7 @@ pub(super) fn open_marker(marker: &str) -> S3Result<String> {
     let bytes = URL_SAFE_NO_PAD.decode(marker).ok();
     bytes
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| refuse(S3ErrorCode::InvalidArgument, "the continuation token is not one that was given out"))
+        .ok_or_else(|| argument("continuation-token", marker, "the continuation token is not one that was given out"))
 }
 
 /// Encodes names in lists when the caller asks for `encoding-type=url`.
@@ -423,7 +426,7 @@ impl Names {
         match encoding.map(dto::EncodingType::as_str) {
             None => Ok(Self { url: false }),
             Some("url") => Ok(Self { url: true }),
-            Some(_) => Err(refuse(S3ErrorCode::InvalidArgument, "the encoding type must be `url`")),
+            Some(other) => Err(argument("encoding-type", other, "the encoding type must be `url`")),
         }
     }
 

@@ -9,7 +9,7 @@ use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::convert::{self, Sums, set_sums};
 use super::edge::{Edge, Target};
-use super::error::refuse;
+use super::error::{argument, refuse};
 
 /// The object that `x-amz-copy-source` names, as a target of its own.
 fn source<T>(edge: &Edge, req: &S3Request<T>, from: &dto::CopySource) -> S3Result<Target> {
@@ -24,11 +24,11 @@ fn source<T>(edge: &Edge, req: &S3Request<T>, from: &dto::CopySource) -> S3Resul
 }
 
 /// `COPY` or `REPLACE`.
-fn replaces(directive: Option<&str>) -> S3Result<bool> {
+fn replaces(name: &'static str, directive: Option<&str>) -> S3Result<bool> {
     match directive {
         None | Some("COPY") => Ok(false),
         Some("REPLACE") => Ok(true),
-        Some(_) => Err(refuse(S3ErrorCode::InvalidArgument, "a directive is COPY or REPLACE")),
+        Some(other) => Err(argument(name, other, "a directive is COPY or REPLACE")),
     }
 }
 
@@ -38,8 +38,8 @@ pub(super) async fn object(
 ) -> S3Result<S3Response<dto::CopyObjectOutput>> {
     let mut to = edge.target(&req, &req.input.bucket, &req.input.key, None)?;
     let from = source(edge, &req, &req.input.copy_source)?;
-    let new_tags = replaces(req.input.tagging_directive.as_ref().map(|d| d.as_str()))?;
-    let new_metadata = replaces(req.input.metadata_directive.as_ref().map(|d| d.as_str()))?;
+    let new_tags = replaces("x-amz-tagging-directive", req.input.tagging_directive.as_ref().map(|d| d.as_str()))?;
+    let new_metadata = replaces("x-amz-metadata-directive", req.input.metadata_directive.as_ref().map(|d| d.as_str()))?;
     let pairs = convert::tagging_header(req.input.tagging.as_deref())?;
     if !new_tags && !pairs.is_empty() {
         let message = "`x-amz-tagging` would be ignored: set `x-amz-tagging-directive: REPLACE`";
@@ -201,6 +201,6 @@ fn range(text: Option<&str>) -> S3Result<Option<(u64, u64)>> {
     let Some(text) = text else { return Ok(None) };
     match ByteRange::from_header(text) {
         Ok(Some(ByteRange::Inclusive(first, last))) => Ok(Some((first, last))),
-        _ => Err(refuse(S3ErrorCode::InvalidArgument, "`x-amz-copy-source-range` must be bytes=FIRST-LAST")),
+        _ => Err(argument("x-amz-copy-source-range", text, "the range must be bytes=FIRST-LAST")),
     }
 }

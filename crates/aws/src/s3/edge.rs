@@ -125,7 +125,7 @@ impl Edge {
         list.keys.version_id = None;
         match self.may(&list, s3::ListBucket, Bucket::new(bucket)).await {
             Ok(permit) => {
-                let readable = self.access.visible(op, bucket).contains(key);
+                let readable = permit.visible().contains(key);
                 permit.finish(Outcome { status: if readable { 404 } else { 403 }, bytes: 0 });
                 if readable { failed(&error) } else { hidden(op) }
             }

@@ -24,6 +24,38 @@ pub(crate) fn refuse(code: S3ErrorCode, message: impl Into<String>) -> S3Error {
     S3Error::with_message(code, message.into())
 }
 
+/// Headers in which an error says which argument it is about; they go no further than [`name_argument`].
+const ARGUMENT: [(HeaderName, &str); 2] = [
+    (HeaderName::from_static("x-galen-argument-name"), "ArgumentName"),
+    (HeaderName::from_static("x-galen-argument-value"), "ArgumentValue"),
+];
+
+/// `InvalidArgument`, with the argument and its value in the elements that S3 has for them.
+pub(crate) fn argument(name: &'static str, value: &str, message: impl Into<String>) -> S3Error {
+    let [name_header, value_header] = ARGUMENT.map(|(header, _)| header);
+    let mut error = refuse(S3ErrorCode::InvalidArgument, message);
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    headers.insert(name_header, HeaderValue::from_static(name));
+    // What no header can hold, XML cannot either.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(value_header, value);
+    }
+    error.set_headers(headers);
+    error
+}
+
+/// Moves what [`argument`] noted from the headers to the end of the text.
+pub(crate) fn name_argument(headers: &mut HeaderMap, text: &mut String) {
+    for (header, element) in ARGUMENT {
+        if let Some(value) = headers.remove(header)
+            && let Ok(value) = std::str::from_utf8(value.as_bytes())
+        {
+            protocols::xml::element(text, element, value);
+        }
+    }
+}
+
 /// Whether the gate said no because there is nothing there, so that the caller may hear so if it may list.
 pub(super) fn is_absence(denied: &Denied) -> bool {
     matches!(denied.reason, DenyReason::NoDataset)

@@ -4,6 +4,7 @@
 use http::{HeaderMap, Uri};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
+use super::error::argument;
 use super::table::{Row, State};
 
 /// Headers `x-amz-*` that are read, or that only describe the message.
@@ -127,8 +128,9 @@ fn fixed(name: &str, value: &http::HeaderValue, allowed: &[&str]) -> S3Error {
             S3ErrorCode::InvalidStorageClass,
             format!("there is one storage class: for `x-amz-storage-class` {what}"),
         ),
-        "x-amz-server-side-encryption" if value != "aws:kms:dsse" => S3Error::with_message(
-            S3ErrorCode::InvalidArgument,
+        "x-amz-server-side-encryption" if value != "aws:kms:dsse" => argument(
+            "x-amz-server-side-encryption",
+            value.to_str().unwrap_or_default(),
             format!("the encryption method is not one that is offered: for `{name}` {what}"),
         ),
         _ => unsupported("value of the header", name, &what),

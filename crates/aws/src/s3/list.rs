@@ -1,14 +1,14 @@
 //! Lists of keys and versions: authorised as a list, and cut to the areas that the caller's grants make readable. What is
 //! outside is neither listed nor counted.
 
-use access::{Bucket, OpContext, Visible, s3};
+use access::{Bucket, OpContext, s3};
 use governance::objects::{List, ListVersions, PAGE_MAX};
 use s3s::dto;
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::convert::{self, Names};
 use super::edge::Edge;
-use super::error::{failed, refuse};
+use super::error::{argument, failed, refuse};
 
 /// The parameters that every list shares, and the caller with the condition keys of a list.
 pub(super) struct Wish {
@@ -28,13 +28,13 @@ impl Wish {
         req: &S3Request<T>,
         bucket: &str,
         (prefix, delimiter): (Option<&String>, Option<&String>),
-        limit: Option<i32>,
+        (limit_name, limit): (&'static str, Option<i32>),
         encoding: Option<&dto::EncodingType>,
     ) -> S3Result<Self> {
         let mut op = super::auth::caller(&req.extensions)?;
         edge.expect_owner(req, "x-amz-expected-bucket-owner")?;
         convert::bucket(bucket)?;
-        let limit = convert::page(limit, PAGE_MAX)?;
+        let limit = convert::page(limit_name, limit, PAGE_MAX)?;
         if prefix.is_some_and(|prefix| prefix.len() > 1024) || delimiter.is_some_and(|delimiter| delimiter.len() > 1024)
         {
             return Err(refuse(S3ErrorCode::InvalidArgument, "a prefix and a delimiter have at most 1,024 bytes"));
@@ -53,11 +53,6 @@ impl Wish {
             names,
         })
     }
-
-    /// The readable areas of the bucket.
-    pub(super) fn areas(&self, edge: &Edge) -> Visible {
-        edge.access.visible(&self.op, &self.bucket)
-    }
 }
 
 struct Page {
@@ -71,7 +66,8 @@ async fn page(edge: &Edge, wish: &Wish, after: Option<String>, owner: Option<dto
     let asked = edge.may(&wish.op, s3::ListBucket, Bucket::new(wish.bucket.as_str())).await;
     let permit = asked.map_err(|refusal| edge.refused_bucket(&wish.bucket, &refusal))?;
     let list = List { prefix: wish.prefix.clone(), delimiter: wish.delimiter.clone(), after, limit: wish.limit };
-    let page = edge.objects.list(permit, &wish.areas(edge), list).await.map_err(|error| failed(&error))?;
+    let seen = permit.visible().clone();
+    let page = edge.objects.list(permit, &seen, list).await.map_err(|error| failed(&error))?;
     let count = page.objects.len() + page.prefixes.len();
     let contents = page
         .objects
@@ -100,7 +96,8 @@ pub(super) async fn v2(
 ) -> S3Result<S3Response<dto::ListObjectsV2Output>> {
     let input = &req.input;
     let names = (input.prefix.as_ref(), input.delimiter.as_ref());
-    let wish = Wish::new(edge, &req, &input.bucket, names, input.max_keys, input.encoding_type.as_ref())?;
+    let limit = ("max-keys", input.max_keys);
+    let wish = Wish::new(edge, &req, &input.bucket, names, limit, input.encoding_type.as_ref())?;
     wish.names.can_write(&[input.start_after.as_ref()])?;
     let token = input.continuation_token.as_deref().map(convert::open_marker).transpose()?;
     let after = token.or_else(|| input.start_after.clone());
@@ -129,7 +126,8 @@ pub(super) async fn v1(
 ) -> S3Result<S3Response<dto::ListObjectsOutput>> {
     let input = &req.input;
     let names = (input.prefix.as_ref(), input.delimiter.as_ref());
-    let wish = Wish::new(edge, &req, &input.bucket, names, input.max_keys, input.encoding_type.as_ref())?;
+    let limit = ("max-keys", input.max_keys);
+    let wish = Wish::new(edge, &req, &input.bucket, names, limit, input.encoding_type.as_ref())?;
     wish.names.can_write(&[input.marker.as_ref()])?;
     let after = input.marker.clone().filter(|marker| !marker.is_empty());
     let page = page(edge, &wish, after, Some(owner(edge))).await?;
@@ -160,21 +158,24 @@ pub(super) async fn versions(
 ) -> S3Result<S3Response<dto::ListObjectVersionsOutput>> {
     let input = &req.input;
     let names = (input.prefix.as_ref(), input.delimiter.as_ref());
-    let wish = Wish::new(edge, &req, &input.bucket, names, input.max_keys, input.encoding_type.as_ref())?;
+    let limit = ("max-keys", input.max_keys);
+    let wish = Wish::new(edge, &req, &input.bucket, names, limit, input.encoding_type.as_ref())?;
     wish.names.can_write(&[input.key_marker.as_ref()])?;
     let marker = input.version_id_marker.as_deref().filter(|marker| !marker.is_empty());
     if marker.is_some() && input.key_marker.is_none() {
         return Err(refuse(S3ErrorCode::InvalidArgument, "a version marker needs a key marker"));
     }
-    let at = convert::version(marker)
-        .map_err(|_| refuse(S3ErrorCode::InvalidArgument, "the version marker is not one that was given out"))?;
+    let unknown = "the version marker is not one that was given out";
+    let at =
+        convert::version(marker).map_err(|_| argument("version-id-marker", marker.unwrap_or_default(), unknown))?;
     let after = input.key_marker.clone().filter(|key| !key.is_empty()).map(|key| (key, at));
     // Its own action: a right to list keys is not a right to list what was overwritten or deleted.
     let asked = edge.may(&wish.op, s3::ListBucketVersions, Bucket::new(wish.bucket.as_str())).await;
     let permit = asked.map_err(|refusal| edge.refused_bucket(&wish.bucket, &refusal))?;
     let list =
         ListVersions { prefix: wish.prefix.clone(), delimiter: wish.delimiter.clone(), after, limit: wish.limit };
-    let page = edge.objects.list_versions(permit, &wish.areas(edge), list).await.map_err(|error| failed(&error))?;
+    let seen = permit.visible().clone();
+    let page = edge.objects.list_versions(permit, &seen, list).await.map_err(|error| failed(&error))?;
     let (mut versions, mut markers) = (Vec::new(), Vec::new());
     for one in page.versions {
         let key = Some(wish.names.write(one.key.as_str()));

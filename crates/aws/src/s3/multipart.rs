@@ -147,7 +147,7 @@ pub(super) async fn parts(
     let target = edge.target(&req, &req.input.bucket, &req.input.key, None)?;
     let input = &req.input;
     let upload = convert::upload(&input.upload_id)?;
-    let limit = convert::page(input.max_parts, PAGE_MAX)?;
+    let limit = convert::page("max-parts", input.max_parts, PAGE_MAX)?;
     let after = input.part_number_marker.and_then(|marker| u32::try_from(marker).ok()).unwrap_or(0);
     let permit = edge.permit(&target.op, s3::ListMultipartUploadParts, resource(&target)).await?;
     let page = edge.objects.parts(permit, upload, after, limit).await.map_err(|error| failed(&error))?;
@@ -196,14 +196,16 @@ pub(super) async fn uploads(
 ) -> S3Result<S3Response<dto::ListMultipartUploadsOutput>> {
     let input = &req.input;
     let names = (input.prefix.as_ref(), input.delimiter.as_ref());
-    let wish = Wish::new(edge, &req, &input.bucket, names, input.max_uploads, input.encoding_type.as_ref())?;
+    let limit = ("max-uploads", input.max_uploads);
+    let wish = Wish::new(edge, &req, &input.bucket, names, limit, input.encoding_type.as_ref())?;
     wish.names.can_write(&[input.key_marker.as_ref()])?;
     let at = input.upload_id_marker.as_deref().filter(|marker| !marker.is_empty()).map(convert::upload).transpose()?;
     let after = input.key_marker.clone().filter(|key| !key.is_empty()).map(|key| (key, at));
     let asked = edge.may(&wish.op, s3::ListBucketMultipartUploads, Bucket::new(wish.bucket.as_str())).await;
     let permit = asked.map_err(|refusal| edge.refused_bucket(&wish.bucket, &refusal))?;
     let list = ListUploads { prefix: wish.prefix.clone(), delimiter: wish.delimiter.clone(), after, limit: wish.limit };
-    let page = edge.objects.list_uploads(permit, &wish.areas(edge), list).await.map_err(|error| failed(&error))?;
+    let seen = permit.visible().clone();
+    let page = edge.objects.list_uploads(permit, &seen, list).await.map_err(|error| failed(&error))?;
     let uploads: Vec<_> = page
         .uploads
         .into_iter()

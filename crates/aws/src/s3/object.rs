@@ -149,7 +149,7 @@ pub(super) async fn head(
 }
 
 fn head_output(head: &Head, part: Option<i32>, sums: bool) -> dto::HeadObjectOutput {
-    let Head { info, range, partial } = head;
+    let Head { info, range, partial, checksum } = head;
     let system = &info.metadata.system;
     let mut out = dto::HeadObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
@@ -171,9 +171,8 @@ fn head_output(head: &Head, part: Option<i32>, sums: bool) -> dto::HeadObjectOut
         version_id: Some(info.version.to_string()),
         ..dto::HeadObjectOutput::default()
     };
-    // The checksum is one of the whole object; for a range it would be wrong.
-    if sums && !partial {
-        let stored = Sums::of(info.checksum.as_ref());
+    if sums {
+        let stored = Sums::of(checksum.as_ref());
         out.checksum_type.clone_from(&stored.kind);
         set_sums!(out, stored);
     }

@@ -4,11 +4,11 @@ use access::s3;
 use governance::Error;
 use governance::objects::{PAGE_MAX, Tags, VersionId};
 use s3s::dto;
-use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
+use s3s::{S3Request, S3Response, S3Result};
 
 use super::convert::{self, Sums, set_sums};
 use super::edge::{Edge, Target};
-use super::error::refuse;
+use super::error::argument;
 
 /// # Errors
 /// The failure as an answer; absence only to who may list.
@@ -82,10 +82,10 @@ pub(super) async fn attributes(
         input.object_attributes.iter().flat_map(|names| names.as_str().split(',')).map(str::trim).collect();
     if asked.is_empty() || !asked.iter().all(|name| known.contains(name)) {
         let message = format!("`x-amz-object-attributes` must name some of {}", known.join(", "));
-        return Err(refuse(S3ErrorCode::InvalidArgument, message));
+        return Err(argument("x-amz-object-attributes", &asked.join(","), message));
     }
     let wants = |name: &str| asked.contains(&name);
-    let limit = convert::page(input.max_parts, PAGE_MAX)?;
+    let limit = convert::page("x-amz-max-parts", input.max_parts, PAGE_MAX)?;
     let after = input.part_number_marker.and_then(|marker| u32::try_from(marker).ok()).unwrap_or(0);
     let (object, _) = edge.object(&target).await?;
     let done = if target.version.is_some() {

@@ -1,5 +1,5 @@
 //! Settings that no bucket here has. Tools read them routinely, and are told "none" in S3's own words, each under its own
-//! action. Setting one of them is not offered.
+//! action. Setting one of them is not offered; removing one leaves what is there, which is nothing, as S3 has it.
 
 use access::{Action, Bucket, Outcome, s3};
 use s3s::dto;
@@ -125,4 +125,45 @@ pub(super) async fn request_payment(
     ok(edge.view(&req, s3::GetBucketRequestPayment, &req.input.bucket).await?);
     let payer = Some(dto::Payer::from_static(dto::Payer::BUCKET_OWNER));
     Ok(S3Response::new(dto::GetBucketRequestPaymentOutput { payer }))
+}
+
+pub(super) async fn delete_tagging(
+    edge: &Edge,
+    req: S3Request<dto::DeleteBucketTaggingInput>,
+) -> S3Result<S3Response<dto::DeleteBucketTaggingOutput>> {
+    ok(edge.view(&req, s3::PutBucketTagging, &req.input.bucket).await?);
+    Ok(S3Response::new(dto::DeleteBucketTaggingOutput::default()))
+}
+
+pub(super) async fn delete_lifecycle(
+    edge: &Edge,
+    req: S3Request<dto::DeleteBucketLifecycleInput>,
+) -> S3Result<S3Response<dto::DeleteBucketLifecycleOutput>> {
+    ok(edge.view(&req, s3::PutLifecycleConfiguration, &req.input.bucket).await?);
+    Ok(S3Response::new(dto::DeleteBucketLifecycleOutput::default()))
+}
+
+pub(super) async fn delete_replication(
+    edge: &Edge,
+    req: S3Request<dto::DeleteBucketReplicationInput>,
+) -> S3Result<S3Response<dto::DeleteBucketReplicationOutput>> {
+    ok(edge.view(&req, s3::PutReplicationConfiguration, &req.input.bucket).await?);
+    Ok(S3Response::new(dto::DeleteBucketReplicationOutput::default()))
+}
+
+pub(super) async fn delete_website(
+    edge: &Edge,
+    req: S3Request<dto::DeleteBucketWebsiteInput>,
+) -> S3Result<S3Response<dto::DeleteBucketWebsiteOutput>> {
+    ok(edge.view(&req, s3::DeleteBucketWebsite, &req.input.bucket).await?);
+    Ok(S3Response::new(dto::DeleteBucketWebsiteOutput::default()))
+}
+
+/// Goes back to the default encryption, which is the one that there always is.
+pub(super) async fn delete_encryption(
+    edge: &Edge,
+    req: S3Request<dto::DeleteBucketEncryptionInput>,
+) -> S3Result<S3Response<dto::DeleteBucketEncryptionOutput>> {
+    ok(edge.view(&req, s3::PutEncryptionConfiguration, &req.input.bucket).await?);
+    Ok(S3Response::new(dto::DeleteBucketEncryptionOutput::default()))
 }

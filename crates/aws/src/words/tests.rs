@@ -14,6 +14,12 @@ fn stock_messages_say_what_to_do_and_others_stay() {
         assert!(told(stock).contains(words), "{}", told(stock));
         assert!(told(stock).starts_with("<Error><Code>X</Code><Message>") && told(stock).ends_with("</Message>"));
     }
+    let read =
+        better("<Error><Code>InvalidArgument</Code><Message>invalid header: range: &quot;bytes=9-1&quot;</Message>");
+    assert!(
+        read.ends_with("</Message><ArgumentName>range</ArgumentName><ArgumentValue>bytes=9-1</ArgumentValue>"),
+        "{read}"
+    );
     let own = "<Error><Code>X</Code><Message>the bucket has no tags</Message>";
     assert_eq!(better(own), own);
     assert_eq!(better("<Error><Code>X</Code>"), "<Error><Code>X</Code>");

@@ -11,6 +11,7 @@ use std::{ops::Range, pin::pin, sync::Arc};
 
 use super::{
     Inner, Objects,
+    checksum::StoredChecksum,
     name::{BucketName, ObjectKey, VersionId},
     read,
     record::{self, Content, ObjectRow, Segment},
@@ -29,6 +30,8 @@ pub struct Head {
     pub range: Range<u64>,
     /// Whether the request named a range or part, which an edge answers as partial content.
     pub partial: bool,
+    /// The checksum of the bytes of `range`, where one is stored: of the whole, or of the part that was asked for.
+    pub checksum: Option<StoredChecksum>,
 }
 
 /// An open object: what it is, and its bytes as they are decrypted. Dropping it records what was sent.
@@ -252,31 +255,34 @@ fn found(
 ) -> Result<Found, Error> {
     let (info, content) = readable(&target, row)?;
     get.conditions.check_read(&info.etag, info.modified)?;
-    let range = match (get.part, get.range) {
-        (Some(part), _) => part_range(txn, &info, &content, part)?,
-        (None, Some(range)) => range.resolve(info.size)?,
-        (None, None) => 0..info.size,
+    let (range, checksum) = match (get.part, get.range) {
+        (Some(part), _) => one_part(txn, &info, &content, part)?,
+        (None, Some(range)) => (range.resolve(info.size)?, None),
+        (None, None) => (0..info.size, info.checksum.clone()),
     };
     let segments = if bodies { record::segments(txn, info.version.id, &content, &range)? } else { Vec::new() };
     let partial = get.part.is_some() || get.range.is_some();
-    Ok(Found { head: Head { info, range, partial }, segments, target })
+    Ok(Found { head: Head { info, range, partial, checksum }, segments, target })
 }
 
-/// The bytes of the `part`th part; an object that was put at once is its own only part.
-fn part_range(
+/// The bytes of the `part`th part and their checksum; an object that was put at once is its own only part.
+fn one_part(
     txn: Option<&store::ReadTxn<'_>>,
     info: &ObjectInfo,
     content: &Content,
     part: u32,
-) -> Result<Range<u64>, Error> {
+) -> Result<(Range<u64>, Option<StoredChecksum>), Error> {
     let parts = info.parts.unwrap_or(1);
     let none = Error::NoSuchPart { parts };
     let Some(index) = part.checked_sub(1).filter(|_| part <= parts) else { return Err(none) };
     if info.parts.is_none() {
-        return Ok(0..info.size);
+        return Ok((0..info.size, info.checksum.clone()));
     }
     let segments = record::segments(txn, info.version.id, content, &(0..info.size))?;
-    segments.get(index as usize).map(Segment::span).ok_or(none)
+    let segment = segments.get(index as usize).ok_or(none)?;
+    let kind = info.checksum.as_ref().map(|stored| stored.kind);
+    let checksum = segment.checksum.clone().zip(kind).map(|(checksum, kind)| StoredChecksum { checksum, kind });
+    Ok((segment.span(), checksum))
 }
 
 /// Counts what is handed out and records it when the stream is over, however it ends.
