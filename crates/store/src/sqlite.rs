@@ -16,7 +16,7 @@ use std::{
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
-    Error, WriteTxn,
+    Error, Record, WriteTxn,
     error::Cause,
     job::{Attempt, Outcome, ReadJob, WriteJob},
     open::{Run, Step},
@@ -125,6 +125,23 @@ impl Sqlite {
         let Some(conn) = pooled else { return job.run(Err(Error::Closed)) };
         read_on(&conn, shared, job);
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+    }
+
+    /// One statement of the pool, in a transaction that it makes and ends itself.
+    pub(crate) async fn record_prefix(
+        &self,
+        shared: &Shared,
+        class: &'static str,
+        prefix: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Record)>, Error> {
+        shared.running()?;
+        let _permit = self.permits.acquire().await.map_err(|_| Error::Closed)?;
+        let conn = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop().ok_or(Error::Closed)?;
+        let mut session = SqliteSession::new(&conn);
+        let records = ReadTxn::new(&mut session, shared, shared.clock.read()).record_prefix(class, prefix, None, limit);
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+        records
     }
 
     /// Runs long work on a connection and a thread of its own, outside of the pool.

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use uuid::Uuid;
 
 use crate::{
-    CommitHook, Committed, Error, FeedPage, Fold, PendingEntry, Position, ReadTxn, Report, WriteTxn,
+    CommitHook, Committed, Error, FeedPage, Fold, PendingEntry, Position, ReadTxn, Record, Report, WriteTxn,
     job::{Read, ReadJob, Write, WriteJob},
     pg::{Delivery, Postgres},
     shared::Shared,
@@ -159,6 +159,23 @@ impl Store {
             Engine::Postgres(engine) => engine.read(job).await,
         }
         answer.await.unwrap_or_else(|_| Err(E::from(Error::Closed)))
+    }
+
+    /// As [`ReadTxn::record_prefix`] alone, from the beginning of the prefix. One statement is its own snapshot: on SQLite it
+    /// needs no transaction around it.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn record_prefix(
+        &self,
+        class: &'static str,
+        prefix: Vec<u8>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Record)>, Error> {
+        match &self.inner.engine {
+            Engine::Sqlite(engine) => engine.record_prefix(&self.inner.shared, class, &prefix, limit).await,
+            Engine::Postgres(_) => self.read(move |txn| txn.record_prefix(class, &prefix, None, limit)).await,
+        }
     }
 
     /// Runs a closure that may take minutes over one snapshot, on a thread of the store.

@@ -94,6 +94,11 @@ impl Objects {
     /// [`Error::Store`], [`Error::Damaged`].
     pub async fn look(&self, bucket: &BucketName, key: &ObjectKey, version: Option<VersionId>) -> Result<Seen, Error> {
         let (bucket, key) = (bucket.clone(), key.clone());
+        if version.is_none() {
+            let newest = record::newest_alone(&self.0.store, bucket.as_str(), key.as_str()).await?;
+            let row = newest.map(|(version, row)| (version, row, true));
+            return Ok(Seen { bucket, key, version, row });
+        }
         let read = self.0.store.read(move |txn| {
             let row = record::version(txn, bucket.as_str(), key.as_str(), version)?;
             Ok(Seen { bucket, key, version, row })
@@ -116,8 +121,10 @@ impl Objects {
     /// [`Error::NoSuchKey`], [`Error::Deleted`], [`Error::NoSuchVersion`], [`Error::IsDeleteMarker`]; a condition that
     /// does not hold; [`Error::RangeNotSatisfiable`]; what the parts underneath say. Errors while reading come through
     /// the stream.
-    pub async fn open<A: ReadsObject>(&self, permit: Permit<A>, get: Get) -> Result<ObjectStream, Error> {
-        let fresh = get.seen.is_some().then(|| Get { seen: None, ..get.clone() });
+    pub async fn open<A: ReadsObject>(&self, permit: Permit<A>, mut get: Get) -> Result<ObjectStream, Error> {
+        let seen = get.seen.take();
+        let fresh = seen.is_some().then(|| get.clone());
+        get.seen = seen;
         let mut opened = self.0.start(&permit, get).await;
         let missing = matches!(opened, Err(Error::Backend(BackendError::Missing { .. })));
         if let Some(get) = fresh.filter(|_| missing) {
@@ -315,9 +322,10 @@ fn metered<A: ReadsObject>(inner: Arc<Inner>, bytes: Plain, meter: Meter<A>) -> 
             // The part is held until it is handed out, so that a cut waits for it, and not for a peer that does not read.
             Some(lease) => match lease.part(inner.effects.now()) {
                 Err(why) => Some(Err(Error::Ended { why: why.word() })),
-                Ok(_part) => match select(pin!(lease.ended()), bytes.next()).await {
-                    Either::Left((why, _)) => Some(Err(Error::Ended { why: why.word() })),
-                    Either::Right((next, _)) => next,
+                // The bytes first: what is ready needs no watch over the end, which was looked at just now.
+                Ok(_part) => match select(bytes.next(), pin!(lease.ended())).await {
+                    Either::Left((next, _)) => next,
+                    Either::Right((why, _)) => Some(Err(Error::Ended { why: why.word() })),
                 },
             },
         };

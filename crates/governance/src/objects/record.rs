@@ -9,7 +9,7 @@ use base::{DatasetId, ObjectVersionId, Timestamp, UploadId};
 use custody::KeyRef;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::ops::Range;
-use store::{ReadTxn, WriteTxn};
+use store::{ReadTxn, Store, WriteTxn};
 use uuid::Uuid;
 
 use super::{
@@ -196,7 +196,20 @@ pub(crate) fn encode(value: &impl Serialize, what: &'static str) -> Result<Vec<u
 
 /// The newest version of a key, marker or not.
 pub(crate) fn newest(txn: &ReadTxn<'_>, bucket: &str, key: &str) -> Result<Option<(VersionId, ObjectRow)>, Error> {
-    let rows = txn.record_prefix(OBJECT, &key_prefix(bucket, key), None, 1)?;
+    first(bucket, txn.record_prefix(OBJECT, &key_prefix(bucket, key), None, 1)?)
+}
+
+/// As [`newest`], without a transaction of the caller's.
+pub(crate) async fn newest_alone(
+    store: &Store,
+    bucket: &str,
+    key: &str,
+) -> Result<Option<(VersionId, ObjectRow)>, Error> {
+    first(bucket, store.record_prefix(OBJECT, key_prefix(bucket, key), 1).await?)
+}
+
+/// The first of a key's rows, which are ordered from the newest version on.
+fn first(bucket: &str, rows: Vec<(Vec<u8>, store::Record)>) -> Result<Option<(VersionId, ObjectRow)>, Error> {
     let Some((row_key, record)) = rows.into_iter().next() else { return Ok(None) };
     let damaged = Error::Damaged { what: "object record" };
     let version = split(&row_key, bucket.len()).and_then(|(_, tail)| version_of(tail)).ok_or(damaged)?;

@@ -180,6 +180,10 @@ async fn record_order_and_expiry(bed: &dyn Bed) {
         })
         .await
         .unwrap();
+    for (prefix, limit) in [("a", 10), ("a", 1), ("nothing", 10)] {
+        let within = store.read::<_, Error, _>(move |txn| txn.record_prefix("t", prefix.as_bytes(), None, limit)).await;
+        assert_eq!(store.record_prefix("t", prefix.as_bytes().to_vec(), limit).await.unwrap(), within.unwrap());
+    }
     let first =
         store.write::<_, Error, _>(Actor::System, move |txn| txn.record_put("t", b"e", b"1", Some(later))).await;
     let revision = first.unwrap().value;
