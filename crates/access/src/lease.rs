@@ -5,7 +5,8 @@
 //! names is marked, so that the next `check` of that stream fails; waiting for the streams to be gone is a second step.
 
 use base::{DatasetId, GrantId, GroupId, PersonId, RoleId, SessionId, Timestamp};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -84,20 +85,23 @@ impl LeaseScope {
         }
     }
 
-    fn keys(&self) -> HashSet<LeaseKey> {
-        let mut keys = HashSet::new();
+    /// Everything that the stream stands on, each once.
+    fn keys(&self) -> Vec<LeaseKey> {
+        let mut keys = Vec::with_capacity(self.sessions.len() + self.roles.len() + self.groups.len() + 3);
         keys.extend(self.sessions.iter().map(|id| LeaseKey::Session(*id)));
         keys.extend(self.roles.iter().map(|id| LeaseKey::Role(*id)));
         keys.extend(self.person.map(LeaseKey::Person));
         keys.extend(self.groups.iter().map(|id| LeaseKey::Group(*id)));
         keys.extend(self.dataset.map(LeaseKey::Dataset));
         keys.extend(self.grants.iter().map(|id| LeaseKey::Grant(*id)));
+        keys.sort_unstable();
+        keys.dedup();
         keys
     }
 }
 
 /// One thing whose leases can be found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LeaseKey {
     /// Streams of a session or of one chained from it.
     Session(SessionId),
@@ -118,7 +122,7 @@ pub type Recheck = Arc<dyn Fn(Timestamp) -> Result<(), Ended> + Send + Sync>;
 
 struct Stream {
     expires: Timestamp,
-    keys: HashSet<LeaseKey>,
+    keys: Vec<LeaseKey>,
     recheck: Recheck,
     ended: watch::Sender<Option<Ended>>,
     /// What is to be done at the end besides.
@@ -144,6 +148,15 @@ impl Life {
 }
 
 impl Stream {
+    /// Changes where the stream is. Whoever waits for its silence looks at the value before each sleep, so it is woken only
+    /// while somebody waits: a stream that nobody cuts wakes nobody.
+    fn change(&self, change: impl FnOnce(&mut Life)) {
+        self.life.send_if_modified(|life| {
+            change(life);
+            self.life.receiver_count() > 0
+        });
+    }
+
     fn end(&self, why: Ended) -> bool {
         let first = self.ended.send_if_modified(|now| {
             let first = now.is_none();
@@ -172,7 +185,8 @@ impl Stream {
 #[derive(Default)]
 struct Table {
     streams: HashMap<u64, Arc<Stream>>,
-    by: HashMap<LeaseKey, HashSet<u64>>,
+    /// Streams by what they stand on: one ordered set, so that opening a stream makes no set of its own for each key.
+    by: BTreeSet<(LeaseKey, u64)>,
 }
 
 /// Counts since start, for `/metrics`.
@@ -227,9 +241,7 @@ impl Leases {
             self.0.refused.fetch_add(1, Ordering::Relaxed);
             return Err(TooManyLeases);
         }
-        for key in &stream.keys {
-            table.by.entry(*key).or_default().insert(id);
-        }
+        table.by.extend(stream.keys.iter().map(|key| (*key, id)));
         table.streams.insert(id, Arc::clone(&stream));
         drop(table);
         self.0.opened.fetch_add(1, Ordering::Relaxed);
@@ -238,8 +250,8 @@ impl Leases {
 
     fn named(&self, key: LeaseKey) -> Vec<Arc<Stream>> {
         let table = self.table();
-        let ids = table.by.get(&key);
-        ids.into_iter().flatten().filter_map(|id| table.streams.get(id).cloned()).collect()
+        let ids = table.by.range((key, 0)..=(key, u64::MAX));
+        ids.filter_map(|(_, id)| table.streams.get(id).cloned()).collect()
     }
 
     fn all(&self) -> Vec<Arc<Stream>> {
@@ -298,12 +310,7 @@ impl Leases {
         let mut table = self.table();
         let Some(stream) = table.streams.remove(&id) else { return };
         for key in &stream.keys {
-            if let Some(ids) = table.by.get_mut(key) {
-                ids.remove(&id);
-                if ids.is_empty() {
-                    table.by.remove(key);
-                }
-            }
+            table.by.remove(&(*key, id));
         }
     }
 }
@@ -382,7 +389,7 @@ impl Lease {
     pub fn part(&self, now: Timestamp) -> Result<Part, Ended> {
         // Busy first, the check after: whoever cuts marks the end first and looks for busy streams after, so one of the
         // two sees the other.
-        self.0.stream.life.send_modify(|life| {
+        self.0.stream.change(|life| {
             life.by_parts = true;
             life.busy = life.busy.saturating_add(1);
         });
@@ -422,7 +429,7 @@ pub struct Part(Arc<Held>);
 
 impl Drop for Part {
     fn drop(&mut self) {
-        self.0.stream.life.send_modify(|life| life.busy = life.busy.saturating_sub(1));
+        self.0.stream.change(|life| life.busy = life.busy.saturating_sub(1));
     }
 }
 
@@ -435,6 +442,6 @@ impl std::fmt::Debug for Lease {
 impl Drop for Held {
     fn drop(&mut self) {
         self.registry.remove(self.id);
-        self.stream.life.send_modify(|life| life.closed = true);
+        self.stream.change(|life| life.closed = true);
     }
 }
