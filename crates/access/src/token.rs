@@ -95,9 +95,9 @@ impl SealKeys {
     pub fn secret_of(&self, id: &AccessKeyId) -> Option<Secret<String>> {
         let (_, key) = self.edge.iter().find(|(version, _)| id.is_under(*version))?;
         let mut code = STANDARD.encode(key.sign(id.as_str().as_bytes()));
-        let secret = code.chars().take(SECRET_LEN).collect::<String>();
+        let secret = code.get(..SECRET_LEN).map(|secret| Secret::new(secret.to_owned()));
         code.zeroize();
-        Some(Secret::new(secret))
+        secret
     }
 
     fn seal(&self, crypto: &Crypto, kind: Kind, mut plain: Vec<u8>) -> Result<Vec<u8>, crypto::Error> {

@@ -16,6 +16,11 @@ pub trait Clock: Send + Sync + 'static {
 pub trait Entropy: Send + Sync + 'static {
     /// Fills `out`; an implementation that cannot must abort the process rather than return weak bytes.
     fn fill(&self, out: &mut [u8]);
+    /// The same for bytes that become public, such as those of an id. They are as hard to predict, but an implementation may
+    /// keep some of them ready in memory, so never a key, a nonce or a token.
+    fn fill_public(&self, out: &mut [u8]) {
+        self.fill(out);
+    }
 }
 
 /// Clock and entropy together, cheap to clone; each component receives one.
@@ -53,6 +58,8 @@ impl Effects {
 impl Ids for Effects {
     fn uuid(&self) -> Uuid {
         let millis = u64::try_from(self.now().as_millisecond()).unwrap_or(0);
-        Builder::from_unix_timestamp_millis(millis, &self.bytes::<10>()).into_uuid()
+        let mut random = [0; 10];
+        self.entropy.fill_public(&mut random);
+        Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
     }
 }

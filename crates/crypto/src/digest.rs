@@ -14,11 +14,18 @@ impl Sha256Digest {
     pub const fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// The 64 digits, in `room`: an entry of the ledger holds a dozen digests, and an allocation for each would be felt.
+    fn text<'t>(&self, room: &'t mut [u8; 64]) -> &'t str {
+        // Neither step can fail: 32 bytes fill the room, and digits are UTF-8.
+        hex::encode_to_slice(self.0, room).unwrap_or_default();
+        std::str::from_utf8(room).unwrap_or_default()
+    }
 }
 
 impl fmt::Display for Sha256Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        f.write_str(self.text(&mut [0; 64]))
     }
 }
 
@@ -56,7 +63,7 @@ impl From<[u8; 32]> for Sha256Digest {
 
 impl Serialize for Sha256Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.text(&mut [0; 64]))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::rand;
 use base::{Entropy, Secret};
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use crate::{AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AeadKey, Error, KeyAlgorithm, PrivateKey};
 
@@ -10,11 +10,48 @@ use crate::{AEAD_KEY_BYTES, AEAD_NONCE_BYTES, AeadKey, Error, KeyAlgorithm, Priv
 #[derive(Clone, Copy, Default)]
 pub struct SystemEntropy;
 
+/// Bytes that a thread draws for ids at once: each call of the generator asks the processor anew and costs as much as a
+/// thousand bytes, and a request makes four ids.
+const PUBLIC_BYTES: usize = 512;
+
+thread_local! {
+    static PUBLIC: RefCell<Public> = const { RefCell::new(Public { ready: [0; PUBLIC_BYTES], left: 0 }) };
+}
+
+/// Bytes that are drawn and not given out yet: the first `left` ones.
+struct Public {
+    ready: [u8; PUBLIC_BYTES],
+    left: usize,
+}
+
+impl Public {
+    /// Fills `out` with bytes that nobody was given before; false when it wants more than a whole stock.
+    fn take(&mut self, out: &mut [u8]) -> bool {
+        if out.len() > self.left {
+            SystemEntropy.fill(&mut self.ready);
+            self.left = PUBLIC_BYTES;
+        }
+        let Some(from) = self.left.checked_sub(out.len()) else { return false };
+        let Some(given) = self.ready.get_mut(from..self.left) else { return false };
+        out.copy_from_slice(given);
+        given.fill(0);
+        self.left = from;
+        true
+    }
+}
+
 impl Entropy for SystemEntropy {
     /// Aborts the process when the generator fails: weak bytes would be worse than an outage.
     fn fill(&self, out: &mut [u8]) {
         if rand::fill(out).is_err() {
             std::process::abort();
+        }
+    }
+
+    fn fill_public(&self, out: &mut [u8]) {
+        let taken = PUBLIC.try_with(|stock| stock.try_borrow_mut().is_ok_and(|mut stock| stock.take(out)));
+        if !taken.unwrap_or(false) {
+            self.fill(out);
         }
     }
 }

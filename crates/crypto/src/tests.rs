@@ -206,3 +206,25 @@ fn the_system_gives_different_bytes_each_time() {
     assert_ne!(first, second);
     assert!(!Crypto::default().fips(), "this build links the ordinary library");
 }
+
+/// Bytes of ids come from a stock of each thread: nobody gets a byte that somebody had, and a wish beyond the stock is met.
+#[test]
+fn public_bytes_are_given_out_once() {
+    let draw = || -> Vec<[u8; 10]> {
+        let one = |_| {
+            let mut out = [0; 10];
+            SystemEntropy.fill_public(&mut out);
+            out
+        };
+        (0..500).map(one).collect()
+    };
+    let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(draw)).collect();
+    let mut seen: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+    let drawn = seen.len();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!((drawn, seen.len()), (2000, 2000));
+    let mut large = [0; 4096];
+    SystemEntropy.fill_public(&mut large);
+    assert!(large.iter().filter(|byte| **byte == 0).count() < 64, "4096 random bytes hold about 16 zeros");
+}
