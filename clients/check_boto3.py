@@ -134,7 +134,9 @@ def writes():
         assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
         assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
         assert code(lambda: s3.get_bucket_website(Bucket=bucket)) == "NoSuchWebsiteConfiguration"
-        assert code(lambda: s3.delete_bucket_website(Bucket=bucket)) == "NotImplemented"
+        for name in ("website", "lifecycle", "replication", "tagging", "encryption"):
+            assert code(lambda: getattr(s3, f"delete_bucket_{name}")(Bucket=bucket)) == "none", name
+        assert code(lambda: s3.delete_public_access_block(Bucket=bucket)) == "NotImplemented"
     finally:
         remove(got, bucket)
     assert code(lambda: s3.head_bucket(Bucket=bucket)) in ("404", "403")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 
+import boto3.s3.transfer
 import duckdb
 import minio
 import minio.commonconfig
@@ -24,6 +25,8 @@ GOT, BUCKET = make()
 S3 = client(GOT)
 GIVEN = keywords(GOT)
 SCHEME, _, HOST = READY["aws"].partition("://")
+CLI = {name.upper(): GIVEN[name] for name in ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")}
+PART = 5 << 20
 BIN = pathlib.Path(sys.executable).parent
 HERE = pathlib.Path(tempfile.mkdtemp())
 TREE = HERE / "tree"
@@ -59,8 +62,7 @@ def keys(prefix: str) -> list[str]:
 def rclone():
     options = {"type": "s3", "provider": "Other", "env_auth": "true", "endpoint": READY["aws"], "region": READY["region"]}
     remote = {f"RCLONE_CONFIG_G_{name.upper()}": value for name, value in options.items()} | {"RCLONE_CONFIG": os.devnull}
-    secrets = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-    remote |= {name.upper(): GIVEN[name] for name in secrets}
+    remote |= CLI
     call = lambda *words: run(BIN / "rclone", "--retries", "1", "--low-level-retries", "1", *words, **remote)
     place = f"G:{BUCKET}/rclone"
     parts = ("--s3-upload-cutoff", "8M", "--s3-chunk-size", "5M")
@@ -76,6 +78,53 @@ def rclone():
     alike(TREE, HERE / "rclone")
     call("purge", place)
     same(keys("rclone/"), [])
+
+
+    both = HERE / "both"
+    (both / "d").mkdir(parents=True)
+    (both / "d/a").write_text("a")
+    (both / "b").write_text("b")
+    work = ("--workdir", HERE / "bisync")
+    call("bisync", both, place, "--resync", *work)
+    S3.put_object(Bucket=BUCKET, Key="rclone/there", Body=b"there")
+    (both / "here").write_text("here")
+    (both / "b").unlink()
+    call("bisync", both, place, *work)
+    same(((both / "there").read_text(), keys("rclone/")), ("there", ["rclone/d/a", "rclone/here", "rclone/there"]))
+    call("purge", place)
+
+
+def transfers():
+    """The transfer manager with each checksum: up in parts, down with every checksum compared, and one part by its number."""
+    config = boto3.s3.transfer.TransferConfig(multipart_threshold=PART, multipart_chunksize=PART)
+    data = (TREE / "d/e/parts.bin").read_bytes()
+    for algorithm in ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"):
+        S3.upload_fileobj(io.BytesIO(data), BUCKET, "tr", ExtraArgs={"ChecksumAlgorithm": algorithm}, Config=config)
+        back = io.BytesIO()
+        S3.download_fileobj(BUCKET, "tr", back, ExtraArgs={"ChecksumMode": "ENABLED"}, Config=config)
+        same(back.getvalue() == data, True)
+        part = S3.get_object(Bucket=BUCKET, Key="tr", PartNumber=2, ChecksumMode="ENABLED")
+        same((part["Body"].read() == data[PART : 2 * PART], f"Checksum{algorithm}" in part), (True, True))
+    S3.delete_object(Bucket=BUCKET, Key="tr")
+
+
+def aws_sync():
+    """What is gone here goes there, and the other way round."""
+    call = lambda *words: run(BIN / "aws", "--endpoint-url", READY["aws"], "--region", READY["region"], "s3", *words, **CLI)
+    here, place = HERE / "cli", f"s3://{BUCKET}/cli/"
+    (here / "d").mkdir(parents=True)
+    (here / "d/a").write_text("a")
+    (here / "b").write_text("b")
+    call("sync", here, place)
+    (here / "b").unlink()
+    assert "delete: " in call("sync", "--delete", here, place)
+    same(keys("cli/"), ["cli/d/a"])
+    (here / "b").write_text("b")
+    call("sync", "--delete", place, here)
+    same((here / "b").exists(), False)
+    call("mv", place + "d/a", place + "d/c")
+    call("rm", "--recursive", place)
+    same(keys("cli/"), [])
 
 
 def s3cmd():
@@ -191,7 +240,7 @@ def by_url():
 
 try:
     grow()
-    for one in (rclone, s3cmd, minio_client, pandas_frames, duckdb_writes, pyarrow_writes, by_url):
+    for one in (rclone, transfers, aws_sync, s3cmd, minio_client, pandas_frames, duckdb_writes, pyarrow_writes, by_url):
         check(f"tools: {one.__name__.replace('_', ' ')}", one)
 finally:
     remove(GOT, BUCKET)
