@@ -114,3 +114,6 @@ fn beside(named: &Named) -> String {
         crate::Name::Erased | crate::Name::Unknown => named.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,15 +10,35 @@ pub use limits::Rates;
 
 mod body;
 
-use axum::{Router, body::Body, response::IntoResponse as _};
+use axum::{Router, body::Body, extract::Request as Asked, middleware::Next, response::IntoResponse as _};
 use directory::Provider;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header};
 use limits::Limiter;
+use protocols::peer::{Peer, TrustedProxies};
 use std::sync::Arc;
 use tower::ServiceExt as _;
 
 /// Largest header block of a request, in bytes, as on the AWS edge: tokens fit, floods do not.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
+
+/// How long browsers keep to TLS after an answer that came over it: a year.
+const STRICT: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// Answers over TLS say that this host is reached by TLS alone; over plain HTTP they must not (RFC 6797, section 7.2).
+fn strict(router: Router, proxies: TrustedProxies) -> Router {
+    let proxies = Arc::new(proxies);
+    router.layer(axum::middleware::from_fn(move |request: Asked, next: Next| {
+        let peer = request.extensions().get::<Peer>();
+        let secure = peer.is_some_and(|peer| proxies.source(*peer, request.headers()).secure);
+        async move {
+            let mut response = next.run(request).await;
+            if secure {
+                response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, STRICT);
+            }
+            response
+        }
+    }))
+}
 
 /// The body of an answer.
 pub type AnswerBody = Body;
@@ -36,7 +56,8 @@ impl Web {
         let (effects, proxies) = (api.effects.clone(), api.proxies.clone());
         let oidc = oidc::router(oidc::Deps { provider, failures, effects, proxies });
         let limits = Arc::new(Limiter::new(&api.effects, rates));
-        Self { router: api::router(api, limits).merge(oidc) }
+        let transport = api.proxies.clone();
+        Self { router: strict(api::router(api, limits).merge(oidc), transport) }
     }
 
     /// Answers one request; a failure is an answer too.
@@ -57,3 +78,6 @@ impl Web {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

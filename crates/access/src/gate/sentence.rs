@@ -60,3 +60,6 @@ pub(crate) fn sentence(reason: &DenyReason) -> String {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

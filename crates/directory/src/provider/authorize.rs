@@ -144,6 +144,14 @@ impl Provider {
     /// # Errors
     /// [`Refused`] when no code can be made.
     pub async fn grant(&self, asked: &Asked, sign_in: &SignIn) -> Result<Answer, Refused> {
+        if asked.request.consent { Ok(Answer::Agree) } else { self.grant_agreed(asked, sign_in).await }
+    }
+
+    /// As [`Provider::grant`], for a person who has just answered the question: `prompt=consent` does not ask twice.
+    ///
+    /// # Errors
+    /// [`Refused`] when no code can be made.
+    pub async fn grant_agreed(&self, asked: &Asked, sign_in: &SignIn) -> Result<Answer, Refused> {
         let refuse = |error| self.refuse(&asked.params, &failed(error));
         if !self.agreed(&asked.client, sign_in.person).await.map_err(refuse)? {
             return Ok(Answer::Agree);

@@ -97,6 +97,8 @@ pub struct AuthorizeRequest {
     pub challenge: Challenge,
     /// `prompt`.
     pub prompt: Prompt,
+    /// `prompt` has `consent`: the person is asked whether they let the client in, whatever they answered before.
+    pub consent: bool,
     /// `max_age` in seconds: the sign-in may not be older.
     pub max_age_secs: Option<u32>,
     /// `login_hint`: fills in the user name.
@@ -154,6 +156,7 @@ impl AuthorizeParams {
             nonce: self.bounded("nonce", STATE_LEN_MAX, "`nonce` is longer than 1024 bytes")?,
             challenge: self.challenge()?,
             prompt: self.prompt()?,
+            consent: self.form.value("prompt").is_some_and(|text| text.split(' ').any(|value| value == "consent")),
             max_age_secs: self.max_age()?,
             login_hint: self.bounded("login_hint", NAME_LEN_MAX, "`login_hint` is longer than 256 bytes")?,
         })

@@ -33,6 +33,9 @@ fn an_authorization_request_needs_code_flow_pkce_and_openid() {
     let request = authorize(&format!("{}&scope=openid+groups+x&nonce=n&prompt=login&max_age=5", sound())).unwrap();
     assert_eq!(request.scopes.text(), "openid groups");
     assert_eq!((request.prompt, request.max_age_secs), (Prompt::Login, Some(5)));
+    assert!(!request.consent);
+    let request = authorize(&format!("{}&prompt=login+consent", sound())).unwrap();
+    assert_eq!((request.prompt, request.consent), (Prompt::Login, true));
     assert_eq!(code_of(authorize("response_type=token")), "unsupported_response_type");
     assert_eq!(code_of(authorize("")), "invalid_request");
     assert_eq!(code_of(authorize("response_type=code")), "invalid_request");

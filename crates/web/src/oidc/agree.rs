@@ -58,7 +58,7 @@ pub(super) async fn decided(Extract(state): Extract<State>, caller: Caller, body
     if let Err(error) = state.provider.agree(&caller.op, &asked.client, &sign_in).await {
         return pages::failed(&error);
     }
-    match state.provider.grant(&asked, &sign_in).await {
+    match state.provider.grant_agreed(&asked, &sign_in).await {
         Ok(Answer::Redirect(to)) => pages::redirect(&to),
         Ok(Answer::Agree | Answer::SignIn { .. }) => bad_request("the application was changed at this moment"),
         Err(refusal) => refused(refusal),

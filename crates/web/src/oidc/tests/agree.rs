@@ -55,3 +55,19 @@ async fn an_agreement_follows_a_sign_in_that_was_asked_for() {
     assert!(late.text.contains("name=\"password\""), "an old sign-in does not answer for `prompt=login`");
     world.get("/agreements", "").await.alert();
 }
+
+#[tokio::test]
+async fn a_client_that_asks_for_consent_gets_no_code_without_the_question() {
+    let world = World::new().await;
+    let signed_in = world.sign_in(PASSWORD).await;
+    let page = world.hub(&[], &signed_in.cookies()).await;
+    let cookies = format!("{}; {}", signed_in.cookies(), page.cookies());
+    assert!(world.answer(&page, &cookies, "yes").await.param("code").is_some());
+    assert!(world.hub(&[], &cookies).await.param("code").is_some(), "the agreement is remembered");
+    let asked = world.hub(&[("prompt", "consent")], &cookies).await;
+    assert!(asked.text.contains("Let it in"), "{}", asked.text);
+    assert!(world.answer(&asked, &cookies, "yes").await.param("code").is_some());
+    let own = world.get(&format!("/oidc/authorize?{}", query(&[("prompt", "consent")])), &cookies).await;
+    assert!(own.text.contains("Let it in"), "Galen's own client too: {}", own.text);
+    assert!(world.answer(&own, &cookies, "yes").await.param("code").is_some());
+}
