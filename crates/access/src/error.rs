@@ -18,6 +18,15 @@ pub enum Error {
     /// A key of a person failed.
     #[error("what is personal in a record cannot be sealed")]
     Custody(#[from] custody::Error),
+    /// The store is new, and the ledger beside it is not.
+    #[error(
+        "the store is empty, and the ledger beside it has {entries} entries: the store was lost, or `[store]` names another; put \
+         it back, or read it in with `galen state import`"
+    )]
+    StoreLost {
+        /// How many.
+        entries: u64,
+    },
     /// A policy document cannot be read.
     #[error("the policy document is not usable")]
     Policy {
@@ -181,8 +190,8 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Store(source) => source.kind(),
-            Self::Ledger { .. } => ErrorKind::Unavailable,
             Self::Custody(source) => source.kind(),
+            Self::Ledger { .. } | Self::StoreLost { .. } => ErrorKind::Unavailable,
             Self::DocumentTooLong { .. } => ErrorKind::TooLarge,
             Self::NotOwner { .. } | Self::NotWorkspace { .. } | Self::PublicPolicy => ErrorKind::Forbidden,
             Self::NoDataset { .. }

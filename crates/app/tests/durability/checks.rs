@@ -56,6 +56,24 @@ fn a_ledger_that_was_rolled_back_is_not_served() {
     rig.verify();
 }
 
+#[test]
+fn an_empty_store_beside_a_ledger_is_not_served() {
+    let rig = Rig::new(tempfile::tempdir().unwrap(), &[]);
+    let server = rig.start();
+    rig.sign_in_operator();
+    server.stop();
+    let (store, away) = (rig.data().join("store"), rig.folder.path().join("away"));
+    fs::rename(&store, &away).unwrap();
+    let refused = rig.operator.run(&["serve", "--config", &rig.config]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("galen state import"), "{refused:?}");
+    fs::remove_dir_all(&store).unwrap();
+    fs::rename(&away, &store).unwrap();
+    let server = rig.start();
+    rig.sign_in_operator();
+    server.stop();
+}
+
 // verifies: SEC-01
 #[test]
 fn the_doctor_looks_at_the_room_of_the_ledger() {
