@@ -11,6 +11,7 @@ use directory::{Directory, Provider};
 use governance::{Buckets, Governance, objects::Objects};
 use ledger::{LogKey, SignWith};
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -312,6 +313,7 @@ async fn follow(store: Store, mut stop: watch::Receiver<bool>) {
 /// Removes expired records and orphaned bodies until it is told to stop.
 async fn housekeeping(store: Store, objects: Objects, effects: Effects, mut stop: watch::Receiver<bool>) {
     let mut sweep_at = effects.monotonic();
+    let mut orphans = HashSet::new();
     loop {
         match store.expire(EXPIRE_PAGE).await {
             Ok(removed) if removed >= EXPIRE_PAGE as u64 => continue,
@@ -320,8 +322,15 @@ async fn housekeeping(store: Store, objects: Objects, effects: Effects, mut stop
         }
         if effects.monotonic() >= sweep_at {
             sweep_at = effects.monotonic() + SWEEP_EVERY;
-            if let Err(error) = objects.sweep(effects.now()).await {
-                tracing::warn!(%error, "orphaned bodies were not removed");
+            match objects.sweep(&orphans).await {
+                Ok(swept) => orphans = swept.found,
+                Err(error) => tracing::warn!(%error, "orphaned bodies were not removed"),
+            }
+            if !orphans.is_empty() {
+                tracing::warn!(
+                    bodies = orphans.len(),
+                    "stored bodies without a record are removed in a day; see that the store is the right one"
+                );
             }
         }
         tokio::select! {

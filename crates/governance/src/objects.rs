@@ -35,7 +35,7 @@ pub use metadata::{
 };
 pub use name::{BucketName, ObjectKey, VersionId};
 pub(crate) use record::rows_in;
-pub use sweep::{GRACE as SWEEP_GRACE, Swept};
+pub use sweep::Swept;
 pub use target::{OnVersion, ReadsAttributes, ReadsObject, ReadsTags, RemovesTags, WritesTags};
 pub use types::*;
 

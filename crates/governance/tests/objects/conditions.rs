@@ -28,7 +28,7 @@ async fn of_racing_creators_exactly_one_wins() {
     }
     assert_eq!(world.version_count().await, 5);
     // The bodies of the losers are gone.
-    let swept = world.objects.sweep(Timestamp::MAX).await.unwrap();
+    let swept = world.swept().await;
     assert_eq!((swept.seen, swept.removed), (5, 0));
 }
 

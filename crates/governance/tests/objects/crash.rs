@@ -4,7 +4,6 @@
 
 use super::world::{World, bytes};
 use adapters::local::faults::FaultyFiles;
-use base::Timestamp;
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
@@ -93,7 +92,7 @@ async fn killed_at_random_points_nothing_acknowledged_is_lost() {
         assert!(new >= lines, "round {round}: the child stopped by itself");
 
         let world = open(dir.path().to_owned(), 2 * round + 1).await;
-        world.objects.sweep(Timestamp::MAX).await.unwrap();
+        world.swept().await;
         for key in &stored {
             let n: usize = key.split_once('/').unwrap().1.parse().unwrap();
             assert!(world.get(key).await.unwrap() == bytes(len(n)), "round {round}: {key}");

@@ -3,9 +3,11 @@
 use super::world::{World, bytes};
 use access::s3;
 use adapters::local::faults::{Fault, FaultyFiles};
-use base::Timestamp;
 use governance::objects::{Conditions, List};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 const SIZES: [usize; 3] = [100, 5000, 300_000];
 
@@ -67,24 +69,23 @@ async fn every_write_step_failed_and_failed_but_persisted() {
             check(&world, &told, &case).await;
             let world = world.reopen(2).await;
             check(&world, &told, &case).await;
-            world.objects.sweep(Timestamp::MAX).await.unwrap();
+            world.swept().await;
             check(&world, &told, &case).await;
-            let left = world.objects.sweep(Timestamp::MAX).await.unwrap();
+            let left = world.swept().await;
             assert_eq!(left.removed, 0, "{case}: the sweep is not done at once");
         }
     }
 }
 
 #[tokio::test]
-async fn the_sweep_spares_what_is_in_flight_or_young() {
+async fn the_sweep_removes_what_the_one_before_found() {
     let world = World::new().await;
     world.put("kept", bytes(10)).await;
     let id = base::BlobId::from_uuid(base::Ids::uuid(&world.effects));
     world.backend.put(id, bytes(100).into()).await.unwrap();
-    let made = base::Effects::now(&world.effects);
-    assert_eq!(world.objects.sweep(made - std::time::Duration::from_secs(5)).await.unwrap().removed, 0);
-    world.advance(10);
-    let swept = world.objects.sweep(world.effects.now()).await.unwrap();
-    assert_eq!((swept.seen, swept.removed, swept.bytes), (2, 1, 100));
+    let first = world.objects.sweep(&HashSet::new()).await.unwrap();
+    assert_eq!((first.seen, first.removed, &first.found), (2, 0, &HashSet::from([id])));
+    let second = world.objects.sweep(&first.found).await.unwrap();
+    assert_eq!((second.seen, second.removed, second.bytes), (2, 1, 100));
     assert_eq!(world.get("kept").await.unwrap(), bytes(10));
 }

@@ -2,7 +2,7 @@
 
 use super::world::{World, body, bytes};
 use access::{Visible, s3};
-use base::{Timestamp, UploadId};
+use base::UploadId;
 use governance::{
     ETag, Error, Tags,
     objects::{
@@ -79,7 +79,7 @@ async fn parts_become_one_object() {
     assert_eq!(world.version_count().await, 1);
     // The upload is over; bodies that were replaced or left out are gone.
     assert!(matches!(part(&world, begun.upload, 1, vec![1]).await, Err(Error::NoSuchUpload { .. })));
-    let swept = world.objects.sweep(Timestamp::MAX).await.unwrap();
+    let swept = world.swept().await;
     assert_eq!((swept.seen, swept.removed), (3, 0));
 }
 
@@ -196,7 +196,7 @@ async fn an_aborted_upload_leaves_nothing() {
     assert!(matches!(again, Err(Error::NoSuchUpload { .. })));
     let page = world.objects.list_uploads(world.bucket(s3::ListBucketMultipartUploads), &seen, list()).await.unwrap();
     assert!(page.uploads.is_empty());
-    assert_eq!(world.objects.sweep(Timestamp::MAX).await.unwrap().seen, 0);
+    assert_eq!(world.swept().await.seen, 0);
 }
 
 #[tokio::test]
@@ -229,14 +229,10 @@ async fn an_upload_that_nobody_finishes_expires_with_its_parts() {
     world.advance(120);
     assert!(matches!(part(&world, left, 2, bytes(10)).await, Err(Error::NoSuchUpload { .. })));
     assert!(matches!(complete(&world, left, listed(&[stored])).await, Err(Error::NoSuchUpload { .. })));
-    assert_eq!(
-        world.objects.sweep(Timestamp::MAX).await.unwrap().removed,
-        0,
-        "a completion under way keeps its bodies"
-    );
+    assert_eq!(world.swept().await.removed, 0, "a completion under way keeps its bodies");
     world.advance(DAY);
     while world.store.expire(100).await.unwrap() > 0 {}
-    let swept = world.objects.sweep(Timestamp::MAX).await.unwrap();
+    let swept = world.swept().await;
     assert_eq!((swept.seen, swept.removed), (2, 1), "the body of the upload that was left");
     assert!(world.get("big").await.unwrap() == bytes(MIB));
 }

@@ -19,7 +19,7 @@ use governance::{
     objects::{Body, Conditions, Deps, Expected, Get, List, ListVersions, Metadata, Objects, Put, Tags, Written},
     ports::ObjectBackend,
 };
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 use store::{NewFact, Options, Store, conformance::ManualClock};
 use uuid::Uuid;
 
@@ -40,6 +40,12 @@ pub(crate) const BUCKET: &str = "trials";
 impl World {
     pub(crate) async fn new() -> Self {
         Self::with(Arc::new(tempfile::tempdir().unwrap()), FaultyFiles::counting(), 1).await
+    }
+
+    /// Two sweeps: the second removes what the first found.
+    pub(crate) async fn swept(&self) -> governance::objects::Swept {
+        let first = self.objects.sweep(&HashSet::new()).await.unwrap();
+        self.objects.sweep(&first.found).await.unwrap()
     }
 
     /// The same folder again, as after a restart.
