@@ -22,7 +22,7 @@ use crate::{
     cli::{self, Part, loopback},
     compose::System,
     config::{Approvals, Config, Custody, Edge, Limits, Store},
-    edges::{self, Bound},
+    edges::{self, Bound, Signals},
     installation::{block_on, close},
     output, profile,
 };
@@ -138,8 +138,9 @@ async fn serve(effects: &Effects, command: &cli::Demo) -> Result<()> {
     config.check()?;
     folder.describe(&config)?;
 
+    let signals = Signals::catch()?;
     let system = Arc::new(System::open(&config, effects).await?);
-    let stop = edges::stop_on_signal(&system)?;
+    let stop = signals.stop(&system);
     let admin = match &kept {
         Some(kept) => kept.admin.clone(),
         None => {

@@ -5,6 +5,7 @@ use hyper::body::Incoming;
 use protocols::peer::TrustedProxies;
 use std::{io::IsTerminal, num::NonZeroU32, path::Path, sync::Arc};
 use store::journal::State;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -190,24 +191,33 @@ impl Answer for WebEdge {
     }
 }
 
-/// A token that is cancelled by SIGTERM or SIGINT; the waiting task is one of the system's and ends with the token.
-///
-/// # Errors
-/// When the handlers cannot be installed.
-pub(crate) fn stop_on_signal(system: &System) -> Result<CancellationToken> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let stop = CancellationToken::new();
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let cancel = stop.clone();
-    system.spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            () = cancel.cancelled() => {}
-        }
-        cancel.cancel();
-    });
-    Ok(stop)
+/// SIGTERM and SIGINT, caught from the moment of this on: what comes while the system opens stops it as soon as it is open.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// # Errors
+    /// When the handlers cannot be installed.
+    pub(crate) fn catch() -> Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// A token that is cancelled by them; the waiting task is one of the system's and ends with the token.
+    pub(crate) fn stop(mut self, system: &System) -> CancellationToken {
+        let stop = CancellationToken::new();
+        let cancel = stop.clone();
+        system.spawn(async move {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+                () = cancel.cancelled() => {}
+            }
+            cancel.cancel();
+        });
+        stop
+    }
 }
 
 /// Operational logs go to standard error, filtered by `GALEN_LOG` (default: warnings, and Galen's own information).

@@ -18,7 +18,7 @@ use crate::{
     compose::{self, Layout, System},
     config::{self, Config},
     demo::{self, world::password},
-    edges::{self, Bound},
+    edges::{self, Bound, Signals},
     local, nouns, output, profile,
 };
 use operate::ledger::Trust;
@@ -115,8 +115,9 @@ pub(crate) fn serve(effects: &Effects, command: &cli::Serve) -> Result<()> {
     compose::made(&config)?;
     block_on(async {
         let bound = Bound::bind(&config, &command.parts).await?;
+        let signals = Signals::catch()?;
         let system = Arc::new(System::open(&config, effects).await?);
-        let stop = edges::stop_on_signal(&system)?;
+        let stop = signals.stop(&system);
         tracing::info!(web = bound.web_url(), aws = bound.aws_url(), "ready");
         edges::serve(bound, &config, Arc::clone(&system), stop).await?;
         close(system).await
