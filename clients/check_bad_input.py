@@ -331,8 +331,12 @@ def races():
 
 def ledger() -> list[dict]:
     folder = next((pathlib.Path(sys.argv[1]).parent / "data").rglob("log.key")).parent
-    files = [file for file in (folder / "tile" / "entries").rglob("*") if file.is_file()]
-    return [json.loads(entry) for file in files for entry in entries_of(file.read_bytes())]
+    while True:
+        files = [file for file in (folder / "tile" / "entries").rglob("*") if file.is_file()]
+        try:
+            return [json.loads(entry) for file in files for entry in entries_of(file.read_bytes())]
+        except FileNotFoundError:
+            pass  # A longer tile took its place: look again.
 
 
 def denied_by_name():
