@@ -62,8 +62,8 @@ pub(crate) fn all(offline: bool) -> Result<()> {
     let mut server = None;
     if !offline {
         system_packages(&["python3-venv", "npm", "util-linux"])?;
-        let sound = deny()?;
-        totals.check("cargo-deny", sound);
+        totals.check("cargo-deny", deny()?);
+        totals.check("lock files", locks()?);
         let started = server.insert(Server::start("tests")?);
         environment.push((postgres::URL_VARIABLE, started.url.clone()));
         environment.push(("GALEN_TEST_IAM_SIMULATE", node_evaluator()?));
@@ -114,6 +114,15 @@ fn deny() -> Result<bool> {
         }
     }
     run::status(Command::new(program).args(["--workspace", "--offline", "check", "bans", "licenses", "sources"]))
+}
+
+/// Whether the lock files of what is no part of the workspace are those of its crates.
+fn locks() -> Result<bool> {
+    let fresh = |folder: &str| {
+        let manifest = format!("{folder}/Cargo.toml");
+        run::status(cargo("update").args(["--locked", "--workspace", "--manifest-path", &manifest]))
+    };
+    Ok(fresh("benches")? && fresh("fuzz")?)
 }
 
 /// Programs of the operating system that the tests need: what shows that one is there, and its Debian package.
