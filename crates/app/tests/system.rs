@@ -9,6 +9,9 @@
 
 #[path = "system/api.rs"]
 mod api;
+#[path = "system/s3.rs"]
+#[expect(dead_code, reason = "the tests of durability use all of it")]
+mod s3;
 #[path = "system/security.rs"]
 mod security;
 #[path = "system/support.rs"]

@@ -10,7 +10,7 @@ pub mod refusal;
 mod sentence;
 mod story;
 
-pub use names::{Granted, Name, Named, Names};
+pub use names::{Granted, KnownTo, Name, Named, Names};
 pub use sentence::{allowed, refused};
 pub use story::{Link, NowAnswer, Proof, Recorded, ReplayAnswer, Story, Verdict, tell};
 

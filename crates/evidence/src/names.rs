@@ -1,5 +1,6 @@
 //! Names of what ids stand for, joined at display time and never stored in a story's evidence.
 
+use access::{Access, OpContext};
 use async_trait::async_trait;
 use base::{Actor, ClientId, DatasetId, GrantId, GroupId, PersonId, RoleId, ServiceId};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,47 @@ pub trait Names: Send + Sync {
     /// What a grant opens and to whom, where it is known.
     async fn grant(&self, _grant: GrantId) -> Option<Granted> {
         None
+    }
+}
+
+/// The names that a caller may know: those of datasets alone are not for everybody.
+pub struct KnownTo<'a> {
+    /// All names.
+    pub names: &'a dyn Names,
+    /// Who knows of what.
+    pub access: &'a Access,
+    /// The caller.
+    pub op: &'a OpContext,
+}
+
+#[async_trait]
+impl Names for KnownTo<'_> {
+    async fn person(&self, person: PersonId) -> Name {
+        self.names.person(person).await
+    }
+    async fn service(&self, service: ServiceId) -> Name {
+        self.names.service(service).await
+    }
+    async fn group(&self, group: GroupId) -> Name {
+        self.names.group(group).await
+    }
+    async fn role(&self, role: RoleId) -> Name {
+        self.names.role(role).await
+    }
+    async fn client(&self, client: ClientId) -> Name {
+        self.names.client(client).await
+    }
+    async fn dataset(&self, dataset: DatasetId) -> Name {
+        if self.access.knows_of(self.op, dataset) { self.names.dataset(dataset).await } else { Name::Unknown }
+    }
+    async fn domain_of(&self, dataset: DatasetId) -> Option<Named> {
+        if self.access.knows_of(self.op, dataset) { self.names.domain_of(dataset).await } else { None }
+    }
+    async fn owner_of(&self, dataset: DatasetId) -> Option<Named> {
+        if self.access.knows_of(self.op, dataset) { self.names.owner_of(dataset).await } else { None }
+    }
+    async fn grant(&self, grant: GrantId) -> Option<Granted> {
+        self.names.grant(grant).await
     }
 }
 

@@ -70,6 +70,14 @@ impl Access {
         }
     }
 
+    /// Whether the session may know of one dataset. Not a permit: for what a refusal may name.
+    pub fn knows_of(&self, op: &OpContext, dataset: DatasetId) -> bool {
+        let world = self.0.index.world();
+        let Some(state) = world.location(dataset) else { return false };
+        let subject = op.session.as_deref().and_then(|session| Subject::of(&world, session).ok());
+        subject.is_some_and(|subject| subject.reads_catalogue() || subject.knows_of(&world, state, op.at))
+    }
+
     /// The dataset to which `bucket/key` belongs, by longest prefix.
     pub fn locate(&self, bucket: &str, key: &str) -> Option<Located> {
         let world = self.0.index.world();

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::api::{Api, admin};
+use super::s3::S3;
 use super::support::{Demo, Galen};
 
 /// A signed-in person of the demonstration, and their view of the API.
@@ -144,12 +145,27 @@ fn restricted_datasets_are_not_listed_to_who_may_not_know_of_them() {
         let items = api.get("datasets").1["items"].clone();
         items.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
     };
-    let (_, reader) = signed_in(&demo, "anna");
+    let (anna, reader) = signed_in(&demo, "anna");
     let seen = names(&reader);
     assert!(seen.contains(&"oncology-sdtm".to_owned()) && !seen.contains(&"neurology-sdtm".to_owned()), "{seen:?}");
     assert!(names(&Api::of(&admin(&demo), &demo)).contains(&"neurology-sdtm".to_owned()));
     let (_, owner) = signed_in(&demo, "olivia");
     assert_eq!(owner.get("datasets/neurology-sdtm").0, 403);
+    // Nor does who guesses its place hear what it is called, whose it is, or in which domain: not in the refusal, not by asking why.
+    let (there, role) = (demo.dataset("neurology-sdtm"), demo.role_of(demo.person("anna"))["arn"].as_str().unwrap());
+    let credentials = anna.ok(&["creds", "--role", role, "--format", "json"]);
+    let s3 = S3::new(serde_json::from_str(&credentials).unwrap());
+    let refused = s3.get(there["bucket"].as_str().unwrap(), &format!("{}x", there["prefix"].as_str().unwrap()), None);
+    let refused = refused.unwrap();
+    let text = String::from_utf8(refused.body.unwrap()).unwrap();
+    assert!(refused.status == 403 && text.contains(there["id"].as_str().unwrap()), "{text}");
+    let decision = text.split_once("(decision ").unwrap().1.split_once(')').unwrap().0;
+    // The entry of a refusal is on its way when the refusal is told; until it is there, the decision is nobody's.
+    let mut asked = (0..500).map(|_| reader.get(&format!("why?decision={decision}")));
+    let (_, story) = asked.find(|(status, _)| *status == 200).unwrap();
+    for told in [text, story.to_string()] {
+        assert!(!["neurology-sdtm", "neurology-owners", "in domain"].iter().any(|name| told.contains(name)), "{told}");
+    }
     demo.stop();
 }
 

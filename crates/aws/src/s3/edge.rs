@@ -2,6 +2,7 @@
 
 use access::{Access, Bucket, Denied, Object, OpContext, Outcome, Permit, s3};
 use base::{AccountId, Region};
+use evidence::KnownTo;
 use governance::objects::{BucketName, ObjectKey, Objects, Seen, VersionId};
 use governance::{Buckets, Error, Tags};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Result};
@@ -166,7 +167,7 @@ impl Edge {
     ) -> Result<Permit<A>, Denied> {
         match self.access.authorize(op, action, resource).await {
             Ok(permit) => Ok(permit),
-            Err(refusal) => Err(evidence::refusal::named(self.names.as_ref(), refusal).await),
+            Err(refusal) => Err(evidence::refusal::named(&self.names_for(op), refusal).await),
         }
     }
 
@@ -178,7 +179,12 @@ impl Edge {
         resources: Vec<A::Resource>,
     ) -> Vec<Result<Permit<A>, Denied>> {
         let answers = self.access.authorize_many(op, action, resources).await;
-        evidence::refusal::all_named(self.names.as_ref(), answers).await
+        evidence::refusal::all_named(&self.names_for(op), answers).await
+    }
+
+    /// The names that a refusal may tell the caller.
+    fn names_for<'a>(&'a self, op: &'a OpContext) -> KnownTo<'a> {
+        KnownTo { names: self.names.as_ref(), access: &self.access, op }
     }
 
     /// As [`Access::authorize`] on an object, with the gate's refusal as an answer.

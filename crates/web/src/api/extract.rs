@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use base::{ErrorKind, RequestId};
+use evidence::KnownTo;
 use protocols::peer::Peer;
 use serde::{Deserialize, de::DeserializeOwned};
 use std::sync::Arc;
@@ -50,8 +51,13 @@ impl Caller {
     async fn ask<A: Action>(&self, action: A, resource: A::Resource) -> Result<Permit<A>, Problem> {
         match self.state.access.authorize(&self.op, action, resource).await {
             Ok(permit) => Ok(permit),
-            Err(denied) => Err(evidence::refusal::named(self.state.names.as_ref(), denied).await.into()),
+            Err(denied) => Err(evidence::refusal::named(&self.known_names(), denied).await.into()),
         }
+    }
+
+    /// The names that the caller may be told in an explanation.
+    pub(crate) fn known_names(&self) -> KnownTo<'_> {
+        KnownTo { names: self.state.names.as_ref(), access: &self.state.access, op: &self.op }
     }
 
     /// Asks the gate whether this may be seen, and records that it was.

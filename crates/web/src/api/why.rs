@@ -50,7 +50,7 @@ async fn why(caller: Caller, Query(asked): Query<Asked>) -> Result<Json<Value>, 
                 at: asked.at.as_deref().map(time).transpose()?,
             };
             let permit = caller.may(api::Why, person).await?;
-            let story = ask::of_question(&caller.state.access, caller.state.names.as_ref(), question).await?;
+            let story = ask::of_question(&caller.state.access, &caller.known_names(), question).await?;
             permit.finish(Outcome::DONE);
             story
         }
@@ -69,7 +69,7 @@ async fn of_decision(caller: &Caller, decision: &str) -> Result<Story, Problem> 
         Err(error) => return Err(error.into()),
     };
     let permit = caller.may(api::ShowDecision, DecisionTarget { decision, member }).await?;
-    let story = ask::of_decision(&caller.state.access, caller.state.names.as_ref(), decision).await?;
+    let story = ask::of_decision(&caller.state.access, &caller.known_names(), decision).await?;
     permit.finish(Outcome::DONE);
     Ok(story)
 }
