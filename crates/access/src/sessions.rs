@@ -6,6 +6,7 @@
 use base::{ChangeId, ClientId, Effects, PersonId, RoleId, Secret, ServiceId, SessionId, SignInId, Timestamp};
 use crypto::Crypto;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::collections::VecDeque;
 use std::str::FromStr as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,7 @@ use std::time::Duration;
 use store::{Fact, Store};
 
 use crate::epoch::{Cut, CutBy};
-use crate::recorder::ChangeRecorder;
+use crate::recorder::{ChangeRecorder, Changed};
 use crate::token::{self, BadToken, Opened, SealKeys};
 use crate::{
     AccessKeyId, Ended, Epochs, LeaseKey, Leases, Outcome, Permit, Reason, Session, SessionKind, lease::Closing, sts,
@@ -151,6 +152,15 @@ pub struct SessionRow {
 }
 
 impl SessionRow {
+    /// The session as the entry of its making shows it: under which key a tool's own log knows it, and what it goes back to.
+    fn made(&self) -> Changed {
+        let new = json!({
+            "kind": self.kind, "role": self.role, "access_key_id": self.access_key_id, "sign_in": self.sign_in,
+            "parent": self.parent, "issued": self.issued, "expires": self.expires,
+        });
+        Changed { kind: "session", subject: self.id.uuid(), old: None, new: Some(new) }
+    }
+
     fn of(session: &Session) -> Self {
         Self {
             id: session.id,
@@ -286,6 +296,7 @@ impl Sessions {
         let by_member = row.person.map(|p| *p.bytes()).or(row.service.map(|s| *s.bytes()));
         let key = *row.id.bytes();
         let policies = canonical_policies(session);
+        let made = [row.made()];
         let write = move |txn: &mut store::WriteTxn<'_>| {
             txn.record_put(CLASS, &key, &value, Some(listed))?;
             if let Some(member) = by_member {
@@ -297,7 +308,7 @@ impl Sessions {
             for (digest, text) in &policies {
                 txn.document_put(*digest, text.as_bytes())?;
             }
-            decision.as_ref().map_or(Ok(()), |decision| decision.record(txn, &[]))
+            decision.as_ref().map_or(Ok(()), |decision| decision.record(txn, &made))
         };
         self.0.store.write(session.actor(), write).await.map(|_| ())
     }

@@ -482,6 +482,26 @@ async fn a_management_session_is_in_the_role_that_the_groups_entitle() {
     assert_eq!(code(house.issued_management(Some("office")).await), Ok(()));
 }
 
+// verifies: AUD-02
+#[tokio::test]
+async fn the_entry_of_a_session_says_which_one_was_made() {
+    let house = House::new().await;
+    let token = house.token("t", |_| {});
+    let session = house.web(&token, |_| {}).await.unwrap_or_else(|fault| panic!("{fault}"));
+    house.maintenance.once().await;
+    let mut made = Vec::new();
+    let see = |_, bytes: &[u8]| {
+        let entry = ledger::Entry::decode(bytes).unwrap();
+        let data: Option<serde_json::Value> = entry.additional_event_data.map(|data| data.read().unwrap());
+        made.extend(data.map(|data| data["values"][0].clone()).filter(|value| value["kind"] == "session"));
+        true
+    };
+    house.access.log().each(0, see).unwrap();
+    assert_eq!(made.len(), 1);
+    assert_eq!(made[0]["subject"], session.id.to_string());
+    assert_eq!(made[0]["new"]["access_key_id"], session.access_key_id.as_str());
+}
+
 #[tokio::test]
 async fn two_sessions_made_at_once_are_two() {
     let house = House::new().await;

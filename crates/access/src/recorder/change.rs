@@ -84,7 +84,7 @@ pub(crate) fn write(txn: &mut WriteTxn<'_>, mut entry: Entry, changed: &[Changed
             digest: Some(crypto::sha256(&digests)),
             reason: txn.added().iter().find_map(|fact| fact.reason.clone()),
         });
-        // A change without either (a session) has no values to show, and its entry is complete.
+        // A change without either has no values to show, and its entry is complete.
         if let Some(data) = &entry.additional_event_data
             && !(txn.added().is_empty() && changed.is_empty())
         {
