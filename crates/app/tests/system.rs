@@ -10,7 +10,7 @@
 #[path = "system/api.rs"]
 mod api;
 #[path = "system/s3.rs"]
-#[expect(dead_code, reason = "the tests of durability use all of it")]
+#[expect(dead_code, clippy::expect_used, reason = "the tests of durability use all of it, and fail loudly")]
 mod s3;
 #[path = "system/security.rs"]
 mod security;
