@@ -8,6 +8,7 @@
 //! checkpoints/00000000000000004096  earlier checkpoints, kept so that an alteration can be narrowed down
 //! log.key                         the verifier key, as NAME+ID+KEY
 //! wal/00000000000000004096        entries that are durable and not yet published; first index in the name
+//! wal/spare.tmp, reserve, lock    zeros, zeros, and nothing: space set aside, and what a writing process locks
 //! ```
 
 use tlog_tiles::Tile;
@@ -22,9 +23,11 @@ pub const LOG_KEY: &str = "log.key";
 pub const CHECKPOINTS: &str = "checkpoints/";
 /// Prefix of the write-ahead files.
 pub const WAL: &str = "wal/";
-/// Locked while a process writes; not part of the log.
+/// The next write-ahead file, kept ready: zeros.
+pub const SPARE: &str = "wal/spare.tmp";
+/// Locked while a process writes; it holds nothing.
 pub const LOCK: &str = "lock";
-/// Space set aside for the entries of administrators when the disk is full; not part of the log.
+/// Space set aside for the entries of administrators when the disk is full: zeros.
 pub const RESERVE: &str = "reserve";
 /// End of the name of a file that is being written; not part of the log.
 pub const TEMPORARY: &str = ".tmp";

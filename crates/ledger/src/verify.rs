@@ -185,6 +185,7 @@ impl Replay<'_> {
         self.replay(size, head.as_ref())?;
         self.settle(size, head.as_ref());
         let pending = self.check_wal(verifier, size)?;
+        self.check_space()?;
         let open_intents = match self.semantics.take() {
             Some(semantics) => semantics.finish(&mut self.findings),
             None => 0,

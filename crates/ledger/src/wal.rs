@@ -27,8 +27,8 @@ const CHECK_BYTES: usize = 8;
 /// Fewest bytes of a torn frame whose header was lost; fewer are an alteration of the zeros behind the last frame.
 const TORN_BYTES_MIN: usize = 8;
 
-/// The unit in which a disk write is torn: a sector.
-const SECTOR_BYTES: usize = 512;
+/// The unit in which a disk write is torn, and in which space is set aside: a sector.
+pub const SECTOR_BYTES: usize = 512;
 
 /// Separates these digests from all others.
 const DOMAIN: &[u8] = b"galen wal v1\n";
@@ -133,6 +133,12 @@ pub enum WalEnd {
         /// The index of that frame's first entry.
         index: u64,
     },
+}
+
+/// Where a file that is filled with zeros to whole sectors does not end as it was made: a byte of the filling is too many or
+/// too few. A file whose last frame reaches its end has no filling.
+pub(crate) fn misfilled(bytes: &[u8]) -> Option<usize> {
+    (bytes.last() == Some(&0) && !bytes.len().is_multiple_of(SECTOR_BYTES)).then_some(bytes.len())
 }
 
 /// Everything readable in a file.

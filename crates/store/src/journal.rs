@@ -22,7 +22,7 @@ pub use read::StoredEntry;
 pub use state::{State, Stats};
 
 use crypto::Sha256Digest;
-use ledger::{CheckpointSigner, ENTRY_BYTES_MAX, LogKey, Origin, TreeHead, leaf_hash, wal::FRAME_HEADER_BYTES};
+use ledger::{CheckpointSigner, ENTRY_BYTES_MAX, LogKey, Origin, TreeHead, leaf_hash, wal};
 use std::{
     sync::{Arc, Mutex},
     task::{Context, Poll, Wake, Waker},
@@ -127,7 +127,8 @@ impl Journal {
     /// is, [`Error::ForeignLog`] when the folder holds the log of another key. Nothing is changed then.
     pub fn open(disk: Arc<dyn Disk>, signer: Arc<dyn CheckpointSigner>, mut options: Options) -> Result<Self, Error> {
         // The largest batch fits into a new file.
-        options.wal_bytes = options.wal_bytes.max(options.batch_bytes_max + FRAME_HEADER_BYTES);
+        let least = options.batch_bytes_max + wal::FRAME_HEADER_BYTES;
+        options.wal_bytes = options.wal_bytes.max(least).next_multiple_of(wal::SECTOR_BYTES);
         let opened = open::open(&*disk, &*signer, &options)?;
         let shared = Shared::new(disk, signer, options, opened.builder.head(), opened.checkpoint);
         shared.set_space_state(opened.state);

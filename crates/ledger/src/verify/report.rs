@@ -46,6 +46,8 @@ pub enum FindingKind {
     WalDiffers,
     /// Entries between the published log and a write-ahead file, or between two of them, are missing.
     WalGap,
+    /// Space that was set aside holds something, or has another size than it was given.
+    SpaceAltered,
     /// A file that no log has.
     UnexpectedFile,
     /// Bytes at an index are not an entry.
@@ -100,6 +102,7 @@ impl FindingKind {
             Self::WalAltered => "the write-ahead file is not as it was written",
             Self::WalDiffers => "the write-ahead file holds another entry than the published log",
             Self::WalGap => "entries are missing before this one",
+            Self::SpaceAltered => "space that was set aside is not as it was made",
             Self::UnexpectedFile => "the file does not belong to a log",
             Self::NotAnEntry => "the bytes are not an entry",
             Self::OutcomeWithoutIntent => "the outcome names no open intent",

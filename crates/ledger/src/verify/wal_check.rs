@@ -56,7 +56,11 @@ impl Replay<'_> {
                 self.wal_entry(&name, entry, size);
             }
             match scan.end {
-                WalEnd::Clean => {}
+                WalEnd::Clean => {
+                    if let Some(offset) = wal::misfilled(&bytes) {
+                        self.findings.push(Finding::new(FindingKind::WalAltered).file(&name).offset(offset));
+                    }
+                }
                 WalEnd::Torn { offset } => {
                     self.findings.push(Finding::new(FindingKind::TornTail).file(&name).offset(offset).entry(scan.next))
                 }
@@ -67,6 +71,28 @@ impl Replay<'_> {
             next = Some(scan.next);
         }
         Ok(next.unwrap_or(size).saturating_sub(size))
+    }
+
+    /// What is beside the log holds nothing: zeros in whole sectors where space is set aside, no byte in the lock.
+    pub(super) fn check_space(&mut self) -> Result<(), Error> {
+        for name in [layout::RESERVE, layout::SPARE, layout::LOCK] {
+            let mut filled = None;
+            // The spare file may become a write-ahead file while we read it: look again by its name.
+            for _ in 0..LOOKS_MAX {
+                let bytes = read(self.files, name)?.unwrap_or_default();
+                filled = match name {
+                    layout::LOCK => (!bytes.is_empty()).then_some(0),
+                    _ => bytes.iter().position(|byte| *byte != 0).or_else(|| wal::misfilled(&bytes)),
+                };
+                if filled.is_none() {
+                    break;
+                }
+            }
+            if let Some(offset) = filled {
+                self.findings.push(Finding::new(FindingKind::SpaceAltered).file(name).offset(offset));
+            }
+        }
+        Ok(())
     }
 
     /// Entries from `from` to `first` were in no file when the folder was listed. A running writer explains that: a

@@ -9,7 +9,6 @@ use super::{
     open::{make_reserve, remove, write},
     queue::Prepared,
     state::{PublishAck, Shared, State},
-    writer::SPARE,
 };
 
 /// How often the free space is looked at while nothing is appended.
@@ -159,7 +158,7 @@ impl Publisher<'_> {
         let wanted = std::mem::take(&mut log.spare_wanted) && log.spare.is_none() && !log.writer_done;
         drop(log);
         if wanted {
-            match self.shared.disk.create_wal(SPARE, self.shared.options.wal_bytes) {
+            match self.shared.disk.create_wal(layout::SPARE, self.shared.options.wal_bytes) {
                 Ok(spare) => self.shared.log().spare = Some(spare),
                 // The writer makes its own when it needs one.
                 Err(error) => tracing::warn!(error = %error, "no spare write-ahead file could be made"),
@@ -201,7 +200,7 @@ impl Publisher<'_> {
         for asker in askers {
             let _ = asker.send(if whole { Ok(head.clone()) } else { Err(Error::Closed) });
         }
-        let mut names = vec![SPARE.to_owned()];
+        let mut names = vec![layout::SPARE.to_owned()];
         if whole {
             names.extend(wals.into_iter().map(layout::wal));
         }

@@ -113,7 +113,7 @@ impl Writer<'_> {
             Some(file) => {
                 // Under the lock: until the name is free, the publisher must not begin the next spare file, which would
                 // be this one by another handle.
-                disk.rename(SPARE, &name).map_err(failed("rename", &name))?;
+                disk.rename(layout::SPARE, &name).map_err(failed("rename", &name))?;
                 drop(log);
                 file
             }
@@ -170,9 +170,6 @@ impl Writer<'_> {
         }
     }
 }
-
-/// Name of the file of zeros that is kept ready.
-pub(super) const SPARE: &str = "wal/spare.tmp";
 
 /// A failed write or sync: never taken for a full disk, since the frame's place was filled beforehand and its state is
 /// unknown now.

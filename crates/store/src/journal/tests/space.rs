@@ -13,7 +13,7 @@ fn a_full_disk_makes_the_journal_read_only_and_room_makes_it_ready() {
     let options = Options {
         low_space_bytes: 1000,
         full_space_bytes: 100,
-        reserve_bytes: 64,
+        reserve_bytes: 512,
         checkpoint_interval: Duration::ZERO,
         ..tiny()
     };
@@ -51,7 +51,7 @@ fn a_full_disk_makes_the_journal_read_only_and_room_makes_it_ready() {
 #[test]
 fn a_journal_opens_on_a_full_disk_for_its_administrators() {
     let disk = Arc::new(MemoryDisk::default());
-    let options = || Options { full_space_bytes: 100, low_space_bytes: 100, reserve_bytes: 64, ..tiny() };
+    let options = || Options { full_space_bytes: 100, low_space_bytes: 100, reserve_bytes: 512, ..tiny() };
     drop(open(&disk, options()));
     assert!(disk.bytes(layout::RESERVE).is_some());
     disk.set_free(50);
@@ -68,7 +68,7 @@ fn a_journal_opens_on_a_full_disk_for_its_administrators() {
 #[test]
 fn a_batch_may_be_larger_than_a_write_ahead_file() {
     let disk = Arc::new(MemoryDisk::default());
-    let journal = open(&disk, Options { wal_bytes: 10, batch_bytes_max: 1500, ..tiny() });
+    let journal = open(&disk, Options { wal_bytes: 512, batch_bytes_max: 1500, ..tiny() });
     runtime().block_on(async {
         for batch in 0..20 {
             journal.append_all((batch * 15..(batch + 1) * 15).map(entry).collect()).await.unwrap();
