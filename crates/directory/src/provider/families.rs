@@ -14,7 +14,8 @@ use super::{ID_TOKEN_LASTS, Provider, REFRESH_LASTS, Tokens, failed, limits::aft
 use crate::{Client, Directory, Error, facts, signin::Act};
 
 const CLASS: &str = "oidc_family";
-/// What every refresh token begins with, so that a leaked one is recognised.
+/// What every refresh token begins with, so that a leaked one is recognised: `grt_FAMILY.SHARED.RANDOM`. ID tokens name the
+/// family to whoever reads them; the shared secret is in refresh tokens alone.
 const PREFIX: &str = "grt_";
 
 /// What all tokens of a family share.
@@ -25,6 +26,9 @@ pub(super) struct Family {
     pub(super) auth: AuthPosition,
     pub(super) sign_in: SignInId,
     pub(super) scopes: String,
+    /// The hash of the secret that all its refresh tokens share: only what was given out can be used twice.
+    #[serde(default)]
+    shared: Option<Sha256Digest>,
     /// The hash of the only refresh token that works.
     current: Option<Sha256Digest>,
     /// Until when refresh tokens work.
@@ -43,7 +47,7 @@ impl Family {
     ) -> Self {
         let expires = after(auth.auth_time, REFRESH_LASTS);
         let (auth, scopes) = (auth.clone(), scopes.to_owned());
-        Self { client, person, auth, sign_in, scopes, current: None, expires, cut: None }
+        Self { client, person, auth, sign_in, scopes, shared: None, current: None, expires, cut: None }
     }
 }
 
@@ -93,10 +97,11 @@ pub(super) fn cut_sign_in(
     directory.record(txn, op, Act { actor: Actor::System, parameters, ..act })
 }
 
-/// The family a refresh token names.
-fn family_of(token: &Secret<String>) -> Option<Uuid> {
-    let (family, _) = token.expose().strip_prefix(PREFIX)?.split_once('.')?;
-    Uuid::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(family).ok()?).ok()
+/// The family a refresh token names, and its shared secret.
+fn parts_of(token: &Secret<String>) -> Option<(Uuid, &str)> {
+    let (family, rest) = token.expose().strip_prefix(PREFIX)?.split_once('.')?;
+    let (shared, _) = rest.split_once('.')?;
+    Some((Uuid::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(family).ok()?).ok()?, shared))
 }
 
 fn digest(token: &Secret<String>) -> Sha256Digest {
@@ -111,10 +116,13 @@ enum Rotated {
 fn rotate(
     txn: &mut WriteTxn<'_>,
     by: (&Directory, &OpContext),
-    (id, given, next): (Uuid, Sha256Digest, Sha256Digest),
+    (id, shared): (Uuid, Sha256Digest),
+    (given, next): (Sha256Digest, Sha256Digest),
     client: ClientId,
 ) -> Result<Rotated, Error> {
-    let Some(mut family) = get(txn, id)? else { return Ok(Rotated::Refused("the refresh token is not known")) };
+    let Some(mut family) = get(txn, id)?.filter(|family| family.shared == Some(shared)) else {
+        return Ok(Rotated::Refused("the refresh token is not known"));
+    };
     if family.client != client {
         return Ok(Rotated::Refused("the refresh token was given to another client"));
     }
@@ -135,18 +143,21 @@ fn rotate(
 }
 
 impl Provider {
-    fn refresh_token(&self, family: Uuid) -> Secret<String> {
-        Secret::new(format!("{PREFIX}{}.{}", BASE64_URL_SAFE_NO_PAD.encode(family.as_bytes()), self.random()))
+    fn refresh_token(&self, family: Uuid, shared: &str) -> Secret<String> {
+        let family = BASE64_URL_SAFE_NO_PAD.encode(family.as_bytes());
+        Secret::new(format!("{PREFIX}{family}.{shared}.{}", self.random()))
     }
 
     /// Gives a new family its first refresh token.
     pub(super) async fn first_refresh(&self, id: Uuid) -> Result<Secret<String>, Error> {
-        let token = self.refresh_token(id);
-        let hash = digest(&token);
+        let shared = self.random();
+        let token = self.refresh_token(id, &shared);
+        let (hash, shared) = (digest(&token), sha256(shared.as_bytes()));
         let store = &self.0.directory.0.store;
         let put = store.write(Actor::System, move |txn| {
             let mut family = get(txn, id)?.ok_or(Error::Damaged { what: "token family" })?;
             family.current = family.cut.is_none().then_some(hash);
+            family.shared = Some(shared);
             put(txn, id, &family)
         });
         put.await?;
@@ -168,7 +179,7 @@ impl Provider {
         let invalid = |sentence: &'static str| OAuthError::new(ErrorCode::InvalidGrant, sentence);
         // The target is checked first: asking for a wrong audience must not use the token up.
         let target = self.target(client, audience).await?;
-        let id = family_of(&token).ok_or_else(|| invalid("the refresh token is not known"))?;
+        let (id, shared) = parts_of(&token).ok_or_else(|| invalid("the refresh token is not known"))?;
         if target.id != client.id
             && let Some(family) = self.live_family(id).await.map_err(failed)?
             && !self.agreed(client, family.person).await.map_err(failed)?
@@ -176,11 +187,11 @@ impl Provider {
             let sentence = "the client is not what the person agreed to: send them through the sign-in again";
             return Err(OAuthError::new(ErrorCode::InvalidTarget, sentence));
         }
-        let next = self.refresh_token(id);
-        let (used, client_id) = ((id, digest(&token), digest(&next)), client.id);
+        let next = self.refresh_token(id, shared);
+        let (named, used, client_id) = ((id, sha256(shared.as_bytes())), (digest(&token), digest(&next)), client.id);
         let (directory, op) = (self.0.directory.clone(), op.clone());
-        let rotated =
-            self.0.directory.0.store.write(Actor::System, move |txn| rotate(txn, (&directory, &op), used, client_id));
+        let rotate = move |txn: &mut WriteTxn<'_>| rotate(txn, (&directory, &op), named, used, client_id);
+        let rotated = self.0.directory.0.store.write(Actor::System, rotate);
         let family = match rotated.await.map_err(failed)?.value {
             Rotated::Good(family) => family,
             Rotated::Refused(sentence) => return Err(invalid(sentence)),
@@ -229,7 +240,7 @@ impl Provider {
         token: &Secret<String>,
     ) -> Result<(), OAuthError> {
         let client = self.client(client).await?;
-        let Some(id) = family_of(token) else { return Ok(()) };
+        let Some((id, _)) = parts_of(token) else { return Ok(()) };
         let (given, mine) = (digest(token), client.id);
         let (directory, op) = (self.0.directory.clone(), op.clone());
         let done = self.0.directory.0.store.write(Actor::System, move |txn| match get(txn, id)? {

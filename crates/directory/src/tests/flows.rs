@@ -123,6 +123,26 @@ async fn a_reused_refresh_token_cuts_the_family() {
     assert!(matches!(rejected, Err(TokenFault::Rejected { .. })));
 }
 
+/// An ID token names its family: whoever reads one must not be able to end the sign-in that it came from.
+#[tokio::test]
+async fn a_refresh_token_that_was_never_given_out_cuts_nothing() {
+    let world = world().await;
+    let tokens = exchange(&world, &code(&world).await).await.unwrap();
+    let real = tokens.refresh_token.as_ref().unwrap().expose();
+    let parts: Vec<&str> = real.split('.').collect();
+    for forged in [
+        format!("{}.{}", parts[0], parts[2]),
+        format!("{}.{}.{}", parts[0], parts[2], parts[2]),
+        format!("{}..{}", parts[0], parts[2]),
+        format!("{}.x.x", parts[0]),
+    ] {
+        let body = format!("grant_type=refresh_token&client_id=galen-cli&refresh_token={forged}");
+        assert!(token(&world, &body).await.err().unwrap().contains("not known"), "{forged}");
+    }
+    let next = refresh(&world, &tokens, "").await.unwrap();
+    world.provider.verify(next.id_token.expose(), world.effects.now()).await.unwrap();
+}
+
 #[tokio::test]
 async fn an_audience_is_limited_by_the_clients_list() {
     let world = world().await;
