@@ -300,9 +300,10 @@ fn readable<'w>(
         let scoped = scope.prefixes.iter().map(|inside| format!("{place}{inside}")).filter(|area| meets(area));
         areas.extend(scoped.map(|area| (area, row)));
     });
-    // A scope that reaches into a place of another dataset opens nothing there: the key belongs to that one.
-    let own = |area: &str| world.locate(bucket, area).is_some_and(|(at, _)| at.location.dataset == dataset);
-    areas.retain(|(area, _)| own(area));
+    // What lies in a place of another dataset is that one's: a scope that reaches into it opens nothing there, nor does a
+    // scope around it for a listing of what is inside.
+    let own = |at: &str| world.locate(bucket, at).is_some_and(|(at, _)| at.location.dataset == dataset);
+    areas.retain(|(area, _)| own(if prefix.starts_with(area.as_str()) { prefix } else { area }));
     areas
 }
 

@@ -70,6 +70,26 @@ async fn a_nested_dataset_is_not_listed_through_the_one_around_it() {
     assert_eq!(visible.skip("trial/vault/a"), Some(Jump::Past("trial/vault/".to_owned())));
 }
 
+#[tokio::test]
+async fn a_listing_inside_a_nested_dataset_is_refused_and_not_empty() {
+    let world = reader().await;
+    world.place("vault", "clinical", "trial/vault/", "owners").await;
+    world.grant(world.grant_of("all", "trial", "readers", Level::Read, "olga")).await.unwrap();
+    let op = world.op(world.session("ann", "analyst", Some("jupyter")));
+    for (prefix, allowed) in
+        [("trial/", true), ("trial/vault", true), ("trial/vault/", false), ("trial/vault/x/", false)]
+    {
+        let keys = crate::RequestKeys { prefix: Some(prefix.to_owned()), ..crate::RequestKeys::default() };
+        let op = OpContext { keys, ..op.clone() };
+        let answer = world.access.authorize(&op, s3::ListBucket, Bucket::new("clinical")).await;
+        assert_eq!(
+            answer.err().map(|denied| denied.reason),
+            (!allowed).then_some(DenyReason::NothingVisible),
+            "{prefix}"
+        );
+    }
+}
+
 // verifies: IAM-02
 #[tokio::test]
 async fn a_tools_session_manages_nothing_whatever_its_policy_allows() {

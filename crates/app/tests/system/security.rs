@@ -150,7 +150,11 @@ fn restricted_datasets_are_not_listed_to_who_may_not_know_of_them() {
     assert!(seen.contains(&"oncology-sdtm".to_owned()) && !seen.contains(&"neurology-sdtm".to_owned()), "{seen:?}");
     assert!(names(&Api::of(&admin(&demo), &demo)).contains(&"neurology-sdtm".to_owned()));
     let (_, owner) = signed_in(&demo, "olivia");
-    assert_eq!(owner.get("datasets/neurology-sdtm").0, 403);
+    let told = |name: &str| {
+        let (status, told) = owner.get(&format!("datasets/{name}"));
+        (status, told["detail"].as_str().unwrap().replace(name, "NAME"))
+    };
+    assert_eq!(told("neurology-sdtm"), told("no-such-dataset"), "nor can its name be probed");
     // Nor does who guesses its place hear what it is called, whose it is, or in which domain: not in the refusal, not by asking why.
     let (there, role) = (demo.dataset("neurology-sdtm"), demo.role_of(demo.person("anna"))["arn"].as_str().unwrap());
     let credentials = anna.ok(&["creds", "--role", role, "--format", "json"]);

@@ -101,13 +101,14 @@ impl Named for Domain {
 }
 
 impl Named for DatasetId {
-    /// The dataset with this id or name.
+    /// The dataset with this id or name. One that the caller may not know of has no name to them.
     async fn named(caller: &Caller, text: &str) -> Result<Self, Problem> {
         let found = match text.parse::<Self>() {
             Ok(id) => caller.state.governance.dataset(id).await.map(|_| id).map_err(Problem::from),
             Err(_) => {
-                let found = caller.state.governance.dataset_by_name(text).await?;
-                found.map(|dataset| dataset.id).ok_or_else(|| Problem::not_found("dataset", text))
+                let found = caller.state.governance.dataset_by_name(text).await?.map(|dataset| dataset.id);
+                let known = found.filter(|dataset| caller.state.access.knows_of(&caller.op, *dataset));
+                known.ok_or_else(|| Problem::not_found("dataset", text))
             }
         };
         told(caller, api::ListDatasets, found).await
