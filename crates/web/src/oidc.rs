@@ -106,7 +106,7 @@ pub fn router(deps: Deps) -> Router {
         .route(Endpoints::USERINFO, get(token::userinfo).post(token::userinfo))
         .route(Endpoints::DEVICE_PAGE, get(device::page).post(device::entered))
         .route("/device/decide", post(device::decided))
-        .route(Endpoints::END_SESSION, get(sign_out::end_session))
+        .route(Endpoints::END_SESSION, get(sign_out::end_session).post(sign_out::end_session_posted))
         .route("/signout", post(sign_out::sign_out))
         .route("/oidc/style.css", get(pages::style))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))

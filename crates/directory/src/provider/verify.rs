@@ -107,12 +107,21 @@ impl Provider {
     }
 
     /// Where the browser may go after signing out, and which sign-in the hint is of: `uri` if the hinted client registered
-    /// it. The caller ends that sign-in alone: a hint of somebody else's must not sign this person out.
+    /// it and is the one that `client_id` names, if that is given. The caller ends that sign-in alone: a hint of somebody
+    /// else's must not sign this person out.
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub async fn after_sign_out(&self, id_token_hint: &str, uri: &str) -> Result<Option<(String, String)>, Error> {
-        let Some((sign_in, client)) = self.hinted(id_token_hint).await? else { return Ok(None) };
+    pub async fn after_sign_out(
+        &self,
+        id_token_hint: &str,
+        client_id: Option<&str>,
+        uri: &str,
+    ) -> Result<Option<(String, String)>, Error> {
+        let hinted = self.hinted(id_token_hint).await?;
+        let Some((sign_in, client)) = hinted.filter(|(_, client)| client_id.is_none_or(|named| named == client)) else {
+            return Ok(None);
+        };
         let client = self.0.directory.client_named(&client).await?;
         let registered = client.is_some_and(|client| client.registered.post_logout_uris.iter().any(|one| one == uri));
         Ok(registered.then(|| (uri.to_owned(), sign_in)))

@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use protocols::oidc::Form;
+use protocols::oidc::{Endpoints, Form};
 use url::Url;
 
 use super::{State, caller::Caller, cookies, pages};
@@ -28,7 +28,7 @@ fn signed_out() -> Response {
 }
 
 /// With an ID token of this very sign-in and a registered address, signs out and goes there; else asks the person, so that
-/// no other page can sign somebody out.
+/// no other page can sign somebody out (OWASP ASVS 5.0, 10.6.2: a confirmed hint stands for the person's yes).
 pub(super) async fn end_session(Extract(state): Extract<State>, caller: Caller, RawQuery(query): RawQuery) -> Response {
     let form = Form::parse(query.unwrap_or_default().as_bytes()).unwrap_or_default();
     let sign_in = match caller.signed_in(&state).await {
@@ -36,7 +36,7 @@ pub(super) async fn end_session(Extract(state): Extract<State>, caller: Caller, 
         Err(error) => return pages::failed(&error),
     };
     if let (Some(hint), Some(uri)) = (form.value("id_token_hint"), form.value("post_logout_redirect_uri")) {
-        match state.provider.after_sign_out(hint, uri).await {
+        match state.provider.after_sign_out(hint, form.value("client_id"), uri).await {
             Ok(Some((to, hinted))) if sign_in.as_ref().is_none_or(|it| it.id.to_string() == hinted) => {
                 let to = match (Url::parse(&to), form.value("state")) {
                     (Ok(mut url), Some(text)) => {
@@ -60,6 +60,14 @@ pub(super) async fn end_session(Extract(state): Extract<State>, caller: Caller, 
         }
         Err(error) => pages::failed(&error),
     }
+}
+
+/// The same, posted: goes on by GET, because a form of another site comes without the sign-in's cookie.
+pub(super) async fn end_session_posted(_caller: Caller, body: Bytes) -> Response {
+    let form = Form::parse(&body).unwrap_or_default();
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(form.pairs());
+    pages::redirect(&format!("{}?{}", Endpoints::END_SESSION, query.finish()))
 }
 
 /// The posted sign-out form.

@@ -475,6 +475,26 @@ async fn signing_out_for_a_client_goes_only_where_it_registered() {
     assert_eq!(world.refresh(tokens["refresh_token"].as_str().unwrap()).await.json()["error"], "invalid_grant");
 }
 
+/// RP-Initiated Logout 1.0, section 2: both methods, and a client that is named must be the one of the hint.
+#[tokio::test]
+async fn signing_out_for_a_client_may_be_posted_and_names_the_hints_client() {
+    let world = World::new().await;
+    let signed_in = world.sign_in(PASSWORD).await;
+    let tokens = world.exchange(&signed_in.param("code").unwrap(), VERIFIER).await.json();
+    let hint = tokens["id_token"].as_str().unwrap();
+    let pairs = |client| {
+        [("id_token_hint", hint), ("post_logout_redirect_uri", "http://127.0.0.1:9/bye"), ("client_id", client)]
+    };
+    let follow = async |client| {
+        // As from another site: the cookie comes with the GET alone.
+        let posted = world.post("/oidc/end-session", "", &pairs(client)).await;
+        assert_eq!(posted.status, StatusCode::SEE_OTHER);
+        world.get(posted.headers[header::LOCATION].to_str().unwrap(), &signed_in.cookies()).await
+    };
+    assert_eq!(follow("galen-aws").await.status, StatusCode::OK, "it asks");
+    assert_eq!(follow("galen-cli").await.location().as_str(), "http://127.0.0.1:9/bye");
+}
+
 #[tokio::test]
 async fn a_hint_of_another_sign_in_signs_nobody_out() {
     let world = World::new().await;
