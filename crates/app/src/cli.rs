@@ -357,7 +357,7 @@ pub(crate) enum Ledger {
     Verify {
         #[command(flatten)]
         config: ConfigFile,
-        /// A folder with a copy of the ledger, instead of the installation's.
+        /// A folder with a copy of the ledger, or of the data folder around it, instead of the installation's.
         #[arg(long)]
         offline: Option<PathBuf>,
         /// A checkpoint kept elsewhere: a ledger that is older, or different, is found.
@@ -373,7 +373,7 @@ pub(crate) enum Ledger {
         config: ConfigFile,
         /// The entry's index.
         index: u64,
-        /// A folder with a copy of the ledger, instead of the installation's.
+        /// A folder with a copy of the ledger, or of the data folder around it, instead of the installation's.
         #[arg(long)]
         offline: Option<PathBuf>,
     },

@@ -201,7 +201,7 @@ pub(crate) fn ledger(output: Output, effects: &Effects, command: &cli::Ledger) -
 /// one that its key token holds.
 fn ledger_place(effects: &Effects, file: &ConfigFile, offline: Option<&Path>) -> Result<(PathBuf, Trust)> {
     if let Some(folder) = offline {
-        return Ok((folder.to_owned(), Trust::Folder));
+        return Ok((operate::ledger::folder_in(folder), Trust::Folder));
     }
     let config = Config::read(&file.config)?;
     compose::made(&config)?;

@@ -7,7 +7,7 @@ use ::ledger::layout;
 use ::ledger::verify::{Report, Verifier};
 use ::ledger::{LogKey, TlogProof};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use store::journal::DiskFiles;
 
 use crate::Error;
@@ -23,6 +23,13 @@ pub enum Trust {
     Keys(Vec<LogKey>),
     /// The folder's own key file.
     Folder,
+}
+
+/// The ledger's folder in a copy, which may be one of a whole data folder or of a whole demonstration.
+pub fn folder_in(copy: &Path) -> PathBuf {
+    let inside = [copy.join("ledger"), copy.join("installation/ledger")];
+    let found = inside.into_iter().find(|dir| dir.join(layout::LOG_KEY).exists());
+    found.filter(|_| !copy.join(layout::LOG_KEY).exists()).unwrap_or_else(|| copy.to_owned())
 }
 
 fn keys(dir: &Path, trust: &Trust) -> Result<Vec<LogKey>, Error> {

@@ -162,7 +162,7 @@ const GENERATED_SUBJECTS: usize = 200;
 
 /// Small tables with the shape of SDTM's DM and AE domains. Values are drawn from the machine's entropy and mean nothing.
 fn generated(effects: &Effects) -> Vec<Table> {
-    let areas = AREAS.iter().map(|(_, area)| *area).chain(["cdisc-pilot"]);
+    let areas = AREAS.iter().map(|(_, area)| *area).chain(["cdisc-pilot", "shared-standards"]);
     let mut tables = Vec::new();
     for area in areas {
         let study = format!("GENERATED-{}", area.to_uppercase());

@@ -14,6 +14,18 @@ fn an_empty_folder_has_no_key() {
     assert!(matches!(prove(dir.path(), &Trust::Folder, 0), Err(Error::NoLogKey { .. })));
 }
 
+#[test]
+fn the_ledger_is_found_in_a_copy_of_more() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(folder_in(dir.path()), dir.path(), "what is no ledger is named as it was given");
+    for inside in ["installation/ledger", "ledger", "."] {
+        let ledger = dir.path().join(inside);
+        fs::create_dir_all(&ledger).unwrap();
+        fs::write(ledger.join(layout::LOG_KEY), "key").unwrap();
+        assert_eq!(folder_in(dir.path()), ledger.components().collect::<PathBuf>(), "{inside}");
+    }
+}
+
 #[tokio::test]
 async fn a_log_verifies_is_proven_and_an_altered_byte_is_found() {
     let dir = tempfile::tempdir().unwrap();
