@@ -17,9 +17,9 @@ mod tests;
 
 use async_trait::async_trait;
 use base::BlobId;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use governance::ports::{
-    BackendError, BackendInfo, Blob, BlobPage, BlobReader, BlobWriter, EachWork, ListCursor, ObjectBackend, Place, Work,
+    BackendError, BackendInfo, Blob, BlobPage, BlobReader, BlobWriter, ListCursor, ObjectBackend, Place, Work,
 };
 use std::{
     fs::File,
@@ -193,7 +193,7 @@ impl ObjectBackend for LocalBackend {
             return self.inner.packs.put(id, bytes).await;
         }
         let mut writer = self.create(id).await?;
-        writer.append(vec![bytes.to_vec()], Box::new(|_| Ok(()))).await?;
+        writer.append(vec![BytesMut::from(bytes)]).await?;
         writer.finish().await
     }
 
@@ -261,12 +261,11 @@ struct OwnWriter {
 
 #[async_trait]
 impl BlobWriter for OwnWriter {
-    async fn append(&mut self, mut buffers: Vec<Vec<u8>>, mut work: EachWork) -> Result<Vec<Vec<u8>>, BackendError> {
+    async fn append(&mut self, buffers: Vec<BytesMut>) -> Result<Vec<BytesMut>, BackendError> {
         let (handle, mut at, mut let_go) = (Arc::clone(&self.handle), self.len, self.let_go);
         let (end, let_go, buffers) = blocking("write a body", move || {
-            for buffer in &mut buffers {
-                work(buffer).map_err(|_| BackendError::Work)?;
-                handle.write_at(buffer, at).map_err(|e| failed("write a body", e))?;
+            for buffer in &buffers {
+                handle.write_past_memory(buffer, at).map_err(|e| failed("write a body", e))?;
                 at += buffer.len() as u64;
                 if at - let_go >= LET_GO_BYTES {
                     handle.let_go(at);
@@ -316,7 +315,7 @@ struct OwnReader {
 
 #[async_trait]
 impl BlobReader for OwnReader {
-    async fn read(&self, offset: u64, mut buffer: Vec<u8>, work: Work) -> Result<Vec<u8>, BackendError> {
+    async fn read(&self, offset: u64, mut buffer: BytesMut, work: Work) -> Result<BytesMut, BackendError> {
         let (id, handle) = (self.id, Arc::clone(&self.handle));
         blocking("read a body", move || {
             match handle.read_at(&mut buffer, offset) {
@@ -338,7 +337,7 @@ struct PackedReader {
 
 #[async_trait]
 impl BlobReader for PackedReader {
-    async fn read(&self, offset: u64, mut buffer: Vec<u8>, work: Work) -> Result<Vec<u8>, BackendError> {
+    async fn read(&self, offset: u64, mut buffer: BytesMut, work: Work) -> Result<BytesMut, BackendError> {
         let missing = || BackendError::Missing { id: self.id };
         let from = usize::try_from(offset).map_err(|_| missing())?;
         let bytes = self.bytes.get(from..).and_then(|rest| rest.get(..buffer.len())).ok_or_else(missing)?;

@@ -9,7 +9,7 @@ use adapters::local::LocalBackend;
 use base::{BlobId, Clock, Effects, Entropy, Ids, Timestamp};
 use bytes::Bytes;
 use governance::{
-    conformance::{content, list_all, read_whole},
+    conformance::{content, list_all, put_in_pages, read_whole},
     ports::{Blob, ObjectBackend},
 };
 use std::{
@@ -59,8 +59,11 @@ async fn child(dir: &Path) {
         tasks.spawn(async move {
             for n in 0.. {
                 let id = BlobId::from_uuid(effects.uuid());
-                let len = if (n + worker) % 16 == 0 { 150_000 + n } else { 10 + n * 37 % 9000 };
-                let blob = backend.put(id, Bytes::from(content(id, len))).await.unwrap();
+                let blob = if (n + worker) % 16 == 0 {
+                    put_in_pages(&*backend, id, &content(id, 150_000 + n)).await.unwrap()
+                } else {
+                    backend.put(id, Bytes::from(content(id, 10 + n * 37 % 9000))).await.unwrap()
+                };
                 let mut out = std::io::stdout().lock();
                 writeln!(out, "stored {}", serde_json::to_string(&blob).unwrap()).unwrap();
                 out.flush().unwrap();

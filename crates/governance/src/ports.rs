@@ -7,7 +7,7 @@
 
 use async_trait::async_trait;
 use base::{BlobId, ErrorKind};
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use std::{io, sync::Arc};
 
@@ -54,12 +54,22 @@ pub struct BlobPage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkFailed;
 
-/// What shall be done to a buffer on the thread that reads or writes it, so that sealing and opening neither hold an
-/// asynchronous thread nor touch memory that has gone cold.
+/// What shall be done to a buffer on the thread that reads it, so that opening neither holds an asynchronous thread nor
+/// touches memory that has gone cold.
 pub type Work = Box<dyn FnOnce(&mut [u8]) -> Result<(), WorkFailed> + Send>;
 
-/// As [`Work`], for each of several buffers.
-pub type EachWork = Box<dyn FnMut(&mut [u8]) -> Result<(), WorkFailed> + Send>;
+/// Bytes of a page: what a whole number of pages long is, and lies in memory and in its file where a page begins, can go to
+/// a device without being copied.
+pub const PAGE: usize = 4096;
+
+/// An empty buffer that begins where a page of memory does, with room for `room` bytes.
+pub fn paged(room: usize) -> BytesMut {
+    let mut buffer = BytesMut::with_capacity(room + PAGE);
+    let before = buffer.as_ptr().align_offset(PAGE).min(PAGE);
+    buffer.resize(before, 0);
+    buffer.advance(before);
+    buffer
+}
 
 /// Why a backend did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +102,7 @@ pub enum BackendError {
         operation: &'static str,
     },
     /// The caller's own [`Work`] failed.
-    #[error("the bytes were refused by the reader or writer itself")]
+    #[error("the bytes were refused by the reader itself")]
     Work,
 }
 
@@ -158,11 +168,11 @@ pub trait ObjectBackend: Send + Sync + 'static {
 /// A large body being written. Dropped without `finish`, it leaves nothing that is listed.
 #[async_trait]
 pub trait BlobWriter: Send {
-    /// Runs `work` over each buffer and appends the results, in order; gives the buffers back for reuse.
+    /// Appends the buffers, in order, and gives them back for reuse. Those that are whole pages from a page on cost least.
     ///
     /// # Errors
     /// Any [`BackendError`]; the writer is then of no further use.
-    async fn append(&mut self, buffers: Vec<Vec<u8>>, work: EachWork) -> Result<Vec<Vec<u8>>, BackendError>;
+    async fn append(&mut self, buffers: Vec<BytesMut>) -> Result<Vec<BytesMut>, BackendError>;
 
     /// Makes the body durable and visible under its id.
     ///
@@ -179,5 +189,5 @@ pub trait BlobReader: Send + Sync {
     ///
     /// # Errors
     /// [`BackendError::Missing`] when the body ends before the buffer is full.
-    async fn read(&self, offset: u64, buffer: Vec<u8>, work: Work) -> Result<Vec<u8>, BackendError>;
+    async fn read(&self, offset: u64, buffer: BytesMut, work: Work) -> Result<BytesMut, BackendError>;
 }

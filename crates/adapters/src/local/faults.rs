@@ -120,20 +120,28 @@ struct FaultyHandle {
     faults: Arc<FaultyFiles>,
 }
 
-impl Handle for FaultyHandle {
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+impl FaultyHandle {
+    fn write(&self, bytes: &[u8], work: impl FnOnce(&[u8]) -> io::Result<()>) -> io::Result<()> {
         match self.faults.step() {
-            None => self.inner.write_at(bytes, offset),
+            None => work(bytes),
             Some(fault) => {
-                let kept = match fault {
+                work(match fault {
                     Fault::Failed => &[],
                     Fault::FailedButPersisted => bytes,
                     Fault::Torn => bytes.split_at(bytes.len() / 2).0,
-                };
-                self.inner.write_at(kept, offset)?;
+                })?;
                 Err(injected())
             }
         }
+    }
+}
+
+impl Handle for FaultyHandle {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write(bytes, |kept| self.inner.write_at(kept, offset))
+    }
+    fn write_past_memory(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write(bytes, |kept| self.inner.write_past_memory(kept, offset))
     }
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.inner.read_at(buffer, offset)

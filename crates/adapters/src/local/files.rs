@@ -10,6 +10,9 @@ use std::{
     sync::Arc,
 };
 
+#[cfg(target_os = "linux")]
+use governance::ports::PAGE;
+
 /// An entry of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
@@ -65,6 +68,12 @@ pub trait Handle: Send + Sync + 'static {
     /// # Errors
     /// What the system says; any part may have been written.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// As [`Handle::write_at`], without a copy in memory where bytes and offset are whole pages and the file system can. The
+    /// handle is then for writing alone.
+    ///
+    /// # Errors
+    /// As [`Handle::write_at`].
+    fn write_past_memory(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Fills the buffer from the offset.
     ///
     /// # Errors
@@ -134,11 +143,35 @@ impl Files for SystemFiles {
     }
 }
 
+/// Whether bytes and offset are whole pages.
+#[cfg(target_os = "linux")]
+fn are_pages(bytes: &[u8], offset: u64) -> bool {
+    bytes.as_ptr().align_offset(PAGE) == 0 && bytes.len().is_multiple_of(PAGE) && offset.is_multiple_of(PAGE as u64)
+}
+
 struct SystemHandle(File);
 
 impl Handle for SystemHandle {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
+    }
+    #[cfg(target_os = "linux")]
+    fn write_past_memory(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+        let now = fcntl_getfl(&self.0)?;
+        if are_pages(bytes, offset) && fcntl_setfl(&self.0, now | OFlags::DIRECT).is_ok() {
+            match self.0.write_all_at(bytes, offset) {
+                // The file system took the flag and not the bytes.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+                done => return done,
+            }
+        }
+        fcntl_setfl(&self.0, now - OFlags::DIRECT)?;
+        self.0.write_all_at(bytes, offset)
+    }
+    #[cfg(not(target_os = "linux"))]
+    fn write_past_memory(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write_at(bytes, offset)
     }
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.0.read_exact_at(buffer, offset)

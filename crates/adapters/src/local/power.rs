@@ -187,6 +187,9 @@ impl Handle for Open {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.write(bytes, offset)
     }
+    fn write_past_memory(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write(bytes, offset)
+    }
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let mut state = self.disk.state();
         let content = state.content(self.inode)?;

@@ -65,7 +65,12 @@ async fn scenario(backend: &dyn ObjectBackend, effects: &Effects, kept: &mut Kep
         for len in [100, 4096, 100_000] {
             let id = BlobId::from_uuid(effects.uuid());
             let bytes = content(id, len + round);
-            if let Ok(blob) = backend.put(id, Bytes::from(bytes.clone())).await {
+            let put = if len > SMALL_BYTES_MAX {
+                conformance::put_in_pages(backend, id, &bytes).await
+            } else {
+                backend.put(id, Bytes::from(bytes.clone())).await
+            };
+            if let Ok(blob) = put {
                 kept.insert(blob, bytes);
             }
         }

@@ -184,6 +184,7 @@ enum State {
 }
 
 /// The running checksums of one body.
+#[derive(Default)]
 pub(crate) struct Hashers {
     states: Vec<(Algorithm, State)>,
     md5: Option<md5::Md5>,
@@ -239,9 +240,20 @@ impl Hashers {
         Self { states, md5: md5.then(md5::Md5::new) }
     }
 
-    /// Whether hashing takes longer than sealing and writing do, unlike a CRC.
-    pub(crate) fn are_slow(&self) -> bool {
-        self.md5.is_some() || self.states.iter().any(|(_, state)| !matches!(state, State::Crc(_)))
+    /// Those that take longer than sealing and writing do, and the others, which are CRCs.
+    pub(crate) fn parted(self) -> (Self, Self) {
+        let (quick, slow) = self.states.into_iter().partition(|(_, state)| matches!(state, State::Crc(_)));
+        (Self { states: slow, md5: self.md5 }, Self { states: quick, md5: None })
+    }
+
+    /// These and those of the other part.
+    pub(crate) fn joined(mut self, other: Self) -> Self {
+        self.states.extend(other.states);
+        Self { md5: self.md5.or(other.md5), ..self }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.states.is_empty() && self.md5.is_none()
     }
 
     pub(crate) fn update(&mut self, piece: &[u8]) {

@@ -1,9 +1,13 @@
-//! Buffers that are used again: a megabyte from the allocator costs more page faults than decrypting it takes time.
+//! Buffers that are used again: a megabyte from the allocator costs more page faults than decrypting it takes time. They
+//! begin where a page does, so that a backend can hand them to a device as they are.
 
+use bytes::{Bytes, BytesMut};
 use std::sync::{
     Arc, Mutex, PoisonError,
     atomic::{AtomicUsize, Ordering},
 };
+
+use crate::ports::paged;
 
 /// Idle buffers that are kept: enough for the streams of two busy cores, 64 MiB at most.
 const IDLE_MAX: usize = 64;
@@ -15,7 +19,7 @@ const LENT_BYTES_MAX: usize = 256 << 20;
 /// A stock of equally large buffers.
 #[derive(Clone)]
 pub(crate) struct Pool {
-    idle: Arc<Mutex<Vec<Vec<u8>>>>,
+    idle: Arc<Mutex<Vec<BytesMut>>>,
     lent: Arc<AtomicUsize>,
     size: usize,
 }
@@ -26,20 +30,20 @@ impl Pool {
     }
 
     /// A buffer of `len` bytes with old content; short ones come from the allocator.
-    pub(crate) fn take(&self, len: usize) -> Vec<u8> {
+    pub(crate) fn take(&self, len: usize) -> BytesMut {
         if len < self.size / 4 || len > self.size {
-            return vec![0; len];
+            return BytesMut::zeroed(len);
         }
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut buffer = idle.unwrap_or_else(|| Vec::with_capacity(self.size));
+        let mut buffer = idle.unwrap_or_else(|| paged(self.size));
         buffer.resize(len, 0);
         buffer
     }
 
     /// An empty buffer with room for `room` bytes.
-    pub(crate) fn empty(&self, room: usize) -> Vec<u8> {
+    pub(crate) fn empty(&self, room: usize) -> BytesMut {
         if room < self.size / 4 {
-            return Vec::with_capacity(room);
+            return BytesMut::with_capacity(room);
         }
         let mut buffer = self.take(self.size);
         buffer.clear();
@@ -47,7 +51,7 @@ impl Pool {
         buffer
     }
 
-    pub(crate) fn give(&self, buffer: Vec<u8>) {
+    pub(crate) fn give(&self, buffer: BytesMut) {
         if buffer.capacity() < self.size {
             return;
         }
@@ -58,9 +62,9 @@ impl Pool {
     }
 
     /// The buffer as the owner of `Bytes`: it comes back when the last slice is gone.
-    pub(crate) fn lend(&self, buffer: Vec<u8>) -> bytes::Bytes {
+    pub(crate) fn lend(&self, buffer: BytesMut) -> Bytes {
         self.lent.fetch_add(buffer.len(), Ordering::Relaxed);
-        bytes::Bytes::from_owner(Lent { buffer, pool: self.clone() })
+        Bytes::from_owner(Lent { buffer, pool: self.clone() })
     }
 
     /// Whether so much is lent that new batches should be short.
@@ -70,7 +74,7 @@ impl Pool {
 }
 
 struct Lent {
-    buffer: Vec<u8>,
+    buffer: BytesMut,
     pool: Pool,
 }
 

@@ -15,8 +15,8 @@ use crate::ports::WorkFailed;
 pub(crate) const TAG: usize = AEAD_TAG_BYTES;
 /// Plain bytes of a frame for bodies up to [`SMALL_BODY_MAX`]: a short range then costs little.
 pub(crate) const FRAME_SMALL: u32 = 64 << 10;
-/// Plain bytes of a frame for larger bodies: 0.1 ms of AES, and reads that keep a disk busy.
-pub(crate) const FRAME_LARGE: u32 = 256 << 10;
+/// Plain bytes of a frame for larger bodies: 0.1 ms of AES, and reads that keep a disk busy. With its tag a frame is whole pages.
+pub(crate) const FRAME_LARGE: u32 = (256 << 10) - TAG as u32;
 /// Plain bytes up to which a body is cut into small frames.
 pub(crate) const SMALL_BODY_MAX: u64 = 1 << 20;
 

@@ -1,12 +1,12 @@
 //! From a stream of plain bytes to a sealed body in the backend.
 //!
-//! Bytes are gathered into batches of frame slots; while the backend's threads seal and write one batch, the next ones are
-//! filled from the network, and between the two a batch is hashed on a thread of its own where hashing takes long. Hashing
+//! Bytes are gathered into batches of frame slots. While the backend writes one batch, the next one is sealed and those after it
+//! are filled from the network; where hashing takes long, it has a thread of its own between filling and sealing. Hashing
 //! and AES never run on an asynchronous thread, except for a body of one small frame, where the hand-over would cost more.
 //! Plain bytes live in a few buffers and nowhere else.
 
 use base::{BlobId, DatasetId, ObjectVersionId};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use crypto::Sha256Digest;
 use custody::KeyRef;
 use futures::{
@@ -15,7 +15,7 @@ use futures::{
 };
 use std::{
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{
@@ -26,7 +26,7 @@ use super::{
     seal::{Layout, SealedFor, Sealer, TAG, frame_size},
     types::Body,
 };
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
     Error,
@@ -80,30 +80,28 @@ impl Drop for Guard {
 /// What is done to each batch.
 struct Sealing {
     sealer: Sealer,
-    hashers: Mutex<Option<Hashers>>,
+    /// Checksums that take longer than all else.
+    slow: Mutex<Hashers>,
+    quick: Mutex<Hashers>,
+}
+
+fn locked(hashers: &Mutex<Hashers>) -> MutexGuard<'_, Hashers> {
+    hashers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sealing {
-    fn hashers(&self) -> std::sync::MutexGuard<'_, Option<Hashers>> {
-        self.hashers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn hash_slowly(&self, slots: &[u8]) {
+        let mut slow = locked(&self.slow);
+        self.sealer.plain(slots).for_each(|plain| slow.update(plain));
     }
 
-    /// Whether to hash a batch before it is handed on to be sealed, instead of where it is sealed.
-    fn apart(&self) -> bool {
-        self.hashers().as_ref().is_some_and(Hashers::are_slow)
-    }
-
-    fn hash(&self, slots: &[u8]) -> Result<(), WorkFailed> {
-        let mut hashers = self.hashers();
-        let hashers = hashers.as_mut().ok_or(WorkFailed)?;
-        self.sealer.plain(slots).for_each(|plain| hashers.update(plain));
-        Ok(())
-    }
-
-    fn hash_and_seal(&self, first: u64, slots: &mut [u8], ends: bool) -> Result<(), WorkFailed> {
-        let mut hashers = self.hashers();
-        let hashers = hashers.as_mut().ok_or(WorkFailed)?;
-        self.sealer.seal(first, slots, ends, |plain| hashers.update(plain))
+    /// Seals frames, `first` being the index of the first, after hashing each by the quick checksums or by all.
+    fn seal(&self, first: u64, slots: &mut [u8], ends: bool, all: bool) -> Result<(), WorkFailed> {
+        let (mut slow, mut quick) = (all.then(|| locked(&self.slow)), locked(&self.quick));
+        self.sealer.seal(first, slots, ends, |plain| {
+            slow.iter_mut().for_each(|slow| slow.update(plain));
+            quick.update(plain);
+        })
     }
 }
 
@@ -122,8 +120,8 @@ impl Claims {
     }
 
     fn check(self, sealing: &Sealing) -> Result<Hashed, Error> {
-        let hashers = sealing.hashers().take().ok_or(Error::Damaged { what: "checksum in progress" })?;
-        let hashed = hashers.finish();
+        let [slow, quick] = [&sealing.slow, &sealing.quick].map(|hashers| std::mem::take(&mut *locked(hashers)));
+        let hashed = slow.joined(quick).finish();
         let signed = self.signed.map(|digest| Checksum::of(Algorithm::Sha256, digest.bytes()));
         if signed.is_some() && signed.as_ref() != hashed.of(Algorithm::Sha256) {
             return Err(Error::NotTheSignedBody);
@@ -148,8 +146,8 @@ pub(crate) async fn store(inner: &Arc<Inner>, plan: Plan, body: Body, lease: Opt
     let frame = frame_size(announced);
     let sealer = Sealer { key: crypto::AeadKey::new(&plain_key)?, place, frame };
     let claims = Claims { expected, content_md5, signed };
-    let hashers = claims.hashers(also);
-    let sealing = Arc::new(Sealing { sealer, hashers: Mutex::new(Some(hashers)) });
+    let (slow, quick) = claims.hashers(also).parted();
+    let sealing = Arc::new(Sealing { sealer, slow: Mutex::new(slow), quick: Mutex::new(quick) });
     let mut feed = Feed { body, inner, lease, frame: frame as usize, left: Bytes::new(), total: 0, announced, most };
 
     let plain = announced.map_or(BATCH, |len| usize::try_from(len).unwrap_or(BATCH).min(BATCH));
@@ -160,7 +158,7 @@ pub(crate) async fn store(inner: &Arc<Inner>, plan: Plan, body: Body, lease: Opt
     } else if !more && first.len() <= inner.backend.info().small_bytes_max {
         let first = seal_small(&sealing, first).await?;
         let hashed = claims.check(&sealing)?;
-        (Some(inner.backend.put(blob, Bytes::from(first)).await?), hashed)
+        (Some(inner.backend.put(blob, first.freeze()).await?), hashed)
     } else {
         let (blob, hashed) = store_large(inner, blob, sealing, first, more, &mut feed, claims).await?;
         (Some(blob), hashed)
@@ -173,10 +171,10 @@ pub(crate) async fn store(inner: &Arc<Inner>, plan: Plan, body: Body, lease: Opt
 /// Bytes up to which a body is hashed and sealed where it arrived: at most 0.1 ms even of SHA-256.
 const INLINE_MAX: usize = 16 << 10;
 
-async fn seal_small(sealing: &Arc<Sealing>, mut slots: Vec<u8>) -> Result<Vec<u8>, Error> {
+async fn seal_small(sealing: &Arc<Sealing>, mut slots: BytesMut) -> Result<BytesMut, Error> {
     let sealing = Arc::clone(sealing);
     let inline = slots.len() <= INLINE_MAX;
-    let mut work = move || sealing.hash_and_seal(0, &mut slots, true).map(|()| std::mem::take(&mut slots));
+    let mut work = move || sealing.seal(0, &mut slots, true, true).map(|()| std::mem::take(&mut slots));
     let done = if inline { Ok(work()) } else { tokio::task::spawn_blocking(work).await };
     match done {
         Ok(Ok(sealed)) => Ok(sealed),
@@ -188,7 +186,7 @@ async fn store_large(
     inner: &Arc<Inner>,
     blob: BlobId,
     sealing: Arc<Sealing>,
-    first: Vec<u8>,
+    first: BytesMut,
     more: bool,
     feed: &mut Feed<'_>,
     claims: Claims,
@@ -196,14 +194,28 @@ async fn store_large(
     let mut writer = inner.backend.create(blob).await?;
     let per_batch = feed.frames_per_batch() as u64;
     // A body of one batch has nothing to be hashed beside.
-    let apart = more && sealing.apart();
+    let apart = more && !locked(&sealing.slow).is_empty();
     let (queue, filled) = mpsc::channel(AHEAD);
-    let (hashing, mut ready) = if apart {
-        let (hashed, ready) = mpsc::channel(AHEAD);
-        (Either::Left(hash_apart(&sealing, filled, hashed)), ready)
+    let (hashing, to_seal) = if apart {
+        let ((hashed, to_seal), sealing) = (mpsc::channel(AHEAD), Arc::clone(&sealing));
+        let hash = move |slots: &mut [u8], _| {
+            sealing.hash_slowly(slots);
+            Ok(())
+        };
+        (Either::Left(step(filled, hashed, hash)), to_seal)
     } else {
         (Either::Right(future::ready(Ok(()))), filled)
     };
+    let (sealed, mut to_write) = mpsc::channel(AHEAD);
+    let seal = {
+        let (sealing, mut first) = (Arc::clone(&sealing), 0);
+        move |slots: &mut [u8], ends| {
+            let at = first;
+            first += per_batch;
+            sealing.seal(at, slots, ends, !apart)
+        }
+    };
+    let sealing_all = step(to_seal, sealed, seal);
     let feeding = async {
         let (mut current, mut more) = (first, more);
         loop {
@@ -218,72 +230,57 @@ async fn store_large(
         }
     };
     let writing = async {
-        let mut index = 0;
-        while let Some((run, ends)) = next_run(&mut ready).await {
-            let (sealing, mut left) = (Arc::clone(&sealing), run.len());
-            let mut at = index;
-            index += per_batch * left as u64;
-            let work = move |slots: &mut [u8]| {
-                left -= 1;
-                let first = at;
-                at += per_batch;
-                let ends = ends && left == 0;
-                if apart {
-                    sealing.sealer.seal(first, slots, ends, |_| ())
-                } else {
-                    sealing.hash_and_seal(first, slots, ends)
-                }
-            };
-            for buffer in writer.append(run, Box::new(work)).await? {
+        while let Some((buffer, _)) = to_write.recv().await {
+            let mut run = vec![buffer];
+            run.extend(std::iter::from_fn(|| to_write.try_recv().ok()).map(|(buffer, _)| buffer));
+            for buffer in writer.append(run).await? {
                 inner.pool.give(buffer);
             }
         }
         Ok::<_, Error>(())
     };
-    futures::try_join!(feeding, hashing, writing)?;
+    futures::try_join!(feeding, hashing, sealing_all, writing)?;
     let hashed = claims.check(&sealing)?;
     Ok((writer.finish().await?, hashed))
 }
 
 /// A filled batch, and whether the body ends with it.
-type Batch = (Vec<u8>, bool);
+type Batch = (BytesMut, bool);
 
-/// The batches that wait, and whether the body ends with the last of them.
-async fn next_run(waiting: &mut mpsc::Receiver<Batch>) -> Option<(Vec<Vec<u8>>, bool)> {
-    let (buffer, mut ends) = waiting.recv().await?;
-    let mut run = vec![buffer];
-    while let Ok((buffer, last)) = waiting.try_recv() {
-        run.push(buffer);
-        ends = last;
-    }
-    Some((run, ends))
-}
-
-/// Hashes what was filled and hands it on, so that a batch is hashed while the one before it is sealed and written.
-async fn hash_apart(
-    sealing: &Arc<Sealing>,
-    mut filled: mpsc::Receiver<Batch>,
-    hashed: mpsc::Sender<Batch>,
-) -> Result<(), Error> {
-    while let Some((run, ends)) = next_run(&mut filled).await {
-        let sealing = Arc::clone(sealing);
-        let work = move || run.iter().try_for_each(|slots| sealing.hash(slots)).map(|()| run);
-        let Ok(Ok(run)) = tokio::task::spawn_blocking(work).await else {
-            return Err(Error::Damaged { what: "checksum in progress" });
-        };
-        let last = run.len();
-        for (n, buffer) in run.into_iter().enumerate() {
-            // The writer ends before the queue only with an error of its own.
-            if hashed.send((buffer, ends && n + 1 == last)).await.is_err() {
-                return Ok(());
+/// Does `work` to each batch and hands it on. A thread that began goes on for as long as there is something to do and room
+/// for what is done, and never waits.
+async fn step<W>(mut from: mpsc::Receiver<Batch>, mut to: mpsc::Sender<Batch>, mut work: W) -> Result<(), Error>
+where
+    W: FnMut(&mut [u8], bool) -> Result<(), WorkFailed> + Send + 'static,
+{
+    while let Some(mut batch) = from.recv().await {
+        // Who comes after ends before the queue only with an error of its own.
+        let Ok(mut place) = to.reserve_owned().await else { return Ok(()) };
+        let run = move || {
+            loop {
+                let (slots, ends) = &mut batch;
+                work(slots, *ends)?;
+                place = match place.send(batch).try_reserve_owned() {
+                    Ok(place) => place,
+                    Err(TrySendError::Full(to) | TrySendError::Closed(to)) => {
+                        return Ok::<_, WorkFailed>((from, to, work));
+                    }
+                };
+                batch = match from.try_recv() {
+                    Ok(batch) => batch,
+                    Err(_) => return Ok((from, place.release(), work)),
+                };
             }
-        }
+        };
+        let Ok(Ok(done)) = tokio::task::spawn_blocking(run).await else {
+            return Err(Error::Damaged { what: "frame in progress" });
+        };
+        (from, to, work) = done;
     }
     Ok(())
 }
 
-/// Batches that wait for the writer at most. What has arrived while it wrote is sealed and written in one go, so that a
-/// hand-over between threads is paid once for several batches when it takes long.
+/// Batches that wait for each step at most: a hand-over between threads is paid once for several when it takes long.
 const AHEAD: usize = 4;
 
 /// Cuts what arrives into frame slots.
@@ -306,7 +303,7 @@ impl Feed<'_> {
     }
 
     /// Fills a batch; false when the body ended with it.
-    async fn fill(&mut self, slots: &mut Vec<u8>) -> Result<bool, Error> {
+    async fn fill(&mut self, slots: &mut BytesMut) -> Result<bool, Error> {
         if let Some(lease) = self.lease {
             lease.check(self.inner.effects.now()).map_err(|why| Error::Ended { why: why.word() })?;
         }
