@@ -6,6 +6,7 @@
 
 mod access;
 pub mod action;
+pub mod bodies;
 pub mod documents;
 mod error;
 pub mod facts;

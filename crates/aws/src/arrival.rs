@@ -1,5 +1,6 @@
 //! What is known of a request when it arrives, before anyone reads it.
 
+use access::bodies::Share;
 use base::RequestId;
 use protocols::peer::Source;
 use std::sync::{Arc, OnceLock};
@@ -11,13 +12,15 @@ pub(crate) struct Arrival {
     pub(crate) request: RequestId,
     /// Where it comes from, by the trusted-proxy rule.
     pub(crate) source: Option<Source>,
+    /// What is held of its body.
+    pub(crate) held: Arc<Share>,
     operation: Arc<OnceLock<&'static str>>,
     known: Arc<OnceLock<()>>,
 }
 
 impl Arrival {
-    pub(crate) fn new(request: RequestId, source: Option<Source>) -> Self {
-        Self { request, source, operation: Arc::default(), known: Arc::default() }
+    pub(crate) fn new(request: RequestId, source: Option<Source>, held: Share) -> Self {
+        Self { request, source, held: Arc::new(held), operation: Arc::default(), known: Arc::default() }
     }
 
     /// Notes the operation, once it is known, for the counters.

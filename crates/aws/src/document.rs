@@ -3,17 +3,18 @@
 
 pub(crate) mod shape;
 
+use access::bodies::{Share, Spent};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
 use http::{HeaderMap, Method, request};
-use http_body_util::{BodyExt as _, Limited};
 use md5::Digest as _;
 use s3s::{S3Error, S3ErrorCode};
 use std::time::Duration;
 
 use crate::direct;
 use crate::s3::{XML_BYTES_MAX, other_body, refuse};
+use crate::whole::{self, Unread};
 
 /// Longest wait for a document.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -76,21 +77,20 @@ pub(crate) fn carried(parts: &request::Parts, bucket: bool) -> Option<Carries> {
 /// Reads the document, bounded in size and time, and compares every checksum of it.
 ///
 /// # Errors
-/// `MaxMessageLengthExceeded`, `RequestTimeout`, `IncompleteBody`, `XAmzContentSHA256Mismatch`, `InvalidDigest`, `BadDigest`.
-pub(crate) async fn read<B>(carries: Carries, headers: &HeaderMap, body: B) -> Result<Bytes, S3Error>
+/// `MaxMessageLengthExceeded`, `RequestTimeout`, `IncompleteBody`, `SlowDown`, `XAmzContentSHA256Mismatch`, `InvalidDigest`, `BadDigest`.
+pub(crate) async fn read<B>(carries: Carries, headers: &HeaderMap, body: B, held: &Share) -> Result<Bytes, S3Error>
 where
     B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
-    let reading = std::pin::pin!(Limited::new(body, XML_BYTES_MAX).collect());
-    let bytes = match tokio::time::timeout(READ_TIMEOUT, reading).await {
-        Ok(Ok(whole)) => whole.to_bytes(),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+    let bytes = whole::read(body, XML_BYTES_MAX, READ_TIMEOUT, held).await.map_err(|unread| match unread {
+        Unread::TooLarge => {
             let message = format!("the document is larger than {XML_BYTES_MAX} bytes");
-            return Err(refuse(S3ErrorCode::MaxMessageLengthExceeded, message));
+            refuse(S3ErrorCode::MaxMessageLengthExceeded, message)
         }
-        Ok(Err(_)) => return Err(refuse(S3ErrorCode::IncompleteBody, "the body did not arrive whole")),
-        Err(_) => return Err(refuse(S3ErrorCode::RequestTimeout, "the body did not arrive in time")),
-    };
+        Unread::Cut => refuse(S3ErrorCode::IncompleteBody, "the body did not arrive whole"),
+        Unread::Late => refuse(S3ErrorCode::RequestTimeout, "the body did not arrive in time"),
+        Unread::Spent => refuse(S3ErrorCode::SlowDown, Spent.to_string()),
+    })?;
     signed(headers, &bytes)?;
     if carries == Carries::Document {
         check(headers, &bytes)?;

@@ -17,6 +17,7 @@ mod router;
 mod s3;
 mod service;
 mod sts;
+mod whole;
 mod words;
 
 pub use options::{Options, Rates};

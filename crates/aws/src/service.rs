@@ -2,6 +2,7 @@
 
 use access::Access;
 use access::assume::IdentityTokens;
+use access::bodies::Bodies;
 use base::{Effects, Ids, RequestId};
 use bytes::Bytes;
 use governance::Buckets;
@@ -83,6 +84,7 @@ struct Inner {
     effects: Effects,
     options: Options,
     limits: Arc<Limits>,
+    bodies: Bodies,
     metrics: Metrics,
     sts: sts::Sts,
     s3: s3::Service,
@@ -116,7 +118,16 @@ impl Aws {
             region: options.region.clone(),
             limits: Arc::clone(&limits),
         };
-        Ok(Self(Arc::new(Inner { access: deps.access, effects: deps.effects, options, limits, metrics, sts, s3 })))
+        Ok(Self(Arc::new(Inner {
+            access: deps.access,
+            effects: deps.effects,
+            options,
+            limits,
+            bodies: Bodies::default(),
+            metrics,
+            sts,
+            s3,
+        })))
     }
 
     /// Answers one request; a failure is an answer too. The listener puts the [`Peer`] into the request's extensions; without
@@ -151,7 +162,7 @@ impl Inner {
         let (mut parts, body) = request.into_parts();
         let source =
             parts.extensions.get::<Peer>().map(|peer| self.options.trusted_proxies.source(*peer, &parts.headers));
-        let arrival = Arrival::new(RequestId::from_uuid(self.effects.uuid()), source);
+        let arrival = Arrival::new(RequestId::from_uuid(self.effects.uuid()), source, self.bodies.share());
         let id = arrival.request;
         if let Err(error) = self.admit(&parts, &arrival) {
             let response = s3_error(&parts.method, error, id);
@@ -160,17 +171,17 @@ impl Inner {
         parts.extensions.insert(arrival.clone());
         let (service, response) = match router::route(&parts, &self.options.domains) {
             Route::Sts => ("sts", self.sts.answer(&parts, body, &arrival).await),
-            Route::Form => match sts::read(body).await {
+            Route::Form => match sts::read(body, &arrival.held).await {
                 Err(fault) => ("sts", sts::refused(&fault, id)),
                 Ok(form) if sts::names_an_action(&form) => ("sts", self.sts.answer_form(&parts, &form, &arrival).await),
-                Ok(form) => ("s3", self.s3(parts, Full::new(form), id).await),
+                Ok(form) => ("s3", self.s3(parts, Full::new(form), &arrival).await),
             },
             Route::Unsupported { service, json } => {
                 self.metrics.refused("unsupported");
                 ("other", unsupported(&service, json, id))
             }
             Route::Preflight => ("cors", self.preflight(&parts, id).await),
-            Route::S3 => ("s3", self.s3(parts, body, id).await),
+            Route::S3 => ("s3", self.s3(parts, body, &arrival).await),
         };
         self.note_stranger(service, &response, &arrival);
         finish(response, id, self, service, arrival.operation())
@@ -217,10 +228,11 @@ impl Inner {
         Ok(())
     }
 
-    async fn s3<B>(&self, mut parts: request::Parts, body: B, id: RequestId) -> Response<AnswerBody>
+    async fn s3<B>(&self, mut parts: request::Parts, body: B, arrival: &Arrival) -> Response<AnswerBody>
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
+        let id = arrival.request;
         if let Some(error) =
             authorization::unreadable(&parts).or_else(|| browser_form(&parts)).or_else(|| unwritable(parts.uri.query()))
         {
@@ -229,7 +241,7 @@ impl Inner {
         }
         s3::without_unreadable_range(&mut parts);
         let body = if let Some(carries) = document::carried(&parts, self.names_a_bucket(&parts)) {
-            match document::read(carries, &parts.headers, body).await {
+            match document::read(carries, &parts.headers, body, &arrival.held).await {
                 Ok(bytes) => {
                     parts.extensions.insert(Document(bytes.clone()));
                     s3s::Body::from(bytes)

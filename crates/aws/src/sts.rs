@@ -4,11 +4,11 @@
 //! is not looked at. Every other operation is signed with a live session. Nothing is decided here.
 
 use access::assume::{self, IdentityTokens};
+use access::bodies::{Share, Spent};
 use access::{Access, Edge, OpContext, Session};
 use base::{Effects, Region, RequestId};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header, request};
-use http_body_util::{BodyExt as _, Limited};
 use protocols::sigv4::{self, Presented};
 use protocols::sts::{self, BODY_BYTES_MAX, Code, Fault, Form};
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use crate::arrival::Arrival;
 use crate::limit::Limits;
 use crate::router;
 use crate::service::{AnswerBody, plain};
+use crate::whole::{self, Unread};
 
 /// Longest wait for the form of a request; it is a few kilobytes.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
@@ -34,21 +35,20 @@ pub(crate) struct Sts {
 /// Reads a form of bounded size in bounded time.
 ///
 /// # Errors
-/// `RequestEntityTooLarge`, `ValidationError`.
-pub(crate) async fn read<B>(body: B) -> Result<Bytes, Fault>
+/// `RequestEntityTooLarge`, `ValidationError`, `ServiceUnavailable`.
+pub(crate) async fn read<B>(body: B, held: &Share) -> Result<Bytes, Fault>
 where
     B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
-    let reading = std::pin::pin!(Limited::new(body, BODY_BYTES_MAX).collect());
-    match tokio::time::timeout(READ_TIMEOUT, reading).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+    whole::read(body, BODY_BYTES_MAX, READ_TIMEOUT, held).await.map_err(|unread| match unread {
+        Unread::TooLarge => {
             let message = format!("the form is larger than {BODY_BYTES_MAX} bytes");
-            Err(Fault::new(Code::RequestEntityTooLarge, message))
+            Fault::new(Code::RequestEntityTooLarge, message)
         }
-        Ok(Err(_)) => Err(Fault::invalid("the body did not arrive whole")),
-        Err(_) => Err(Fault::invalid("the body did not arrive in time")),
-    }
+        Unread::Cut => Fault::invalid("the body did not arrive whole"),
+        Unread::Late => Fault::invalid("the body did not arrive in time"),
+        Unread::Spent => Fault::new(Code::ServiceUnavailable, Spent.to_string()),
+    })
 }
 
 /// Whether a form is one of this service.
@@ -74,7 +74,7 @@ impl Sts {
     where
         B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
-        match read(body).await {
+        match read(body, &arrival.held).await {
             Ok(form) => self.answer_form(parts, &form, arrival).await,
             Err(fault) => refused(&fault, arrival.request),
         }

@@ -623,6 +623,42 @@ async fn floods_are_answered_slow_down() {
     world.s3(&world.bob, &call("GET", "/").query("max-buckets", "1")).await.ok();
 }
 
+// A document of 4 MiB or a form is read before anybody is known, on each of thousands of connections.
+#[tokio::test]
+async fn bodies_before_authentication_share_one_budget() {
+    const TRIES: usize = 10_000;
+    let world = World::new().await;
+    let large = call("POST", "/trial").query("delete", "").body(vec![b' '; 100_000]);
+    let spent = |reply: &wire::Reply| reply.status == 503 && reply.text().contains("bodies of other requests");
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        held.push(wire::unended(world.address, "POST /trial?delete HTTP/1.1", 4 << 20).await);
+    }
+    // What was sent has been read some time later.
+    let mut refused = None;
+    for _ in 0..TRIES {
+        let reply = world.bare(&large).await;
+        if spent(&reply) {
+            refused = Some(reply);
+            break;
+        }
+        reply.expect(403, "AccessDenied");
+    }
+    refused.expect("strangers fill the memory").expect(503, "SlowDown");
+    world.form(&"a".repeat(100_000)).await.expect(503, "ServiceUnavailable");
+    // Who signs in is not shut out, and neither are objects, which are not held.
+    world.web_identity(&world.roles.reader, "token-ann", "").await.ok();
+    world.s3(&world.ann, &call("PUT", "/trial/large").body(vec![b' '; 100_000])).await.ok();
+    drop(held);
+    for _ in 0..TRIES {
+        let reply = world.bare(&large).await;
+        if !spent(&reply) {
+            return reply.expect(403, "AccessDenied");
+        }
+    }
+    panic!("what was held was not given back");
+}
+
 // Malformed input is an answer of the protocol, never a crash.
 #[tokio::test]
 async fn malformed_requests_are_answered() {

@@ -279,6 +279,16 @@ pub(crate) async fn cut_short(address: SocketAddr, request: Request<Full<Bytes>>
     let _ = stream.read_to_end(&mut answer).await;
 }
 
+/// Sends the head of a request and the body but its last byte, and leaves it there.
+pub(crate) async fn unended(address: SocketAddr, head: &str, len: usize) -> tokio::net::TcpStream {
+    use tokio::io::AsyncWriteExt as _;
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!("{head}\r\nhost: {address}\r\ncontent-length: {len}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![b' '; len - 1]).await.unwrap();
+    stream
+}
+
 /// An answer whose body is read piece by piece.
 pub(crate) struct Open {
     body: hyper::body::Incoming,

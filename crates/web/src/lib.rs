@@ -10,7 +10,9 @@ pub use limits::Rates;
 
 mod body;
 
+use access::bodies::{Bodies, Spent};
 use axum::{Router, body::Body, extract::Request as Asked, middleware::Next, response::IntoResponse as _};
+use base::ErrorKind;
 use directory::Provider;
 use http::{HeaderValue, Request, Response, header};
 use limits::Limiter;
@@ -47,6 +49,7 @@ pub type AnswerBody = Body;
 #[derive(Clone)]
 pub struct Web {
     router: Router,
+    bodies: Arc<Bodies>,
 }
 
 impl Web {
@@ -57,7 +60,7 @@ impl Web {
         let oidc = oidc::router(oidc::Deps { provider, failures, effects, proxies });
         let limits = Arc::new(Limiter::new(&api.effects, rates));
         let transport = api.proxies.clone();
-        Self { router: strict(api::router(api, limits).merge(oidc), transport) }
+        Self { router: strict(api::router(api, limits).merge(oidc), transport), bodies: Arc::default() }
     }
 
     /// Answers one request; a failure is an answer too.
@@ -66,12 +69,16 @@ impl Web {
         B: http_body::Body<Data = bytes::Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
         let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-        let answered = self.router.clone().oneshot(request.map(body::in_time));
+        let share = Arc::new(self.bodies.share());
+        let answered = self.router.clone().oneshot(request.map(|body| body::bounded(body, Arc::clone(&share))));
         async move {
             if headers > HEADER_BYTES_MAX {
                 return api::Problem::large_headers(HEADER_BYTES_MAX).into_response();
             }
             match answered.await {
+                Ok(_) if share.refused() => {
+                    api::Problem::new(ErrorKind::Unavailable, Spent.to_string()).into_response()
+                }
                 Ok(response) => response,
                 Err(never) => match never {},
             }

@@ -1,7 +1,12 @@
 //! Whole bodies pass, bodies that stop do not wait for ever.
 
 use super::*;
+use access::bodies::Bodies;
 use axum::body::to_bytes;
+
+fn in_time(body: Body) -> Body {
+    bounded(body, Arc::new(Bodies::default().share()))
+}
 
 #[tokio::test]
 async fn a_body_passes_unchanged() {
@@ -15,6 +20,6 @@ async fn a_body_passes_unchanged() {
 async fn a_body_that_stops_fails_in_time() {
     let one = stream::iter([Ok::<_, std::io::Error>(Bytes::from("a="))]);
     let stuck = Body::from_stream(one.chain(stream::pending()));
-    let error = to_bytes(ending(stuck, Duration::ZERO), 10).await.unwrap_err();
+    let error = to_bytes(ending(stuck, Duration::ZERO, Arc::new(Bodies::default().share())), 10).await.unwrap_err();
     assert!(format!("{error:?}").contains("TooSlow"), "{error}");
 }
