@@ -96,6 +96,12 @@ impl Access {
         pairs.map(|((resource, decided), entry)| self.given(op, action.clone(), resource, decided, entry)).collect()
     }
 
+    /// Whether [`Access::authorize`] would say yes now: for what is shown beside what was asked for. It is not a permit and leaves
+    /// no record; whoever shows something for it asks the gate then.
+    pub async fn would_allow<A: Action>(&self, op: &OpContext, action: A, resource: A::Resource) -> bool {
+        self.verdict(op, &action, &resource.into()).await.allowed()
+    }
+
     /// Records a refusal that an edge made before there was anything to authorise (an unknown role, a malformed name).
     /// Does not wait.
     pub fn record_refusal(&self, op: &OpContext, action: &'static str, resource: &ResourceRef, reason: DenyReason) {
@@ -143,7 +149,7 @@ impl Access {
         ErrorKind: for<'a> From<&'a E>,
     {
         let recorder = permit.recorder().cloned();
-        let expected = permit.expected.clone().map(|versions| (permit.resource().clone().into(), versions));
+        let expected = permit.expected.clone();
         let done = self.0.store.write(permit.actor(), move |txn| {
             if let Some((resource, versions)) = &expected {
                 version::check(txn, resource, versions)?;
@@ -165,12 +171,8 @@ impl Access {
         self.0.store.fresh_within(FRESH_WITHIN).await
     }
 
-    async fn decide<A: Action>(&self, op: &OpContext, action: &A, resource: &A::Resource) -> Decided {
-        let resource: ResourceRef = resource.clone().into();
-        // Before the decision: a world that comes in between is seen as another one.
-        let world = Arc::downgrade(&self.0.index.world());
-        let ask =
-            Ask { action: action.name(), class: A::CLASS, need: A::NEED, resource: &resource, trust: action.trust() };
+    async fn verdict<A: Action>(&self, op: &OpContext, action: &A, resource: &ResourceRef) -> Verdict {
+        let ask = Ask { action: action.name(), class: A::CLASS, need: A::NEED, resource, trust: action.trust() };
         let mut verdict = if self.fresh().await {
             self.0.evaluate(op, &ask, op.at)
         } else {
@@ -181,11 +183,19 @@ impl Access {
         {
             verdict = self.0.evaluate(op, &ask, op.at);
         }
+        verdict
+    }
+
+    async fn decide<A: Action>(&self, op: &OpContext, action: &A, resource: &A::Resource) -> Decided {
+        let resource: ResourceRef = resource.clone().into();
+        // Before the decision: a world that comes in between is seen as another one.
+        let world = Arc::downgrade(&self.0.index.world());
+        let verdict = self.verdict(op, action, &resource).await;
         let arn = self.0.arn(&resource);
         let decision = DecisionId::from_uuid(self.0.effects.uuid());
         let mut decided =
             Decided { decision, verdict, arn, resource: resource.clone(), lease: None, window: Window::None };
-        if decided.verdict.allowed() && matches!(A::CLASS, Class::Read | Class::Write) && ask.trust.is_none() {
+        if decided.verdict.allowed() && matches!(A::CLASS, Class::Read | Class::Write) && action.trust().is_none() {
             let stood = Stood { world, until: op.at + RECHECK_EVERY };
             self.lease(op, A::CLASS, A::NEED, action.name(), resource, stood, &mut decided);
         }

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 use crate::action::Class;
 use crate::facts::DatasetLocation;
 use crate::recorder::ChangeRecorder;
-use crate::resource::Member;
+use crate::resource::{Member, ResourceRef};
 use crate::{Action, Edge, Lease, OpContext, Session};
 
 /// A statement of a document, so that "why" can quote it.
@@ -417,8 +417,8 @@ pub struct Permit<A: Action> {
     pub(crate) lease: Option<Lease>,
     pub(crate) visible: crate::Visible,
     pub(crate) recorder: Option<ChangeRecorder>,
-    /// The versions of the resource of which the change may be made; `None`: whichever it has.
-    pub(crate) expected: Option<Vec<crate::Version>>,
+    /// The thing and its versions in which the change may be made; `None`: whichever it has.
+    pub(crate) expected: Option<(ResourceRef, Vec<crate::Version>)>,
     pub(crate) outcomes: Option<Arc<dyn Outcomes>>,
 }
 

@@ -97,9 +97,9 @@ impl Access {
 }
 
 impl<A: Action> Permit<A> {
-    /// The same permit, for a change of one of these versions alone; [`Access::change`] refuses any other.
-    pub fn expecting(mut self, versions: Option<Vec<Version>>) -> Self {
-        self.expected = versions;
+    /// The same permit, for a change while `thing` is in one of these versions alone; [`Access::change`] refuses any other.
+    pub fn expecting(mut self, thing: impl Into<ResourceRef>, versions: Vec<Version>) -> Self {
+        self.expected = Some((thing.into(), versions));
         self
     }
 }

@@ -56,6 +56,38 @@ fn every_noun_has_every_verb_on_the_command_line_and_in_the_api() {
     }
 }
 
+/// What changes one thing takes `--if-match`, and every such change of the API honours it (a test of durability makes them all).
+#[test]
+fn if_match_goes_with_every_change_of_one_thing_and_with_nothing_else() {
+    let document = serde_json::to_value(web::api::openapi()).unwrap();
+    let command = Cli::command();
+    let mut offered = Vec::new();
+    for noun in command.get_subcommands() {
+        let parts = noun.get_subcommands().flat_map(|verb| verb.get_subcommands().map(move |it| (Some(verb), it)));
+        for (part, verb) in noun.get_subcommands().map(|verb| (None, verb)).chain(parts) {
+            if verb.get_arguments().any(|argument| argument.get_id() == "if_match") {
+                let (method, last) = match verb.get_name() {
+                    "change" => ("patch", None),
+                    method @ ("put" | "delete") => (method, part.map(clap::Command::get_name)),
+                    action => ("post", Some(action)),
+                };
+                let last = last.map_or_else(String::new, |last| format!("/{last}"));
+                offered.push(format!("{method} /api/v1/{}s/{{id}}{last}", noun.get_name()));
+            }
+        }
+    }
+    let mut honoured = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let headers = operation["parameters"].as_array().into_iter().flatten();
+            honoured.extend(headers.filter(|it| it["name"] == "If-Match").map(|_| format!("{method} {path}")));
+        }
+    }
+    offered.sort();
+    honoured.sort();
+    assert_eq!(offered, honoured);
+}
+
 #[test]
 fn every_verb_says_what_it_does() {
     fn check(command: &clap::Command, path: &str) {

@@ -22,6 +22,9 @@ use crate::{
 /// Routes that change nothing: signing in makes a session, which its own decision records.
 const NO_CHANGE: [&str; 1] = ["POST /session"];
 
+/// An ETag of a version that nothing has.
+const STALE: &str = "\"000000000000000000000000-0000000000000000\"";
+
 /// A signed-in person.
 struct Caller {
     agent: Agent,
@@ -49,9 +52,14 @@ impl Caller {
     }
 
     fn call(&self, method: &str, path: &str, body: &Value) -> (u16, String, Value) {
+        self.call_if("*", method, path, body)
+    }
+
+    /// A request about a thing in the version that `tag` names.
+    fn call_if(&self, tag: &str, method: &str, path: &str, body: &Value) -> (u16, String, Value) {
         let request = ureq::http::Request::builder().method(method).uri(format!("{}/api/v1/{path}", self.web));
         let request = request.header("authorization", format!("Bearer {}", self.token));
-        let request = request.header("content-type", "application/json").header("if-match", "*");
+        let request = request.header("content-type", "application/json").header("if-match", tag);
         let mut answer = self.agent.run(request.body(body.to_string()).unwrap()).unwrap();
         let request = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
         let text = answer.body_mut().read_to_string().unwrap();
@@ -67,14 +75,19 @@ impl Caller {
         row["id"].as_str().unwrap_or_else(|| panic!("{path}: {row}")).to_owned()
     }
 
-    /// Makes a change by the route `METHOD /path/{id}`.
+    /// Makes a change by the route `METHOD /path/{id}`, and makes it not of a version that the thing does not have.
     fn change(&self, made: &mut Vec<Made>, route: &str, id: &str, body: &Value) -> Value {
         let (method, path) = route.split_once(" /").unwrap();
         let begun = now();
         // The body of a policy is the policy, so its reason stands in the query.
         let policy = route.ends_with("/policy").then_some("the study is frozen");
         let query = policy.map_or_else(String::new, |why| format!("?reason={}", why.replace(' ', "+")));
-        let (status, request, answer) = self.call(method, &(path.replace("{id}", id) + &query), body);
+        let target = path.replace("{id}", id) + &query;
+        let (status, _, answer) = self.call_if(STALE, method, &target, body);
+        let (expected, why) = if path.contains("{id}") { (412, "has changed") } else { (400, "send no If-Match") };
+        let said = answer["detail"].as_str().unwrap_or_default();
+        assert!(status == expected && said.contains(why), "{route} of another version: {status} {answer}");
+        let (status, request, answer) = self.call(method, &target, body);
         assert!((200..300).contains(&status), "{route}: {status} {answer}");
         made.push(Made {
             route: route.to_owned(),
@@ -214,17 +227,21 @@ fn change_through_s3(rig: &Rig, admin: &Caller, owner: &Caller) -> Vec<Made> {
     calls.into_iter().map(call).collect()
 }
 
-fn changes(ledger: &Path) -> BTreeMap<String, Vec<Entry>> {
+/// Every entry of a ledger that verifies.
+pub(crate) fn entries(ledger: &Path) -> Vec<Entry> {
     let keys = fs::read_to_string(ledger.join(::ledger::layout::LOG_KEY)).unwrap();
     let keys: Vec<LogKey> = keys.lines().map(|line| line.parse().unwrap()).collect();
-    let mut found: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
-    let mut see = |_: u64, bytes: &[u8]| {
-        let entry = Entry::decode(bytes).unwrap();
-        if entry.phase == Phase::Change {
-            found.entry(entry.request_id.map_or_else(String::new, |id| id.to_string())).or_default().push(entry);
-        }
-    };
+    let mut found = Vec::new();
+    let mut see = |_: u64, bytes: &[u8]| found.push(Entry::decode(bytes).unwrap());
     Verifier::new(keys).verify_each(&DiskFiles::new(ledger), &mut see).unwrap();
+    found
+}
+
+fn changes(ledger: &Path) -> BTreeMap<String, Vec<Entry>> {
+    let mut found: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+    for entry in entries(ledger).into_iter().filter(|entry| entry.phase == Phase::Change) {
+        found.entry(entry.request_id.map_or_else(String::new, |id| id.to_string())).or_default().push(entry);
+    }
     found
 }
 
@@ -325,6 +342,9 @@ fn an_erasure_by_two_people_leaves_nothing_but_the_ledger_that_verifies() {
     let (status, _, waiting) = erase(&admin);
     assert_eq!((status, &waiting["state"]), (200, &"waiting".into()), "{waiting}");
     assert_eq!(erase(&admin).0, 403, "two approvals are two people");
+    let path = format!("persons/{forgotten}/erase");
+    let (status, _, stale) = second.call_if(STALE, "POST", &path, &json!({"reason": "of another version"}));
+    assert_eq!(status, 412, "the second approval is of the version that was read, as the first is: {stale}");
     let (status, _, done) = erase(&second);
     assert_eq!((status, &done["state"]), (200, &"erased".into()), "{done}");
     assert_eq!(admin.call("GET", "persons/forgotten-one", &Value::Null).0, 404);

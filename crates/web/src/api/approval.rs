@@ -94,7 +94,7 @@ async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<ApprovalRo
 async fn approve(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
     let (_, waiting) = find(&caller, &id).await?;
     let reason = body.reason()?;
-    let permit = caller.may_change(api::ApproveChange, waiting.proposal()).await?;
+    let permit = caller.may(api::ApproveChange, waiting.proposal()).await?;
     caller.state.directory.approve(permit, Some(reason)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -104,7 +104,7 @@ async fn approve(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) 
 async fn refuse(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
     let (_, waiting) = find(&caller, &id).await?;
     let reason = body.reason()?;
-    let permit = caller.may_change(api::RefuseChange, waiting.proposal()).await?;
+    let permit = caller.may(api::RefuseChange, waiting.proposal()).await?;
     caller.state.directory.refuse(permit, Some(reason)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

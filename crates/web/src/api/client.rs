@@ -148,7 +148,7 @@ async fn show(At(caller, id): At<ClientId>) -> Result<Shown<ClientRow>, Problem>
 async fn change(At(caller, id): At<ClientId>, Body(body): Body<ChangedClient>) -> Result<Shown<ClientRow>, Problem> {
     let ChangedClient { name, redirect_uris, post_logout_uris, audiences, device } = body;
     let change = ClientChange { name, redirect_uris, post_logout_uris, audiences, device };
-    let permit = caller.may_change(api::ChangeClient, id).await?;
+    let permit = caller.may(api::ChangeClient, id).await?;
     caller.state.directory.change_client(permit, change).await?;
     row(&caller, id).await
 }
@@ -156,7 +156,7 @@ async fn change(At(caller, id): At<ClientId>, Body(body): Body<ChangedClient>) -
 /// Give a confidential client another secret: the old one stops working at once
 #[utoipa::path(post, path = "/clients/{id}/renew-secret", tag = "client", params(("id" = String, Path)), responses((status = 200, body = ClientRow)))]
 async fn renew_secret(At(caller, id): At<ClientId>) -> Result<Shown<ClientRow>, Problem> {
-    let permit = caller.may_change(api::ChangeClient, id).await?;
+    let permit = caller.may(api::ChangeClient, id).await?;
     let secret = caller.state.directory.renew_client_secret(permit).await?;
     let mut shown = row(&caller, id).await?;
     shown.row_mut().secret = Some(secret.expose().clone());
@@ -166,7 +166,7 @@ async fn renew_secret(At(caller, id): At<ClientId>) -> Result<Shown<ClientRow>, 
 /// End a client: no tokens for it, and no role trusts it any more
 #[utoipa::path(post, path = "/clients/{id}/end", tag = "client", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
 async fn end(At(caller, id): At<ClientId>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
-    let permit = caller.may_change(api::EndClient, id).await?;
+    let permit = caller.may(api::EndClient, id).await?;
     caller.state.directory.end_client(permit, Some(body.reason()?)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

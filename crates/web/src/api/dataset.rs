@@ -205,7 +205,7 @@ async fn change(At(caller, id): At<DatasetId>, Body(body): Body<ChangedDataset>)
         audit: body.audit.as_deref().map(parse).transpose()?,
         reason: body.reason,
     };
-    let permit = caller.may_change(api::ChangeDataset, id).await?;
+    let permit = caller.may(api::ChangeDataset, id).await?;
     caller.state.governance.change_dataset(permit, change).await?;
     shown(&caller, id).await
 }
@@ -213,7 +213,7 @@ async fn change(At(caller, id): At<DatasetId>, Body(body): Body<ChangedDataset>)
 /// End a dataset
 #[utoipa::path(post, path = "/datasets/{id}/end", tag = "dataset", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
 async fn end(At(caller, id): At<DatasetId>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
-    let permit = caller.may_change(api::EndDataset, id).await?;
+    let permit = caller.may(api::EndDataset, id).await?;
     caller.state.governance.end_dataset(permit, body.reason()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -258,7 +258,7 @@ async fn put_policy(
     Query(why): Query<Why>,
     Body(document): Body<Value>,
 ) -> Result<Shown<PolicyRow>, Problem> {
-    let permit = caller.may_change(api::PutDatasetPolicy, id).await?;
+    let permit = caller.may(api::PutDatasetPolicy, id).await?;
     caller.state.governance.put_dataset_policy(permit, Some(document.to_string()), why.reason.as_deref()).await?;
     policy(&caller, id).await
 }
@@ -266,7 +266,7 @@ async fn put_policy(
 /// Remove the policy of a dataset
 #[utoipa::path(delete, path = "/datasets/{id}/policy", tag = "dataset", params(("id" = String, Path), Why), responses((status = 204)))]
 async fn delete_policy(At(caller, id): At<DatasetId>, Query(why): Query<Why>) -> Result<StatusCode, Problem> {
-    let permit = caller.may_change(api::PutDatasetPolicy, id).await?;
+    let permit = caller.may(api::PutDatasetPolicy, id).await?;
     caller.state.governance.put_dataset_policy(permit, None, why.reason.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -275,7 +275,7 @@ async fn delete_policy(At(caller, id): At<DatasetId>, Query(why): Query<Why>) ->
 #[utoipa::path(post, path = "/datasets/{id}/rotate-key", tag = "dataset", params(("id" = String, Path)), request_body = End, responses((status = 200, body = DatasetRow)))]
 async fn rotate_key(At(caller, id): At<DatasetId>, Body(body): Body<End>) -> Result<Shown<DatasetRow>, Problem> {
     let reason = body.reason()?;
-    let permit = caller.may_change(api::RotateDatasetKey, id).await?;
+    let permit = caller.may(api::RotateDatasetKey, id).await?;
     caller.state.governance.rotate_dataset_key(permit, reason).await?;
     shown(&caller, id).await
 }

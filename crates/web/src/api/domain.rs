@@ -102,7 +102,7 @@ async fn show(At(caller, domain): At<Domain>) -> Result<Shown<DomainRow>, Proble
 async fn change(At(caller, domain): At<Domain>, Body(body): Body<ChangedDomain>) -> Result<Shown<DomainRow>, Problem> {
     let owner = resolve::one_if(&caller, body.owner.as_ref()).await?;
     let stewards = resolve::groups_if(&caller, body.stewards.as_ref()).await?;
-    let permit = caller.may_change(api::ChangeDomain, target(&domain)).await?;
+    let permit = caller.may(api::ChangeDomain, target(&domain)).await?;
     caller.state.governance.change_domain(permit, ChangeDomain { name: body.name, owner, stewards }).await?;
     row(&caller, domain.id).await
 }
@@ -110,7 +110,7 @@ async fn change(At(caller, domain): At<Domain>, Body(body): Body<ChangedDomain>)
 /// End a domain
 #[utoipa::path(post, path = "/domains/{id}/end", tag = "domain", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
 async fn end(At(caller, domain): At<Domain>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
-    let permit = caller.may_change(api::EndDomain, target(&domain)).await?;
+    let permit = caller.may(api::EndDomain, target(&domain)).await?;
     caller.state.governance.end_domain(permit, body.reason()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

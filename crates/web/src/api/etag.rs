@@ -87,6 +87,11 @@ pub(super) fn expected(headers: &HeaderMap) -> Result<Option<Vec<Version>>, Prob
     Ok(Some(tags.iter().filter_map(version).collect()))
 }
 
+/// Whether a path of the API names one thing, which has a version.
+pub(super) fn is_one(path: &str) -> bool {
+    path.contains("{id}")
+}
+
 /// Answers 304 to a GET whose `If-None-Match` names the row as it is.
 pub(super) async fn not_modified(request: Request, next: Next) -> Response {
     let get = request.method() == Method::GET;
@@ -104,7 +109,7 @@ pub(super) async fn not_modified(request: Request, next: Next) -> Response {
 /// Writes into the API's description what all its operations have in common: problems, ETags, preconditions.
 pub(super) fn describe(document: &mut OpenApi) {
     for (path, item) in &mut document.paths.paths {
-        let one = path.contains("{id}");
+        let one = is_one(path);
         for operation in
             [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten()
         {

@@ -4,7 +4,7 @@ use access::{Action, Class, Edge, OpContext, Outcome, Permit, ResourceRef, Sessi
 use axum::{
     Json,
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Request},
+    extract::{FromRequest, FromRequestParts, MatchedPath, Path, Request},
     http::{HeaderMap, header, request::Parts},
 };
 use base::{ErrorKind, RequestId};
@@ -35,24 +35,27 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Asks the gate for something that `If-Match` says nothing of.
+    /// Asks the gate. A change is allowed of the resource in the version that `If-Match` names.
     pub(crate) async fn may<A: Action>(&self, action: A, resource: A::Resource) -> Result<Permit<A>, Problem> {
-        if A::CLASS == Class::Change && self.expected.is_some() {
-            return Err(Problem::invalid("this request is about no one version of a thing: send no If-Match"));
-        }
-        self.ask(action, resource).await
+        let thing = resource.clone();
+        self.may_while(thing, action, resource).await
     }
 
-    /// Asks the gate for a change of one thing, in the version that `If-Match` names.
-    pub(crate) async fn may_change<A: Action>(&self, action: A, resource: A::Resource) -> Result<Permit<A>, Problem> {
-        Ok(self.ask(action, resource).await?.expecting(self.expected.clone()))
-    }
-
-    async fn ask<A: Action>(&self, action: A, resource: A::Resource) -> Result<Permit<A>, Problem> {
-        match self.state.access.authorize(&self.op, action, resource).await {
-            Ok(permit) => Ok(permit),
-            Err(denied) => Err(evidence::refusal::named(&self.known_names(), denied).await.into()),
-        }
+    /// As [`Self::may`], where the path names another thing than the one that the gate is asked about.
+    pub(crate) async fn may_while<A: Action>(
+        &self,
+        thing: impl Into<ResourceRef>,
+        action: A,
+        resource: A::Resource,
+    ) -> Result<Permit<A>, Problem> {
+        let permit = match self.state.access.authorize(&self.op, action, resource).await {
+            Ok(permit) => permit,
+            Err(denied) => return Err(evidence::refusal::named(&self.known_names(), denied).await.into()),
+        };
+        Ok(match &self.expected {
+            Some(versions) if A::CLASS == Class::Change => permit.expecting(thing, versions.clone()),
+            _ => permit,
+        })
     }
 
     /// The names that the caller may be told in an explanation.
@@ -64,6 +67,12 @@ impl Caller {
     pub(crate) async fn see<A: Action>(&self, action: A, resource: A::Resource) -> Result<(), Problem> {
         self.may(action, resource).await?.finish(Outcome::DONE);
         Ok(())
+    }
+
+    /// Whether this may be shown beside what was asked for; that it was is recorded.
+    pub(crate) async fn sees<A: Action + Copy>(&self, action: A, resource: A::Resource) -> bool {
+        self.state.access.would_allow(&self.op, action, resource.clone()).await
+            && self.see(action, resource).await.is_ok()
     }
 
     /// A thing as a row, with its version.
@@ -131,8 +140,18 @@ impl FromRequestParts<State> for Caller {
         let session = opened.inspect_err(|_| state.access.unauthenticated("api:unauthenticated", op.source_ip))?;
         state.rates.principal(session.id)?;
         let op = op.with_session(Arc::clone(&session));
-        Ok(Self { state: state.clone(), op, session, expected: etag::expected(&parts.headers)? })
+        Ok(Self { state: state.clone(), op, session, expected: expected(parts)? })
     }
+}
+
+/// The versions that `If-Match` names of the thing that the path names; elsewhere there is none that could be meant.
+fn expected(parts: &Parts) -> Result<Option<Vec<Version>>, Problem> {
+    let versions = etag::expected(&parts.headers)?;
+    let one = parts.extensions.get::<MatchedPath>().is_some_and(|path| etag::is_one(path.as_str()));
+    if versions.is_some() && !one {
+        return Err(Problem::invalid("this request is about no one version of a thing: send no If-Match"));
+    }
+    Ok(versions)
 }
 
 /// The live session whose token the request carries.

@@ -78,7 +78,7 @@ async fn show(At(caller, id): At<GroupId>) -> Result<Shown<GroupRow>, Problem> {
 #[utoipa::path(patch, path = "/groups/{id}", tag = "group", params(("id" = String, Path)), request_body = Named, responses((status = 200, body = GroupRow)))]
 async fn change(At(caller, id): At<GroupId>, Body(body): Body<Named>) -> Result<Shown<GroupRow>, Problem> {
     let name = parse(&body.name)?;
-    let permit = caller.may_change(api::ChangeGroup, id).await?;
+    let permit = caller.may(api::ChangeGroup, id).await?;
     caller.state.directory.rename_group(permit, name, None).await?;
     row(&caller, id).await
 }
@@ -86,7 +86,7 @@ async fn change(At(caller, id): At<GroupId>, Body(body): Body<Named>) -> Result<
 /// End a group: every membership in it ends
 #[utoipa::path(post, path = "/groups/{id}/end", tag = "group", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
 async fn end(At(caller, id): At<GroupId>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
-    let permit = caller.may_change(api::EndGroup, id).await?;
+    let permit = caller.may(api::EndGroup, id).await?;
     caller.state.directory.end_group(permit, Some(body.reason()?)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

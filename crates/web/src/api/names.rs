@@ -1,5 +1,5 @@
 //! Names beside the ids of rows, joined when a row is shown. A person's user name is a personal attribute: it is joined only
-//! for a caller who may see people, and that it was shown is recorded.
+//! for a caller who may see people, and that it was shown is recorded; whoever may not has asked for no name and leaves no refusal.
 
 use access::{Installation, action::api};
 use base::{DatasetId, DomainId, GroupId, PersonId, RoleId, ServiceId};
@@ -21,13 +21,13 @@ impl<'a> Names<'a> {
 
     /// For a list: with people, if the caller may list them.
     pub(super) async fn of_list(caller: &'a Caller) -> Self {
-        Self { caller, people: caller.see(api::ListPeople, Installation).await.is_ok() }
+        Self { caller, people: caller.sees(api::ListPeople, Installation).await }
     }
 
     /// For one row: with its person, if the caller may see that person.
     pub(super) async fn of_row(caller: &'a Caller, person: Option<PersonId>) -> Self {
         let people = match person {
-            Some(person) => caller.see(api::ShowPerson, person).await.is_ok(),
+            Some(person) => caller.sees(api::ShowPerson, person).await,
             None => false,
         };
         Self { caller, people }

@@ -107,7 +107,7 @@ async fn key(Shared(state): Shared<State>) -> Result<Json<Key>, Problem> {
 /// Ends a grant.
 pub(super) async fn revoke_grant(caller: &Caller, id: &str, reason: String) -> Result<ReceiptRow, Problem> {
     let target = grant::target(caller, parse::<GrantId>(id)?).await?;
-    let permit = caller.may_change(api::EndGrant, target).await?;
+    let permit = caller.may(api::EndGrant, target).await?;
     revoke::grant(&caller.state.access, permit, reason).await?.try_into()
 }
 
@@ -116,7 +116,7 @@ pub(super) async fn revoke_membership(caller: &Caller, id: &str, reason: String)
     let membership = caller.state.directory.membership(parse(id)?).await?;
     let membership = membership.ok_or_else(|| Problem::not_found("membership", id))?;
     let edge = MembershipEdge { member: membership.member, group: membership.group };
-    let permit = caller.may_change(api::RemoveMember, edge).await?;
+    let permit = caller.may(api::RemoveMember, edge).await?;
     revoke::membership(&caller.state.access, permit, directory::may_sign_in, reason).await?.try_into()
 }
 
@@ -124,6 +124,6 @@ pub(super) async fn revoke_membership(caller: &Caller, id: &str, reason: String)
 pub(super) async fn revoke_session(caller: &Caller, id: &str, reason: String) -> Result<ReceiptRow, Problem> {
     let session = parse::<SessionId>(id)?;
     let person = caller.state.access.sessions().find(session).await?.and_then(|row| row.person);
-    let permit = caller.may_change(api::EndSession, SessionTarget { session, person }).await?;
+    let permit = caller.may(api::EndSession, SessionTarget { session, person }).await?;
     revoke::session(&caller.state.access, permit, reason).await?.try_into()
 }

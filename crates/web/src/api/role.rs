@@ -182,7 +182,7 @@ async fn show(At(caller, role): At<RoleId>) -> Result<Shown<RoleRow>, Problem> {
 /// Change a role
 #[utoipa::path(patch, path = "/roles/{id}", tag = "role", params(("id" = String, Path)), request_body = ChangedRole, responses((status = 200, body = RoleRow)))]
 async fn change(At(caller, role): At<RoleId>, Body(body): Body<ChangedRole>) -> Result<Shown<RoleRow>, Problem> {
-    let permit = caller.may_change(api::ChangeRole, role).await?;
+    let permit = caller.may(api::ChangeRole, role).await?;
     caller.state.access.change_role(permit, body.policies.as_deref().map(role_policies), body.max_session_secs).await?;
     row(&caller, role).await
 }
@@ -213,7 +213,7 @@ struct Unentitle {
 async fn entitle(At(caller, role): At<RoleId>, Body(body): Body<Entitle>) -> Result<Shown<RoleRow>, Problem> {
     let group = GroupId::named(&caller, &body.group).await?;
     let client = client(&caller, body.client.as_deref()).await?;
-    let permit = caller.may_change(api::CreateEntitlement, role).await?;
+    let permit = caller.may(api::CreateEntitlement, role).await?;
     caller.state.access.create_entitlement(permit, group, client).await?;
     row(&caller, role).await
 }
@@ -223,7 +223,7 @@ async fn entitle(At(caller, role): At<RoleId>, Body(body): Body<Entitle>) -> Res
 async fn unentitle(At(caller, role): At<RoleId>, Body(body): Body<Unentitle>) -> Result<Shown<RoleRow>, Problem> {
     let group = GroupId::named(&caller, &body.group).await?;
     let reason = End::of(body.reason).reason()?;
-    let permit = caller.may_change(api::EndEntitlement, role).await?;
+    let permit = caller.may(api::EndEntitlement, role).await?;
     caller.state.access.end_entitlements(permit, group, reason).await?;
     row(&caller, role).await
 }
@@ -231,7 +231,7 @@ async fn unentitle(At(caller, role): At<RoleId>, Body(body): Body<Unentitle>) ->
 /// End a role: its sessions stop working at once
 #[utoipa::path(post, path = "/roles/{id}/end", tag = "role", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
 async fn end(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
-    let permit = caller.may_change(api::EndRole, RoleId::named(&caller, &id).await?).await?;
+    let permit = caller.may(api::EndRole, RoleId::named(&caller, &id).await?).await?;
     caller.state.access.end_role(permit, body.reason()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
