@@ -81,7 +81,7 @@ macro_rules! lists {
 
 lists! {
     MembershipList { person, group }
-    GrantList { dataset, group }
+    GrantList { dataset, group, state }
     SessionList { person }
 }
 

@@ -1,14 +1,15 @@
 //! `galen state`: verify, export, import.
 
 use anyhow::{Context, Result};
-use base::Effects;
+use base::{Actor, DecisionId, Effects, Ids};
+use ledger::{Entry, Phase, UserIdentity};
 use std::{
     fs::File,
-    io::{BufRead, BufReader, BufWriter, Cursor, Seek, Write},
+    io::{BufReader, BufWriter, Cursor, Write},
     os::unix::fs::OpenOptionsExt as _,
     sync::Arc,
 };
-use store::{ExportHeader, Scope, Store};
+use store::{ExportHeader, PendingEntry, Scope};
 
 use crate::{
     cli::{self, Output},
@@ -35,11 +36,13 @@ pub(crate) fn run(output: Output, effects: &Effects, command: &cli::State) -> Re
         cli::State::Import { config, file } => {
             let config = Config::read(&config.config)?;
             let (store, seal) = (compose::open_store(&config, effects)?, seal(&config, effects)?);
+            let leave = |header: &ExportHeader| entry(&config, effects, header).map(Some);
             let header = if file == "-" {
-                import(&store, Cursor::new(std::io::read_to_string(std::io::stdin())?), seal)?
+                let input = Cursor::new(std::io::read_to_string(std::io::stdin())?);
+                block_on(async { Ok(store.import(input, seal, leave).await?) })?
             } else {
                 let input = File::open(file).with_context(|| format!("could not read `{file}`"))?;
-                import(&store, BufReader::new(input), seal)?
+                block_on(async { Ok(store.import(BufReader::new(input), seal, leave).await?) })?
             };
             Ok(output::result(output, &serde_json::to_value(&header)?)?)
         }
@@ -67,8 +70,15 @@ fn export(output: Output, effects: &Effects, config: &std::path::Path, file: &st
     Ok(output::result(output, &serde_json::to_value(&header)?)?)
 }
 
-fn import(store: &Store, input: impl BufRead + Seek + Send + 'static, seal: String) -> Result<ExportHeader> {
-    block_on(async { Ok(store.import(input, seal).await?) })
+/// What an import leaves in the ledger: an act of Galen itself, because whoever is at the machine has not signed in, with what the
+/// export says of itself: how many facts, and the ends of its chains, to which every line was checked.
+fn entry(config: &Config, effects: &Effects, header: &ExportHeader) -> Result<PendingEntry, store::Error> {
+    let (id, who) = (DecisionId::from_uuid(effects.uuid()), UserIdentity::new(Actor::System));
+    let mut entry = Entry::new(Phase::Note, id, effects.now(), "galen.state", "ImportState", who);
+    entry.aws_region = Some(config.region.clone());
+    entry.request_parameters = serde_json::to_value(header).ok();
+    let bytes = entry.encode().map_err(|_| store::Error::Corrupt { what: "export header" })?;
+    Ok(PendingEntry { id: id.uuid(), bytes })
 }
 
 /// The id of the key that wraps people's keys; empty where there is none, as in a folder without keys.

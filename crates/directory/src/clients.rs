@@ -285,11 +285,11 @@ impl Directory {
         let after = after.map(|id| id.to_string());
         let read = self.0.store.read(move |txn| {
             let now = txn.now();
-            let lives = |row: &ViewedRow| row.valid.contains(now) && client_of(row).is_ok_and(|client| !client.ended);
-            txn.view_scan_where(facts::VIEW_OIDC_CLIENT, after.as_deref(), limit, lives)?
-                .iter()
-                .map(client_of)
-                .collect()
+            let live = |row: &ViewedRow| {
+                let client = row.valid.contains(now).then(|| client_of(row))?;
+                Some(client).filter(|client| client.as_ref().map_or(true, |client| !client.ended))
+            };
+            txn.view_page(facts::VIEW_OIDC_CLIENT, None, after.as_deref(), limit, live)?.into_iter().collect()
         });
         let listed: Result<Vec<Client>, Error> = read.await;
         permit.finish(crate::outcome(listed.is_ok()));

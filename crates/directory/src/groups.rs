@@ -144,9 +144,8 @@ impl Directory {
         let after = after.map(|id| id.to_string());
         let read = self.0.store.read(move |txn| {
             let now = txn.now();
-            let rows =
-                txn.view_scan_where(facts::VIEW_GROUP, after.as_deref(), limit, |row| row.valid.contains(now))?;
-            rows.iter().map(group_of).collect()
+            let live = |row: &ViewedRow| row.valid.contains(now).then(|| group_of(row));
+            txn.view_page(facts::VIEW_GROUP, None, after.as_deref(), limit, live)?.into_iter().collect()
         });
         let listed: Result<Vec<Group>, Error> = read.await;
         permit.finish(crate::outcome(listed.is_ok()));

@@ -162,23 +162,14 @@ impl Directory {
     ) -> Result<Vec<MembershipRow>, Error> {
         let read = self.0.store.read(move |txn| {
             let now = txn.now();
-            let lookup = match (member, group) {
-                (Some(member), _) => (view::BY_MEMBER, member.uuid().hyphenated().to_string()),
-                (None, Some(group)) => (view::BY_GROUP, group.to_string()),
-                (None, None) => {
-                    let live = |row: &ViewedRow| row.valid.contains(now);
-                    let rows = txn.view_scan_where(view::MEMBERSHIP, after.as_deref(), limit, live)?;
-                    return rows.iter().map(row_of).collect();
-                }
+            let by_member = member.map(|member| (view::BY_MEMBER, member.uuid().hyphenated().to_string()));
+            let lookup = by_member.or_else(|| group.map(|group| (view::BY_GROUP, group.to_string())));
+            let of = lookup.as_ref().map(|(name, value)| (*name, value.as_str()));
+            let live = |row: &ViewedRow| {
+                let row = row.valid.contains(now).then(|| row_of(row))?;
+                Some(row).filter(|row| group.is_none_or(|group| row.as_ref().map_or(true, |row| row.group == group)))
             };
-            let mut rows = txn.view_lookup(view::MEMBERSHIP, lookup.0, &lookup.1)?;
-            rows.retain(|row| after.as_ref().is_none_or(|after| row.aggregate > *after));
-            rows.sort_by(|a, b| a.aggregate.cmp(&b.aggregate));
-            let found = rows.iter().map(row_of).filter(|row| match (row, group) {
-                (Ok(row), Some(group)) => row.group == group,
-                _ => true,
-            });
-            found.take(limit).collect()
+            txn.view_page(view::MEMBERSHIP, of, after.as_deref(), limit, live)?.into_iter().collect()
         });
         let listed: Result<Vec<MembershipRow>, Error> = read.await;
         permit.finish(crate::outcome(listed.is_ok()));

@@ -133,9 +133,8 @@ impl Directory {
         let directory = self.clone();
         let read = self.0.store.read(move |txn| {
             let now = txn.now();
-            let rows =
-                txn.view_scan_where(facts::VIEW_PERSON, after.as_deref(), limit, |row| row.valid.contains(now))?;
-            rows.iter().map(|row| directory.person_of_row(txn, row)).collect()
+            let live = |row: &ViewedRow| row.valid.contains(now).then(|| directory.person_of_row(txn, row));
+            txn.view_page(facts::VIEW_PERSON, None, after.as_deref(), limit, live)?.into_iter().collect()
         });
         let listed: Result<Vec<Person>, Error> = read.await;
         permit.finish(crate::outcome(listed.is_ok()));

@@ -19,7 +19,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
-    Error, Fact, ReadTxn, Store, WriteTxn,
+    Error, Fact, PendingEntry, ReadTxn, Store, WriteTxn,
     session::Arg,
     txn::{FACT_COLUMNS, fact_of, whole},
 };
@@ -259,12 +259,18 @@ impl Store {
     }
 
     /// Fills an empty store from an export, which is checked whole before the first fact is taken. `seal` names the key
-    /// that wraps the keys of people here. Hooks do not see the facts: an import is for a store that nothing serves from.
+    /// that wraps the keys of people here. Hooks do not see the facts: an import is for a store that nothing serves from. The
+    /// entry that `leave` makes of what was checked is pending from the commit that ends the import.
     ///
     /// # Errors
     /// [`Error::NotEmpty`], [`Error::BadExport`] with the line, [`Error::ForeignSeal`], or the engine's. A store whose
     /// import was broken off does not open again.
-    pub async fn import<R>(&self, mut input: R, seal: String) -> Result<ExportHeader, Error>
+    pub async fn import<R>(
+        &self,
+        mut input: R,
+        seal: String,
+        leave: impl FnOnce(&ExportHeader) -> Result<Option<PendingEntry>, Error>,
+    ) -> Result<ExportHeader, Error>
     where
         R: BufRead + Seek + Send + 'static,
     {
@@ -283,12 +289,17 @@ impl Store {
             .spawn(body)
             .map_err(|source| Error::Transfer { doing: "start reading", source: Arc::new(source) })?;
         let header = header.await.unwrap_or(Err(Error::Closed))?;
+        let entry = leave(&header)?;
         self.write(Actor::System, |txn| txn.import_begin()).await?;
         while let Some(batch) = waiting.recv().await {
             let batch = batch?;
             self.write(Actor::System, move |txn| txn.import_batch(&batch)).await?;
         }
-        self.write(Actor::System, |txn| txn.record_delete(MARK.0, MARK.1)).await?;
+        let end = move |txn: &mut WriteTxn<'_>| {
+            entry.as_ref().map_or(Ok(()), |entry| txn.pending(entry))?;
+            txn.record_delete(MARK.0, MARK.1)
+        };
+        self.write(Actor::System, end).await?;
         Ok(header)
     }
 }

@@ -416,12 +416,15 @@ pub(crate) enum Level {
 pub(crate) struct GrantList {
     #[command(flatten)]
     pub(crate) list: List,
-    /// Only live ones of this dataset (id or name).
+    /// Only those of this dataset (id or name).
     #[arg(long)]
     pub(crate) dataset: Option<String>,
-    /// Only live ones to this group (id or name).
+    /// Only those to this group (id or name).
     #[arg(long)]
     pub(crate) group: Option<String>,
+    /// Only those that open something now, or those that do not any more.
+    #[arg(long, value_parser = ["live", "ended"])]
+    pub(crate) state: Option<String>,
 }
 
 /// `galen session list`.

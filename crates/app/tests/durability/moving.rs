@@ -1,8 +1,10 @@
 //! An installation moves to the other engine with everything that it holds.
 
+use ledger::{IdentityKind, Phase};
 use serde_json::Value;
 
 use crate::{
+    audit::entries,
     rig::{BUCKET, Database, Rig},
     support::Galen,
 };
@@ -63,6 +65,13 @@ fn an_installation_moves_to_the_other_engine_whole() {
     server.stop();
     rig.verify();
     database.remove();
+    let entries = entries(&rig.data().join("ledger"));
+    let imports: Vec<_> = entries.iter().filter(|entry| entry.event_name == "ImportState").collect();
+    assert_eq!(imports.len(), 1, "the import that was refused left none");
+    assert_eq!((imports[0].phase, imports[0].user_identity.kind), (Phase::Note, IdentityKind::System));
+    let imported = imports[0].request_parameters.as_ref().unwrap();
+    assert_eq!((&imported["facts"], &imported["chain"]), (&state["facts"], &state["chain"]));
+    assert!(imported["seal"].is_string() && imported["rows_chain"].is_string(), "{imported}");
 }
 
 #[test]

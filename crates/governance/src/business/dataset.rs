@@ -163,9 +163,9 @@ impl Governance {
             let now = txn.now();
             let after = after.map(|id| id.to_string());
             let known = |row: &store::ViewedRow| row.aggregate.parse().is_ok_and(|id| catalogue.shows(id));
-            let rows =
-                txn.view_scan_where(DATASET, after.as_deref(), limit, |row| row.valid.contains(now) && known(row))?;
-            Ok::<Vec<Dataset>, Error>(rows.iter().filter_map(dataset_of).collect())
+            let live =
+                |row: &store::ViewedRow| (row.valid.contains(now) && known(row)).then(|| dataset_of(row)).flatten();
+            Ok::<Vec<Dataset>, Error>(txn.view_page(DATASET, None, after.as_deref(), limit, live)?)
         });
         let rows = rows.await?;
         permit.finish(Outcome::DONE);

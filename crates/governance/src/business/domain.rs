@@ -103,8 +103,8 @@ impl Governance {
         let rows = self.0.store.read(move |txn| {
             let after = after.map(|id| id.to_string());
             let now = txn.now();
-            let rows = txn.view_scan_where(DOMAIN, after.as_deref(), limit, |row| row.valid.contains(now))?;
-            Ok::<_, Error>(rows.iter().filter_map(domain_of).collect())
+            let live = |row: &store::ViewedRow| row.valid.contains(now).then(|| domain_of(row)).flatten();
+            Ok::<_, Error>(txn.view_page(DOMAIN, None, after.as_deref(), limit, live)?)
         });
         let rows = rows.await?;
         permit.finish(Outcome::DONE);

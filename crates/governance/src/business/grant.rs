@@ -42,6 +42,25 @@ pub struct GrantView {
     pub live: bool,
 }
 
+/// Which grants a list is of; what is not named does not matter.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GrantsOf {
+    /// Of this dataset.
+    pub dataset: Option<DatasetId>,
+    /// To this group.
+    pub group: Option<GroupId>,
+    /// Those that open something now, or those that do not.
+    pub live: Option<bool>,
+}
+
+impl GrantsOf {
+    fn names(&self, view: &GrantView) -> bool {
+        self.dataset.is_none_or(|dataset| view.grant.dataset == dataset)
+            && self.group.is_none_or(|group| view.grant.group == group)
+            && self.live.is_none_or(|live| view.live == live)
+    }
+}
+
 impl Governance {
     /// Grants the permit's dataset.
     ///
@@ -94,15 +113,14 @@ impl Governance {
         read.await
     }
 
-    /// Grants after `after`, in the order of their making, at most `limit`; of one dataset, to one group, where
-    /// these are named, and then live ones alone.
+    /// Grants after `after`, in the order of their making, at most `limit`.
     ///
     /// # Errors
     /// The store's errors.
     pub async fn grants(
         &self,
         permit: Permit<api::ListGrants>,
-        (dataset, group): (Option<DatasetId>, Option<GroupId>),
+        of: GrantsOf,
         after: Option<GrantId>,
         limit: usize,
     ) -> Result<Vec<GrantView>, Error> {
@@ -110,19 +128,11 @@ impl Governance {
         let read = self.0.store.read(move |txn| {
             let now = txn.now();
             let after = after.map(|id| id.to_string());
-            let lookup = match (dataset, group) {
-                (Some(dataset), _) => (view::BY_DATASET, dataset.to_string()),
-                (None, Some(group)) => (view::BY_GROUP, group.to_string()),
-                (None, None) => {
-                    let rows = txn.view_scan(view::GRANT, after.as_deref(), limit)?;
-                    return Ok(rows.iter().filter_map(|row| view_of(row, now)).collect());
-                }
-            };
-            let mut rows = txn.view_lookup(view::GRANT, lookup.0, &lookup.1)?;
-            rows.retain(|row| after.as_ref().is_none_or(|after| row.aggregate > *after));
-            rows.sort_by(|a, b| a.aggregate.cmp(&b.aggregate));
-            let found = rows.iter().filter_map(|row| view_of(row, now));
-            Ok::<_, Error>(found.filter(|it| group.is_none_or(|group| it.grant.group == group)).take(limit).collect())
+            let by_dataset = of.dataset.map(|dataset| (view::BY_DATASET, dataset.to_string()));
+            let lookup = by_dataset.or_else(|| of.group.map(|group| (view::BY_GROUP, group.to_string())));
+            let lookup = lookup.as_ref().map(|(name, value)| (*name, value.as_str()));
+            let named = |row: &ViewedRow| view_of(row, now).filter(|view| of.names(view));
+            Ok::<_, Error>(txn.view_page(view::GRANT, lookup, after.as_deref(), limit, named)?)
         });
         let rows = read.await?;
         permit.finish(Outcome::DONE);

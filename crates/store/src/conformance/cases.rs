@@ -52,6 +52,7 @@ pub(super) fn open(bed: &dyn Bed, name: &str) -> (Store, Arc<ManualClock>) {
 /// Runs every case against the engine of `bed`; panics at the first that fails.
 pub async fn run(bed: &dyn Bed) {
     facts_and_views(bed).await;
+    pages_are_whole(bed).await;
     unique_claims(bed).await;
     record_order_and_expiry(bed).await;
     refused_changes_leave_nothing(bed).await;
@@ -125,6 +126,55 @@ async fn facts_and_views(bed: &dyn Bed) {
     let again = bed.open("facts", effects(clock, 2), folds()).unwrap();
     let count = again.read::<_, Error, _>(move |txn| Ok(txn.facts_of(subject)?.len())).await.unwrap();
     assert_eq!(count, 2, "facts survive a reopening");
+}
+
+/// Every row once, in order, whichever way a view is paged; a page is full where more follow.
+async fn pages_are_whole(bed: &dyn Bed) {
+    let (store, clock) = open(bed, "pages");
+    let ids = effects(ManualClock::at(start()), 78);
+    let mut subjects: Vec<Uuid> = (0..9).map(|_| ids.uuid()).collect();
+    subjects.sort_unstable();
+    let made = subjects.clone();
+    let groups = ["g1", "g2"];
+    let wrote = store.write::<_, Error, _>(Actor::System, move |txn| {
+        let now = txn.now();
+        made.iter()
+            .zip(groups.iter().cycle())
+            .try_for_each(|(id, group)| txn.fact_add(grant(*id, group, now)).map(drop))
+    });
+    wrote.await.unwrap();
+    clock.advance(Duration::from_secs(60));
+    let ended = [subjects[0], subjects[2], subjects[3]];
+    let wrote = store.write::<_, Error, _>(Actor::System, move |txn| {
+        let (kind, now) = ("grant.ended", txn.now());
+        let end = |id: &Uuid| NewFact { kind, body: json!({}), ..grant(*id, "", now) };
+        ended.iter().try_for_each(|id| txn.fact_add(end(id)).map(drop))
+    });
+    wrote.await.unwrap();
+    clock.advance(Duration::from_secs(60));
+    for (group, live) in [(None, false), (None, true), (Some("g1"), false), (Some("g1"), true), (Some("g3"), false)] {
+        let of_group = |n: usize| group.is_none_or(|group| groups[n % 2] == group);
+        let wanted = subjects.iter().enumerate().filter(|(n, id)| of_group(*n) && !(live && ended.contains(*id)));
+        let wanted: Vec<String> = wanted.map(|(_, id)| id.to_string()).collect();
+        let mut seen: Vec<String> = Vec::new();
+        loop {
+            let after = seen.last().cloned();
+            let read = store.read::<_, Error, _>(move |txn| {
+                let now = txn.now();
+                let of = group.map(|group| ("by_group", group));
+                txn.view_page("grant", of, after.as_deref(), 2, |row| {
+                    (!live || row.valid.contains(now)).then(|| row.aggregate.clone())
+                })
+            });
+            let page = read.await.unwrap();
+            assert_eq!(page.len(), 2.min(wanted.len() - seen.len()), "{group:?} {live}");
+            if page.is_empty() {
+                break;
+            }
+            seen.extend(page);
+        }
+        assert_eq!(seen, wanted, "{group:?} {live}");
+    }
 }
 
 async fn unique_claims(bed: &dyn Bed) {

@@ -67,13 +67,18 @@ pub async fn export_and_import_agree(from: &dyn Bed, to: &dyn Bed, name: &str) {
     let (bytes, header) = store.export(Scope::Facts, Vec::new()).await.unwrap();
     assert_eq!(header.facts, 75);
     let (target, clock) = open(to, &format!("{name}_to"));
-    let taken = target.import(std::io::Cursor::new(bytes.clone()), String::new()).await.unwrap();
-    assert_eq!(taken, header);
+    let import = async |store: &Store, bytes: Vec<u8>| {
+        let entry = |_: &_| Ok(Some(PendingEntry { id: Uuid::from_u128(11), bytes: b"imported".to_vec() }));
+        store.import(std::io::Cursor::new(bytes), String::new(), entry).await
+    };
+    assert_eq!(import(&target, bytes.clone()).await.unwrap(), header);
+    let left: Vec<Vec<u8>> = target.pending_page(2).await.unwrap().into_iter().map(|entry| entry.bytes).collect();
+    assert_eq!(left, [b"imported"], "the import left its entry");
     let (old, new) = (store.verify().await.unwrap(), target.verify().await.unwrap());
     assert!(new.sound(), "{:?}", new.problems);
     assert_eq!((&old.chain, &old.views, &old.origins), (&new.chain, &new.views, &new.origins));
     assert_eq!(old.chain, header.chain);
-    let again = target.import(std::io::Cursor::new(bytes.clone()), String::new()).await;
+    let again = import(&target, bytes.clone()).await;
     assert!(matches!(again, Err(Error::NotEmpty)));
     fill_one(&target).await;
     drop(target);
@@ -107,7 +112,7 @@ async fn refuse_bent(to: &dyn Bed, name: &str, bytes: &[u8]) {
         [bytes, lines[3]].concat(),
     ];
     for bent in cases {
-        let refused = store.import(std::io::Cursor::new(bent), String::new()).await;
+        let refused = store.import(std::io::Cursor::new(bent), String::new(), |_| Ok(None)).await;
         assert!(matches!(refused, Err(Error::BadExport { .. })), "{refused:?}");
     }
     assert_eq!(store.verify().await.unwrap().facts, 0, "a refused import takes nothing");
@@ -203,8 +208,9 @@ pub async fn a_whole_store_moves(from: &dyn Bed, to: &dyn Bed, name: &str) {
         .unwrap();
     let whole = Scope::Whole { seal: "here".to_owned() };
     let (bytes, header) = store.export(whole.clone(), Vec::new()).await.unwrap();
-    let import =
-        async |store: &Store, seal: &str| store.import(std::io::Cursor::new(bytes.clone()), seal.to_owned()).await;
+    let import = async |store: &Store, seal: &str| {
+        store.import(std::io::Cursor::new(bytes.clone()), seal.to_owned(), |_| Ok(None)).await
+    };
     let (target, clock) = open(to, &format!("{name}_whole_to"));
     assert!(matches!(import(&target, "elsewhere").await, Err(Error::ForeignSeal { .. })));
     assert_eq!(target.verify().await.unwrap().facts, 0, "a refused import takes nothing");

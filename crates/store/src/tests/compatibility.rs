@@ -17,7 +17,7 @@ const FACTS_V1: &[u8] = include_bytes!("../../tests/fixtures/facts-v1.jsonl");
 async fn exports_of_version_1_are_read() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), 9).unwrap();
-    let header = store.import(Cursor::new(FACTS_V1), String::new()).await.unwrap();
+    let header = store.import(Cursor::new(FACTS_V1), String::new(), |_| Ok(None)).await.unwrap();
     let report = store.verify().await.unwrap();
     assert!(report.sound(), "{:?}", report.problems);
     assert_eq!((report.facts, report.chain), (30, header.chain));

@@ -129,28 +129,61 @@ impl ReadTxn<'_> {
         self.all(sql, &args, viewed)
     }
 
-    /// As [`ReadTxn::view_scan`], but only the rows that `keep` takes, and on through the view until there are `limit` of
-    /// them: a page of what lives is full even where much has ended.
+    /// As [`ReadTxn::view_scan`], of the rows with the lookup `name` = `value` alone.
+    fn view_lookup_scan(
+        &self,
+        view: &str,
+        (name, value): (&str, &str),
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ViewedRow>, Error> {
+        let sql = concat!(
+            "SELECT ",
+            view_columns!(),
+            " FROM view_lookups l JOIN view_rows v ON v.view_id = l.view_id AND v.aggregate = l.aggregate AND v.n = l.n \
+             WHERE l.view_id = $1 AND l.name = $2 AND l.value = $3 AND v.known_to = $4 AND l.aggregate IN \
+             (SELECT DISTINCT m.aggregate FROM view_lookups m JOIN view_rows w ON w.view_id = m.view_id \
+             AND w.aggregate = m.aggregate AND w.n = m.n WHERE m.view_id = $1 AND m.name = $2 AND m.value = $3 \
+             AND w.known_to = $4 AND m.aggregate > $5 ORDER BY m.aggregate LIMIT $6) ORDER BY v.aggregate, v.n"
+        );
+        let args = [
+            Arg::Int(self.view_id(view)?),
+            Arg::Text(name),
+            Arg::Text(value),
+            Arg::Int(OPEN),
+            Arg::Text(after.unwrap_or("")),
+            page(limit),
+        ];
+        self.all(sql, &args, viewed)
+    }
+
+    /// One page of a view: what `pick` takes of the rows known now, whatever their validity, in byte order of their aggregates
+    /// after `after`; of those with a lookup (name, value) where one is given. It reads on until there are `limit`, so that a
+    /// page of what lives is full even where much has ended.
     ///
     /// # Errors
     /// As [`ReadTxn::view_scan`].
-    pub fn view_scan_where(
+    pub fn view_page<T>(
         &self,
         view: &str,
+        of: Option<(&str, &str)>,
         after: Option<&str>,
         limit: usize,
-        mut keep: impl FnMut(&ViewedRow) -> bool,
-    ) -> Result<Vec<ViewedRow>, Error> {
-        let mut kept = Vec::new();
+        mut pick: impl FnMut(&ViewedRow) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        let mut picked = Vec::new();
         let mut after = after.map(str::to_owned);
-        while kept.len() < limit {
-            let rows = self.view_scan(view, after.as_deref(), limit)?;
+        while picked.len() < limit {
+            let rows = match of {
+                Some(lookup) => self.view_lookup_scan(view, lookup, after.as_deref(), limit)?,
+                None => self.view_scan(view, after.as_deref(), limit)?,
+            };
             let Some(last) = rows.last() else { break };
             after = Some(last.aggregate.clone());
-            kept.extend(rows.into_iter().filter(&mut keep));
+            picked.extend(rows.iter().filter_map(&mut pick));
         }
-        kept.truncate(limit);
-        Ok(kept)
+        picked.truncate(limit);
+        Ok(picked)
     }
 
     /// Streams every row of a view that is known now, in aggregate order, without building values: how memory is

@@ -5,7 +5,7 @@ use access::{
     facts::{Approver, Scope},
 };
 use base::{DatasetId, GrantId, GroupId, PersonId};
-use governance::{GrantView, NewGrant};
+use governance::{GrantView, GrantsOf, NewGrant};
 
 use super::{
     common::*,
@@ -110,16 +110,27 @@ struct CreateGrant {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Of {
-    /// Only live ones of this dataset (id or name).
+    /// Only those of this dataset (id or name).
     #[serde(default)]
     dataset: Option<String>,
-    /// Only live ones to this group (id or name).
+    /// Only those to this group (id or name).
     #[serde(default)]
     group: Option<String>,
+    /// Only those that are `live`, or that have `ended`.
+    #[serde(default)]
+    state: Option<GrantState>,
+}
+
+/// Whether a grant opens anything now.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum GrantState {
+    Live,
+    Ended,
 }
 
 impl Filter for Of {
-    const NAMES: &'static [&'static str] = &["dataset", "group"];
+    const NAMES: &'static [&'static str] = &["dataset", "group", "state"];
 }
 
 /// Days of a grant when none are named: a quarter, so that somebody looks again.
@@ -158,10 +169,12 @@ async fn create(caller: Caller, Body(body): Body<CreateGrant>) -> Result<Shown<G
 /// List grants
 #[utoipa::path(get, path = "/grants", tag = "grant", params(PageQuery, Of), responses((status = 200, body = Page<GrantRow>)))]
 async fn list(caller: Caller, page: PageRequest<Of>) -> Result<Json<Page<GrantRow>>, Problem> {
-    let dataset = resolve::one_if(&caller, page.of.dataset.as_ref()).await?;
-    let group = resolve::one_if(&caller, page.of.group.as_ref()).await?;
+    let of = GrantsOf {
+        dataset: resolve::one_if(&caller, page.of.dataset.as_ref()).await?,
+        group: resolve::one_if(&caller, page.of.group.as_ref()).await?,
+        live: page.of.state.map(|state| state == GrantState::Live),
+    };
     let permit = caller.may(api::ListGrants, Installation).await?;
-    let of = (dataset, group);
     let grants = caller.state.governance.grants(permit, of, page.after_id()?, page.limit + 1).await?;
     Ok(Page::of(&Names::of_list(&caller).await, grants, page.limit).await)
 }
