@@ -236,7 +236,7 @@ pub(crate) enum CredsFormat {
 pub(crate) struct Creds {
     #[command(flatten)]
     pub(crate) endpoint: Endpoint,
-    /// ARN of the role.
+    /// ARN of the role, or its name when no other role that you may assume has it.
     #[arg(long)]
     pub(crate) role: String,
     /// How to print them.
@@ -259,7 +259,7 @@ pub(crate) enum Aws {
         /// Name of the profile; with several roles the role's name is added.
         #[arg(long, default_value = "galen")]
         profile: String,
-        /// Only this role.
+        /// Only this role: its ARN, or its name as for `galen creds`.
         #[arg(long)]
         role: Option<String>,
         /// The file to write.

@@ -26,6 +26,8 @@ pub(crate) const AUDIENCE: &str = directory::AWS_CLIENT;
 /// Credentials that end sooner than this are replaced, so that a long call does not outlive them. AWS SDKs refresh at 15 minutes at the latest.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
 
+const NO_ROLE: &str = "there is no role that you may assume; ask for membership of a group that has one";
+
 /// What STS gave, as it is cached.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Credentials {
@@ -42,7 +44,8 @@ pub(crate) struct Credentials {
 /// When nobody is signed in, or STS refuses.
 pub(crate) fn print(effects: &Effects, command: &Creds) -> Result<()> {
     let mut manage = Manage::open(effects, command.endpoint.endpoint.as_deref())?;
-    let key = format!("{} {} {}", manage.signed_in().endpoint, manage.signed_in().username, command.role);
+    let role = arn(&manage, &command.role)?;
+    let key = format!("{} {} {role}", manage.signed_in().endpoint, manage.signed_in().username);
     let usable = |credentials: &Credentials| {
         let (agent, signed_in) = (manage.agent(), manage.signed_in());
         let client = Client { agent, effects, aws: &signed_in.aws, region: &signed_in.region, credentials };
@@ -52,7 +55,7 @@ pub(crate) fn print(effects: &Effects, command: &Creds) -> Result<()> {
     let credentials = match cached {
         Some(credentials) if command.duration_secs.is_none() => credentials,
         _ => {
-            let got = assume(&mut manage, command)?;
+            let got = assume(&mut manage, &role, command)?;
             manage.profile().cache(&key, &got)?;
             got
         }
@@ -93,11 +96,50 @@ pub(crate) fn print(effects: &Effects, command: &Creds) -> Result<()> {
     Ok(())
 }
 
-fn assume(manage: &mut Manage, command: &Creds) -> Result<Credentials> {
+/// A role that the caller may assume.
+struct Mine {
+    name: String,
+    arn: String,
+}
+
+/// The roles that the caller may assume.
+fn mine(manage: &Manage) -> Result<Vec<Mine>> {
+    let listed = manage.get("roles/mine", &[])?;
+    let role = |row: &Value| {
+        let text = |key: &str| Some(row.get(key)?.as_str()?.to_owned());
+        Some(Mine { name: text("name")?, arn: text("arn")? })
+    };
+    Ok(listed.get("items").and_then(Value::as_array).into_iter().flatten().filter_map(role).collect())
+}
+
+/// The ARN of a role that is named by it, or by its name alone: no role's name begins like an ARN.
+fn arn(manage: &Manage, role: &str) -> Result<String> {
+    if role.starts_with("arn:") { Ok(role.to_owned()) } else { named(&mine(manage)?, role) }
+}
+
+/// The ARN of the one role of this name.
+fn named(mine: &[Mine], name: &str) -> Result<String> {
+    let found: Vec<&str> = mine.iter().filter(|role| role.name == name).map(|role| role.arn.as_str()).collect();
+    match *found {
+        [one] => Ok(one.to_owned()),
+        [] if mine.is_empty() => bail!(NO_ROLE),
+        [] => {
+            let names: Vec<String> = mine.iter().map(|role| format!("`{}`", role.name)).collect();
+            bail!("there is no role `{name}` that you may assume: name one of {}", names.join(", "))
+        }
+        _ => bail!(
+            "{} roles that you may assume are called `{name}`: name one by its ARN: {}",
+            found.len(),
+            found.join(", ")
+        ),
+    }
+}
+
+fn assume(manage: &mut Manage, role: &str, command: &Creds) -> Result<Credentials> {
     let token = manage.id_token(AUDIENCE)?;
     let name = command.session_name.clone().unwrap_or_else(|| session_name(&manage.signed_in().username));
     let signed_in = manage.signed_in();
-    exchange(manage.agent(), &signed_in.aws, &token, &command.role, &name, command.duration_secs).map_err(|error| {
+    exchange(manage.agent(), &signed_in.aws, &token, role, &name, command.duration_secs).map_err(|error| {
         let who = &signed_in.username;
         anyhow::anyhow!("{error:#} (signed in as `{who}`; `galen aws configure` lists the roles that you may assume)")
     })
@@ -173,17 +215,10 @@ pub(crate) fn configure(
 ) -> Result<Value> {
     let manage = Manage::open(effects, endpoint)?;
     let roles = match role {
-        Some(arn) => vec![arn.to_owned()],
-        None => {
-            let mine = manage.get("roles/mine", &[])?;
-            let items = mine.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-            items.iter().filter_map(|role| role.get("arn")?.as_str().map(str::to_owned)).collect()
-        }
+        Some(role) => vec![arn(&manage, role)?],
+        None => mine(&manage)?.into_iter().map(|role| role.arn).collect(),
     };
-    anyhow::ensure!(
-        !roles.is_empty(),
-        "there is no role that you may assume; ask for membership of a group that has one"
-    );
+    anyhow::ensure!(!roles.is_empty(), NO_ROLE);
     let program = std::env::current_exe().context("the path of this program is unknown")?;
     let file = file.map_or_else(default_aws_config, Ok)?;
     let mut text = match fs::read_to_string(&file) {
@@ -253,6 +288,18 @@ mod tests {
         let before = "[default]\nregion = a\n[profile galen]\nold = 1\n[profile other]\nx = 2\n";
         let after = with_section(before, "[profile galen]", "[profile galen]\nnew = 1\n");
         assert_eq!(after, "[default]\nregion = a\n[profile other]\nx = 2\n[profile galen]\nnew = 1\n");
+    }
+
+    #[test]
+    fn a_role_is_named_by_its_name_while_one_alone_has_it() {
+        let role =
+            |name: &str, account: u8| Mine { name: name.into(), arn: format!("arn:aws:iam::{account}:role/{name}") };
+        let mine = [role("analyst", 1), role("writer", 1), role("writer", 2)];
+        assert_eq!(named(&mine, "analyst").unwrap(), "arn:aws:iam::1:role/analyst");
+        let said = |name: &str| named(&mine, name).unwrap_err().to_string();
+        assert!(said("Analyst").contains("no role `Analyst` that you may assume: name one of `analyst`, `writer`"));
+        assert!(said("writer").contains("name one by its ARN: arn:aws:iam::1:role/writer, arn:aws:iam::2:role/writer"));
+        assert!(named(&[], "analyst").unwrap_err().to_string().contains("ask for membership"));
     }
 
     #[test]
