@@ -139,11 +139,18 @@ pub(crate) fn doctor(output: Output, effects: &Effects, command: &ConfigFile) ->
     let crypto = crypto::Crypto::new(Arc::clone(&effects.entropy));
     let store = compose::read_store(&config, effects)?;
     let token = compose::open_token(&config, effects, &crypto)?;
+    let edges = [("TLS of the web edge", &config.web), ("TLS of the AWS edge", &config.aws)];
+    let tls = edges.into_iter().filter_map(|(name, edge)| {
+        let (cert, key) = edge.tls_cert_file.as_deref().zip(edge.tls_key_file.as_deref())?;
+        Some(operate::doctor::EdgeTls { name, cert, key })
+    });
+    let tls: Vec<_> = tls.collect();
     let patient = operate::doctor::Patient {
         store: &store,
         token: token.describe(),
         data_dir: &config.data_dir,
         ledger: &Layout::new(&config.data_dir).ledger(),
+        tls: &tls,
         second_approval: config.approvals.second,
         effects,
     };

@@ -14,6 +14,9 @@ use store::{
     journal::{FULL_SPACE_BYTES, LOW_SPACE_BYTES},
 };
 
+mod tls;
+pub use tls::EdgeTls;
+
 #[cfg(test)]
 mod tests;
 
@@ -90,6 +93,8 @@ pub struct Patient<'a> {
     pub data_dir: &'a Path,
     /// The folder of the ledger, which may be on a disk of its own.
     pub ledger: &'a Path,
+    /// The edges that speak TLS.
+    pub tls: &'a [EdgeTls<'a>],
     /// Whether a change that gives somebody access which no owner chose for them waits for a second person.
     pub second_approval: bool,
     /// The clock.
@@ -106,6 +111,7 @@ pub async fn examine(patient: Patient<'_>) -> Examination {
     checks.push(disk(patient.data_dir));
     checks.push(approvals(patient.second_approval));
     checks.push(ledger(patient.ledger));
+    checks.extend(patient.tls.iter().map(|edge| tls::check(edge, now)));
     let verdict = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok);
     Examination { at: now, verdict, checks }
 }

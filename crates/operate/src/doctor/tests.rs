@@ -74,8 +74,10 @@ async fn an_examination_names_every_check_once() {
     let options = Options::sqlite(dir.path().join("db"), "eu-north-1".parse().unwrap(), node, effects.clone());
     let store = Store::open(options).unwrap();
     let (data_dir, ledger) = (dir.path(), dir.path());
-    let patient =
-        Patient { store: &store, token: token(true), data_dir, ledger, second_approval: true, effects: &effects };
+    let edge = |name| EdgeTls { name, cert: dir.path(), key: dir.path() };
+    let tls = &[edge("TLS of the web edge"), edge("TLS of the AWS edge")];
+    let token = token(true);
+    let patient = Patient { store: &store, token, data_dir, ledger, tls, second_approval: true, effects: &effects };
     let examination = examine(patient).await;
     let names: Vec<_> = examination.checks.iter().map(|check| check.name).collect();
     let expected = [
@@ -88,6 +90,8 @@ async fn an_examination_names_every_check_once() {
         "disk",
         "approvals",
         "ledger",
+        "TLS of the web edge",
+        "TLS of the AWS edge",
     ];
     assert_eq!(names, expected);
     assert!(examination.verdict >= Verdict::Warning);
