@@ -9,13 +9,12 @@ use access::{
     SessionName, documents, s3,
 };
 use anyhow::{Result, anyhow, ensure};
-use async_trait::async_trait;
 use base::{
-    AccountId, Actor, ClientId, DatasetId, DecisionId, EntitlementId, GrantId, GroupId, Ids, MembershipId, PersonId,
-    RoleId, ServiceId, SessionId,
+    AccountId, Actor, DatasetId, DecisionId, EntitlementId, GrantId, GroupId, Ids, MembershipId, PersonId, RoleId,
+    SessionId,
 };
 use crypto::Crypto;
-use evidence::{Name, Names, ask};
+use evidence::{Names, ask};
 use std::{
     future::Future,
     sync::{
@@ -55,27 +54,7 @@ fn person(n: u64) -> PersonId {
 }
 
 struct Nameless;
-#[async_trait]
-impl Names for Nameless {
-    async fn person(&self, _: PersonId) -> Name {
-        Name::Unknown
-    }
-    async fn service(&self, _: ServiceId) -> Name {
-        Name::Unknown
-    }
-    async fn group(&self, _: GroupId) -> Name {
-        Name::Unknown
-    }
-    async fn role(&self, _: RoleId) -> Name {
-        Name::Unknown
-    }
-    async fn client(&self, _: ClientId) -> Name {
-        Name::Unknown
-    }
-    async fn dataset(&self, _: DatasetId) -> Name {
-        Name::Unknown
-    }
-}
+impl Names for Nameless {}
 
 fn role() -> RoleId {
     RoleId::from_uuid(id(2, 0))

@@ -45,6 +45,8 @@ struct Manifest {
     package: Package,
     #[serde(default)]
     dependencies: BTreeMap<String, toml::Value>,
+    #[serde(default, rename = "dev-dependencies")]
+    dev_dependencies: BTreeMap<String, toml::Value>,
 }
 
 #[derive(Deserialize)]
@@ -76,13 +78,15 @@ fn arrows(findings: &mut Vec<String>) -> Result<()> {
             findings.push(format!("{}: crate `{name}` has no place in the list of groups", path.display()));
             continue;
         };
-        let code = code(&folder.join("src"))?;
-        for dependency in manifest.dependencies.keys() {
-            let renamed = NAMES_IN_CODE.iter().find(|(package, _)| package == dependency);
-            let named = renamed.map_or_else(|| dependency.replace('-', "_"), |(_, name)| (*name).to_owned());
-            if !code.contains(&format!("{named}::")) {
+        let (shipped, all) = (code(&folder, &is_shipped)?, code(&folder, &|_| true)?);
+        for dependency in manifest.dependencies.keys().chain(manifest.dev_dependencies.keys()) {
+            if !all.contains(&in_code(dependency)) {
                 findings.push(format!("{}: `{name}` does not use `{dependency}`", path.display()));
+            } else if manifest.dependencies.contains_key(dependency) && !shipped.contains(&in_code(dependency)) {
+                findings.push(format!("{}: only tests use `{dependency}`: make it a dev-dependency", path.display()));
             }
+        }
+        for dependency in manifest.dependencies.keys() {
             if level(dependency).is_some_and(|theirs| theirs >= own) {
                 findings.push(format!("{}: `{name}` must not use `{dependency}`: arrows go up only", path.display()));
             }
@@ -95,10 +99,21 @@ fn arrows(findings: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// The text of every source file below a folder.
-fn code(folder: &Path) -> Result<String> {
+/// How code begins to name something of a package.
+fn in_code(package: &str) -> String {
+    let renamed = NAMES_IN_CODE.iter().find(|(named, _)| *named == package);
+    renamed.map_or_else(|| package.replace('-', "_"), |(_, name)| (*name).to_owned()) + "::"
+}
+
+/// Whether a source file of a crate is more than a test.
+fn is_shipped(file: &Path) -> bool {
+    !file.components().any(|part| ["tests", "tests.rs"].iter().any(|name| part.as_os_str() == *name))
+}
+
+/// The text of the source files below a folder that are `wanted`.
+fn code(folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<String> {
     let mut text = String::new();
-    for file in tracked(".rs")?.iter().filter(|file| file.starts_with(folder)) {
+    for file in tracked(".rs")?.iter().filter(|file| file.starts_with(folder) && wanted(file)) {
         text += &std::fs::read_to_string(file)?;
     }
     Ok(text)

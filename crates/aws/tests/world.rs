@@ -9,12 +9,12 @@ use access::facts::{
 use access::{Access, AuditClass, AuthPosition, Carry, Deps, Maintenance, Member, documents};
 use base::{
     AccountId, Actor, ClientId, Clock, DatasetId, Effects, EntitlementId, GrantId, GroupId, Ids, MembershipId, NodeId,
-    PersonId, RoleId, ServiceId, Timestamp,
+    PersonId, RoleId, Timestamp,
 };
 use bytes::Bytes;
 use crypto::{Crypto, PrivateKey, PublicKey, SignatureScheme, SystemEntropy};
 use custody::{Custody, Purpose, Seal, SoftwareToken, SoftwareTokenOptions};
-use evidence::{Name, Names};
+use evidence::Names;
 use governance::objects;
 use governance::{Buckets, Objects};
 use http::Request;
@@ -47,28 +47,7 @@ impl Clock for RealClock {
 
 /// Refusals of this world tell ids.
 struct Nameless;
-
-#[async_trait::async_trait]
-impl Names for Nameless {
-    async fn person(&self, _: PersonId) -> Name {
-        Name::Unknown
-    }
-    async fn service(&self, _: ServiceId) -> Name {
-        Name::Unknown
-    }
-    async fn group(&self, _: GroupId) -> Name {
-        Name::Unknown
-    }
-    async fn role(&self, _: RoleId) -> Name {
-        Name::Unknown
-    }
-    async fn client(&self, _: ClientId) -> Name {
-        Name::Unknown
-    }
-    async fn dataset(&self, _: DatasetId) -> Name {
-        Name::Unknown
-    }
-}
+impl Names for Nameless {}
 
 /// Everything that is running, and three people.
 ///

@@ -18,21 +18,33 @@ pub enum Name {
     Unknown,
 }
 
-/// Gives names. The directory knows people, groups, services and clients; governance knows datasets; access knows roles.
+/// Gives names; what an implementation does not give is not known. The directory knows people, groups, services and clients; governance knows datasets; access knows roles.
 #[async_trait]
 pub trait Names: Send + Sync {
     /// A person's name.
-    async fn person(&self, person: PersonId) -> Name;
+    async fn person(&self, _person: PersonId) -> Name {
+        Name::Unknown
+    }
     /// A machine's name.
-    async fn service(&self, service: ServiceId) -> Name;
+    async fn service(&self, _service: ServiceId) -> Name {
+        Name::Unknown
+    }
     /// A group's name.
-    async fn group(&self, group: GroupId) -> Name;
+    async fn group(&self, _group: GroupId) -> Name {
+        Name::Unknown
+    }
     /// A role's name.
-    async fn role(&self, role: RoleId) -> Name;
+    async fn role(&self, _role: RoleId) -> Name {
+        Name::Unknown
+    }
     /// A client's name.
-    async fn client(&self, client: ClientId) -> Name;
+    async fn client(&self, _client: ClientId) -> Name {
+        Name::Unknown
+    }
     /// A dataset's name.
-    async fn dataset(&self, dataset: DatasetId) -> Name;
+    async fn dataset(&self, _dataset: DatasetId) -> Name {
+        Name::Unknown
+    }
     /// The domain of a dataset, where it is known.
     async fn domain_of(&self, _dataset: DatasetId) -> Option<Named> {
         None

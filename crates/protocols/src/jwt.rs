@@ -39,6 +39,8 @@ const SCHEMES: [SignatureScheme; 5] = [
 pub enum Kind {
     /// An ID token or a foreign web-identity token: `typ` absent or `JWT`.
     Id,
+    /// An ID token that only hints at a sign-in (OpenID Connect RP-Initiated Logout 1.0, section 2): it may have expired.
+    Hint,
     /// An access token of RFC 9068: `typ` is `at+jwt`.
     Access,
 }
@@ -46,7 +48,7 @@ pub enum Kind {
 impl Kind {
     const fn typ(self) -> &'static str {
         match self {
-            Self::Id => "JWT",
+            Self::Id | Self::Hint => "JWT",
             Self::Access => "at+jwt",
         }
     }
@@ -149,7 +151,7 @@ impl<'a> Unverified<'a> {
 
     fn check_kind(&self, kind: Kind) -> Result<(), Error> {
         let fits = match (&self.typ, kind) {
-            (None, Kind::Id) => true,
+            (None, Kind::Id | Kind::Hint) => true,
             (None, Kind::Access) => false,
             (Some(typ), kind) => {
                 typ.eq_ignore_ascii_case(kind.typ())

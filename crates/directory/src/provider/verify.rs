@@ -98,7 +98,7 @@ impl Provider {
 
     /// The sign-in and client of an ID token that is given as a hint; it may have expired.
     pub(crate) async fn hinted(&self, token: &str) -> Result<Option<(String, String)>, Error> {
-        let read = self.claims(token, Kind::Id, Audience::LookedUp, self.now()).await?;
+        let read = self.claims(token, Kind::Hint, Audience::LookedUp, self.now()).await?;
         let hint = |claims: &Claims| {
             let client = claims.audience().first()?.clone();
             Some((claims.text("sid")?.to_owned(), client))

@@ -12,7 +12,7 @@ use access::{
 use async_trait::async_trait;
 use base::{
     AccountId, Clock, DatasetId, Effects, EntitlementId, GrantId, GroupId, MembershipId, NodeId, PersonId, RoleId,
-    ServiceId, SessionId,
+    SessionId,
 };
 use crypto::{Crypto, PrivateKey, PublicKey, SignatureScheme, SystemEntropy};
 use custody::{Custody, Seal, SoftwareToken, SoftwareTokenOptions};
@@ -38,17 +38,11 @@ impl Names for Book {
     async fn person(&self, person: PersonId) -> Name {
         Name::Known(if person == ann() { "Ann".into() } else { "Olga".into() })
     }
-    async fn service(&self, _: ServiceId) -> Name {
-        Name::Unknown
-    }
     async fn group(&self, group: GroupId) -> Name {
         Name::Known(if group == readers() { "readers".into() } else { "owners".into() })
     }
     async fn role(&self, _: RoleId) -> Name {
         Name::Known("analyst".into())
-    }
-    async fn client(&self, _: base::ClientId) -> Name {
-        Name::Unknown
     }
     async fn dataset(&self, _: DatasetId) -> Name {
         Name::Known("trial-17".into())

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{Granted, Name};
 use async_trait::async_trait;
-use base::{ClientId, GroupId, PersonId, ServiceId, Timestamp};
+use base::{GroupId, Timestamp};
 use uuid::Uuid;
 
 const ID: &str = "00000000-0000-7000-8000-000000000001";
@@ -19,20 +19,11 @@ struct Book {
 
 #[async_trait]
 impl Names for Book {
-    async fn person(&self, _: PersonId) -> Name {
-        Name::Unknown
-    }
-    async fn service(&self, _: ServiceId) -> Name {
-        Name::Unknown
-    }
     async fn group(&self, _: GroupId) -> Name {
         Name::Known("readers".into())
     }
     async fn role(&self, _: RoleId) -> Name {
         Name::Known("analyst".into())
-    }
-    async fn client(&self, _: ClientId) -> Name {
-        Name::Unknown
     }
     async fn dataset(&self, _: DatasetId) -> Name {
         Name::Known("trial-17".into())

@@ -5,7 +5,7 @@ use crate::Name;
 use access::facts::{self, Level, Scope};
 use access::permit::{DocumentRef, Slot, StatementRef};
 use async_trait::async_trait;
-use base::{ClientId, Clock, DatasetId, Effects, Entropy, MembershipId, NodeId, PersonId, RoleId, ServiceId};
+use base::{ClientId, Clock, DatasetId, Effects, Entropy, MembershipId, NodeId, PersonId, RoleId};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{NewFact, Options};
@@ -62,9 +62,6 @@ impl Names for Book {
             p if p == ann() => Name::Known("Ann Analyst".into()),
             _ => Name::Unknown,
         }
-    }
-    async fn service(&self, _: ServiceId) -> Name {
-        Name::Unknown
     }
     async fn group(&self, _: GroupId) -> Name {
         Name::Known("stat-programmers".into())

@@ -100,7 +100,10 @@ fn times_are_integers_and_exp_is_required() {
     {
         assert!(refused(&with(&format!(r#","exp":{exp}"#))).contains("must be an integer"), "{exp}");
     }
-    assert!(refused(&with(&format!(r#","exp":{NOW}"#))).contains("expired 0 s ago"));
+    let expired = with(&format!(r#","exp":{NOW}"#));
+    assert!(refused(&expired).contains("expired 0 s ago"));
+    let hint = Unverified::parse(&expired).unwrap().verify(&keys(), &Expected { kind: Kind::Hint, ..expected() });
+    assert_eq!(hint.unwrap().subject(), "ann", "a hint may have expired");
     let valid = format!(r#","exp":{}"#, NOW + 1);
     check(&with(&valid)).unwrap();
     for name in ["nbf", "iat"] {

@@ -495,6 +495,24 @@ async fn signing_out_for_a_client_may_be_posted_and_names_the_hints_client() {
     assert_eq!(follow("galen-cli").await.location().as_str(), "http://127.0.0.1:9/bye");
 }
 
+/// RP-Initiated Logout 1.0, section 2: an ID token stays a hint at its sign-in after its `exp`.
+#[tokio::test]
+async fn an_expired_hint_signs_its_own_sign_in_out() {
+    let world = World::new().await;
+    let signed_in = world.sign_in(PASSWORD).await;
+    let tokens = world.exchange(&signed_in.param("code").unwrap(), VERIFIER).await.json();
+    let silent = format!("/oidc/authorize?{}", query(&[("prompt", "none")]));
+    world.pass(Duration::from_secs(50 * 60));
+    assert!(world.get(&silent, &signed_in.cookies()).await.param("code").is_some(), "the person is still there");
+    world.pass(Duration::from_secs(20 * 60));
+    let hint = tokens["id_token"].as_str().unwrap();
+    let pairs = encode(&[("id_token_hint", hint), ("post_logout_redirect_uri", "http://127.0.0.1:9/bye")]);
+    let gone = world.get(&format!("/oidc/end-session?{pairs}"), &signed_in.cookies()).await;
+    assert_eq!(gone.location().as_str(), "http://127.0.0.1:9/bye");
+    let again = world.get(&silent, &signed_in.cookies()).await;
+    assert_eq!(again.param("error").unwrap(), "login_required");
+}
+
 #[tokio::test]
 async fn a_hint_of_another_sign_in_signs_nobody_out() {
     let world = World::new().await;
