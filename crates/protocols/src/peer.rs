@@ -82,7 +82,9 @@ impl TrustedProxies {
                 break;
             }
         }
-        let forwarded_tls = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
+        // The proxy's own word comes last; what stands before it came from the caller.
+        let protos = headers.get_all("x-forwarded-proto").iter().next_back().and_then(|value| value.to_str().ok());
+        let forwarded_tls = protos.is_some_and(|all| all.rsplit(',').next().is_some_and(|own| own.trim() == "https"));
         Source { address, secure: peer.tls || forwarded_tls }
     }
 
@@ -118,6 +120,23 @@ mod tests {
         assert_eq!(source("::ffff:10.0.0.1", &["10.0.0.0/8"], "192.0.2.1"), "192.0.2.1");
         assert_eq!(source("10.0.0.1", &["10.0.0.0/8"], "not an address"), "10.0.0.1");
         assert_eq!(source("10.0.0.1", &["10.0.0.0/8"], ""), "10.0.0.1");
+    }
+
+    #[test]
+    fn what_a_caller_says_of_its_own_tls_is_not_believed() {
+        let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
+        let peer = Peer { address: SocketAddr::new("10.0.0.1".parse().unwrap(), 1), tls: false };
+        for (said, secure) in [
+            (&["https"][..], true),
+            (&["http"], false),
+            (&["https", "http"], false),
+            (&["https, http"], false),
+            (&["http, https"], true),
+        ] {
+            let mut headers = HeaderMap::new();
+            said.iter().for_each(|proto| drop(headers.append("x-forwarded-proto", HeaderValue::from_static(proto))));
+            assert_eq!(proxies.source(peer, &headers).secure, secure, "{said:?}");
+        }
     }
 
     #[test]
