@@ -1,5 +1,5 @@
 //! The first start: the groups and management roles that every installation has, the two clients of the command line, and the
-//! first administrator. Galen itself acts, through the gate, and every step is recorded.
+//! first administrators. Galen itself acts, through the gate, and every step is recorded.
 
 use access::{
     Carry, Installation, Member, MembershipEdge, OpContext,
@@ -14,7 +14,7 @@ use directory::{ClientKind, GroupClaim, Made, NewClient, NewPerson};
 
 use crate::{compose::System, creds, signin};
 
-/// The first administrator.
+/// One of the first administrators.
 pub(crate) struct Administrator {
     pub(crate) username: String,
     pub(crate) email: String,
@@ -36,7 +36,7 @@ const MANAGEMENT_SESSION_SECS: u32 = 3_600;
 ///
 /// # Errors
 /// The first step that fails; an installation that is half made is made anew by `galen init` in an empty folder.
-pub(crate) async fn run(system: &System, administrator: Administrator) -> Result<()> {
+pub(crate) async fn run(system: &System, first: Vec<Administrator>) -> Result<()> {
     let cli = client(system, cli_client()).await.context("the client galen-cli")?;
     client(system, aws_client()).await.context("the client galen-aws")?;
     let mut administrators = None;
@@ -57,15 +57,28 @@ pub(crate) async fn run(system: &System, administrator: Administrator) -> Result
         system.access.create_role(permit, new).await.with_context(|| format!("the role {role_name}"))?;
     }
     let group = administrators.context("no group was made")?;
+    for (place, administrator) in first.into_iter().enumerate() {
+        let username = administrator.username.clone();
+        enrol(system, group, administrator, place > 0)
+            .await
+            .with_context(|| format!("the administrator {username}"))?;
+    }
+    Ok(())
+}
+
+/// Enrols an administrator. The operator who gave the passwords is the first one; another one chooses an own password at the
+/// first sign-in, so that two administrators are two people.
+async fn enrol(system: &System, group: GroupId, administrator: Administrator, one_time: bool) -> Result<()> {
     let new = NewPerson {
         username: administrator.username.parse()?,
         display_name: administrator.username.parse()?,
         email: administrator.email.parse()?,
         handle: None,
         password: Some(administrator.password),
+        one_time,
     };
     let permit = system.access.authorize(&op(system), api::CreatePerson, Installation).await?;
-    let person = system.directory.create_person(permit, new).await.context("the first administrator")?;
+    let person = system.directory.create_person(permit, new).await?;
     let edge = MembershipEdge { member: Member::Person(person), group };
     let permit = system.access.authorize(&op(system), api::AddMember, edge).await?;
     match system.directory.add_member(permit, Some("first administrator".to_owned())).await? {

@@ -143,15 +143,15 @@ pub(crate) struct Init {
     /// The URL by which browsers reach the web edge; it is the OpenID issuer and must never change.
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     pub(crate) issuer: String,
-    /// User name of the first administrator.
+    /// User name of the first administrator; once more for a second, who can approve what the first one asks for.
+    #[arg(long, required = true)]
+    pub(crate) admin: Vec<String>,
+    /// E-mail address of the administrator; once for each, in the same order.
+    #[arg(long, required = true)]
+    pub(crate) admin_email: Vec<String>,
+    /// File with the administrator's password, once for each or not at all; without it one is made and written beside the configuration.
     #[arg(long)]
-    pub(crate) admin: String,
-    /// E-mail address of the first administrator.
-    #[arg(long)]
-    pub(crate) admin_email: String,
-    /// File with the first administrator's password; without it one is made and written beside the configuration.
-    #[arg(long)]
-    pub(crate) admin_password_file: Option<PathBuf>,
+    pub(crate) admin_password_file: Vec<PathBuf>,
 }
 
 /// Which configuration.

@@ -150,7 +150,7 @@ async fn serve(effects: &Effects, command: &cli::Demo) -> Result<()> {
                 email: "admin@demo.example".to_owned(),
                 password: Secret::new(admin.password.clone()),
             };
-            bootstrap::run(&system, administrator).await.context("the first start")?;
+            bootstrap::run(&system, vec![administrator]).await.context("the first start")?;
             admin
         }
     };

@@ -41,43 +41,30 @@ pub(crate) fn init(effects: &Effects, output: Output, command: &cli::Init) -> Re
         command.config.display()
     );
     // Everything that can be refused is refused before anything is made, so that the same command can be given again.
-    let _username: directory::Username = command.admin.parse()?;
-    let _email: directory::Email = command.admin_email.parse()?;
-    let password_file = command.config.with_file_name(format!("{}-password", command.admin));
-    anyhow::ensure!(
-        command.admin_password_file.is_some() || !password_file.exists(),
-        "{} exists already and would be overwritten; move it away or give --admin-password-file",
-        password_file.display()
-    );
-    let given = command.admin_password_file.as_deref().map(nouns::secret).transpose()?;
+    let first = administrators(effects, command)?;
     let issuer = command.issuer.trim_end_matches('/');
     let web = listen_of(issuer)?;
     let text = config::template(&data_dir, command.account, &command.region, issuer, web);
     profile::write_private(&command.config, text.as_bytes())?;
     let config = Config::read(&command.config)?;
-    let (secret, written) = match given {
-        Some(given) => (given, None),
-        None => {
-            let made = password(effects);
-            profile::write_private(&password_file, format!("{made}\n").as_bytes())?;
-            (made, Some(password_file))
+    for (administrator, file) in &first {
+        if let Some(file) = file {
+            profile::write_private(file, format!("{}\n", administrator.password.expose()).as_bytes())?;
         }
-    };
-    let administrator = Administrator {
-        username: command.admin.clone(),
-        email: command.admin_email.clone(),
-        password: Secret::new(secret),
-    };
+    }
+    let named = |(one, file): &(Administrator, Option<PathBuf>)| json!({"username": one.username, "password_file": file.as_ref().map(|file| file.display().to_string())});
+    let told: Vec<Value> = first.iter().map(named).collect();
+    let (first, written): (Vec<_>, Vec<_>) = first.into_iter().unzip();
     let made = block_on(async {
         let system = System::open(&config, effects).await?;
-        let made = bootstrap::run(&system, administrator).await;
+        let made = bootstrap::run(&system, first).await;
         system.close().await?;
         made
     });
     if made.is_err() {
         // Half an installation is none: the folder was empty and the files are ours. What cannot be removed is refused next time.
         let _removed = fs::remove_dir_all(&data_dir);
-        for file in written.iter().chain([&command.config]) {
+        for file in written.iter().flatten().chain([&command.config]) {
             let _removed = fs::remove_file(file);
         }
     }
@@ -85,11 +72,39 @@ pub(crate) fn init(effects: &Effects, output: Output, command: &cli::Init) -> Re
     let result = json!({
         "config": command.config.display().to_string(),
         "data_dir": data_dir.display().to_string(),
-        "administrator": command.admin,
-        "password_file": written.map(|file| file.display().to_string()),
+        "administrators": told,
         "next": format!("galen serve --config {}", command.config.display()),
     });
     Ok(output::result(output, &result)?)
+}
+
+/// The first administrators of `galen init`, each with the file that their password is to be written to, if it was made here.
+fn administrators(effects: &Effects, command: &cli::Init) -> Result<Vec<(Administrator, Option<PathBuf>)>> {
+    let (names, files) = (&command.admin, &command.admin_password_file);
+    anyhow::ensure!(names.len() == command.admin_email.len(), "give --admin-email once for each --admin");
+    anyhow::ensure!(
+        files.is_empty() || files.len() == names.len(),
+        "give --admin-password-file once for each --admin, or not at all"
+    );
+    let files = files.iter().map(Some).chain(std::iter::repeat(None));
+    let mut first = Vec::new();
+    for ((username, email), given) in names.iter().zip(&command.admin_email).zip(files) {
+        let _username: directory::Username = username.parse()?;
+        let _email: directory::Email = email.parse()?;
+        let file = command.config.with_file_name(format!("{username}-password"));
+        anyhow::ensure!(
+            given.is_some() || !file.exists(),
+            "{} exists already and would be overwritten; move it away or give --admin-password-file",
+            file.display()
+        );
+        let (secret, written) = match given {
+            Some(given) => (nouns::secret(given)?, None),
+            None => (password(effects), Some(file)),
+        };
+        let password = Secret::new(secret);
+        first.push((Administrator { username: username.clone(), email: email.clone(), password }, written));
+    }
+    Ok(first)
 }
 
 /// Where an installation with this issuer listens at first: the issuer's own port on loopback.

@@ -214,6 +214,43 @@ fn init_that_is_refused_makes_nothing_and_overwrites_nothing() {
 }
 
 #[test]
+fn two_first_administrators_are_two_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (web, aws) = (support::free_port(), support::free_port());
+    let listen = |edge: &str, port: u16| (format!("GALEN__{edge}__LISTEN"), format!("127.0.0.1:{port}"));
+    let galen = Galen::with_settings(&[listen("WEB", web), listen("AWS", aws)]);
+    let (config, data) = (path("galen.toml"), path("data"));
+    let endpoint = format!("http://127.0.0.1:{web}");
+    let init = |more: &[&str]| {
+        let words = ["init", "--config", &config, "--data-dir", &data, "--issuer", &endpoint];
+        galen.run(&[&words[..], &["--admin", "root", "--admin-email", "root@example.com"], more].concat())
+    };
+    for odd in
+        [&["--admin", "tove"][..], &["--admin", "tove", "--admin-email", "t@example.com", "--admin-password-file", "x"]]
+    {
+        assert_eq!(init(odd).status.code(), Some(1), "{odd:?}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+    assert!(init(&["--admin", "tove", "--admin-email", "tove@example.com"]).status.success());
+    let server = galen.serve(&config, web);
+    let given = |name: &str| std::fs::read_to_string(path(&format!("{name}-password"))).unwrap().trim().to_owned();
+    galen.login_at(&endpoint, "root", &given("root"));
+    let person = ["--username", "bo", "--name", "Bo", "--email", "bo@example.com"];
+    galen.ok(&[&["person", "create"][..], &person].concat());
+    let asked = galen.ok(&["--output", "json", "membership", "create", "--group", "administrators", "--person", "bo"]);
+    let asked: Value = serde_json::from_str(&asked).unwrap();
+    assert_eq!(asked["state"], "waiting");
+    // Who ran `init` knows the second password too: it opens nothing until its person chose an own one.
+    let tove = Galen::new();
+    let words = ["login", "--endpoint", &endpoint, "--user", "tove", "--no-browser", "--password-file"];
+    assert!(!tove.run(&[&words[..], &[&path("tove-password")]].concat()).status.success());
+    tove.first_login_at(&endpoint, "tove", (&given("tove"), "known to Tove alone"));
+    tove.ok(&["approval", "approve", asked["id"].as_str().unwrap(), "--reason", "a third one"]);
+    server.stop();
+}
+
+#[test]
 fn an_installation_made_by_init_is_usable_over_tls() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

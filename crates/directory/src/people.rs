@@ -28,6 +28,8 @@ pub struct NewPerson {
     pub handle: Option<SourceIdentity>,
     /// The first password; `None`: cannot sign in until one is set. What another person chose only sets an own one.
     pub password: Option<Secret<String>>,
+    /// That the password only sets an own one, also where Galen itself makes the person: its operator knows it.
+    pub one_time: bool,
 }
 
 /// What may be changed of a person; the source identity never is.
@@ -103,7 +105,8 @@ impl Directory {
     /// [`Error::UsernameTaken`], [`Error::HandleTaken`], [`Error::BadPassword`].
     pub async fn create_person(&self, permit: Permit<api::CreatePerson>, new: NewPerson) -> Result<PersonId, Error> {
         let id = PersonId::from_uuid(self.0.effects.uuid());
-        let prepared = self.prepare(id, &new, chosen_by(permit.actor(), id)).await?;
+        let chosen = if new.one_time { Chosen::ByAnother } else { chosen_by(permit.actor(), id) };
+        let prepared = self.prepare(id, &new, chosen).await?;
         self.change(permit, move |txn| prepared.write(txn)).await?;
         Ok(id)
     }

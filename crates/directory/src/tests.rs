@@ -174,6 +174,7 @@ pub(crate) fn new_person(username: &str, email: &str) -> NewPerson {
         email: email.parse().unwrap(),
         handle: None,
         password: Some(password(PASSWORD)),
+        one_time: false,
     }
 }
 

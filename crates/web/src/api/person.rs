@@ -98,6 +98,7 @@ async fn create(caller: Caller, Body(body): Body<CreatePerson>) -> Result<Shown<
         email: parse(&body.email)?,
         handle: None,
         password: body.password.map(Secret::new),
+        one_time: false,
     };
     let permit = caller.may(api::CreatePerson, Installation).await?;
     let id = caller.state.directory.create_person(permit, new).await?;

@@ -174,6 +174,7 @@ impl World {
             email: "ann@example.com".parse().unwrap(),
             handle: None,
             password: Some(Secret::new(PASSWORD.to_owned())),
+            one_time: false,
         };
         let permit = Permit::for_test(api::CreatePerson, access::Installation, None, None, effects.now());
         directory.create_person(permit, ann).await.unwrap();
