@@ -71,12 +71,27 @@ impl BadName {
 
 /// Whether a name would mislead where names are matched, joined to paths or shown: wildcards, `..`, `//`, control characters, and
 /// characters that nobody sees or that turn the direction of what stands beside them. The joiners U+200C and U+200D belong to names of
-/// some languages and stay.
+/// some languages and stay. Nor may it look like another name: people approve changes by the names that they read.
 pub fn misleads(name: &str) -> bool {
     let unseen = |c: char| matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     name.contains(|c: char| c.is_control() || matches!(c, '*' | '?') || unseen(c))
         || name.contains("..")
         || name.contains("//")
+        || imitates(name)
+}
+
+/// Greek letters that are drawn as Latin ones.
+const GREEK_ALIKE: &str =
+    "\u{391}\u{392}\u{395}\u{396}\u{397}\u{399}\u{39a}\u{39c}\u{39d}\u{39f}\u{3a1}\u{3a4}\u{3a5}\u{3a7}\u{3bd}\u{3bf}";
+
+/// Whether a name can be made to look like one of other letters: Latin letters beside Cyrillic, Armenian or Cherokee ones, or beside the
+/// Greek ones that are drawn alike (`NF-κB` and `TGF-β` stay); wide and mathematical letters and ligatures; and a mark on the letter
+/// before it, because one code point says the same.
+fn imitates(name: &str) -> bool {
+    let latin = |c: char| c.is_alphabetic() && c < '\u{250}';
+    let alike = |c: char| matches!(c, '\u{400}'..='\u{58f}' | '\u{13a0}'..='\u{13ff}' | '\u{1c80}'..='\u{1c8f}' | '\u{a640}'..='\u{a69f}' | '\u{ab70}'..='\u{abbf}');
+    let redrawn = |c: char| matches!(c, '\u{300}'..='\u{36f}' | '\u{fb00}'..='\u{fb06}' | '\u{ff01}'..='\u{ff5e}' | '\u{1d400}'..='\u{1d7ff}');
+    name.contains(redrawn) || name.contains(latin) && name.contains(|c| alike(c) || GREEK_ALIKE.contains(c))
 }
 
 impl fmt::Display for BadName {

@@ -75,3 +75,29 @@ fn names_that_would_mislead() {
         assert!(!crate::misleads(name), "{name:?}");
     }
 }
+
+#[test]
+fn names_that_look_like_others() {
+    for name in [
+        "\u{430}nna",
+        "oncology-\u{43e}wners",
+        "\u{39f}livia",
+        "ann\u{ff41}",
+        "\u{1d41a}nna",
+        "Jose\u{301}",
+        "\u{fb01}nn",
+    ] {
+        assert!(crate::misleads(name), "{name:?}");
+    }
+    for name in [
+        "Jos\u{e9}",
+        "\u{410}\u{43d}\u{43d}\u{430}",
+        "NF-\u{3ba}B",
+        "TGF-\u{3b2}1 \u{3bc}g",
+        "\u{391}\u{3bd}\u{3bd}\u{3b1}",
+        "Łukasz",
+        "東京-sdtm",
+    ] {
+        assert!(!crate::misleads(name), "{name:?}");
+    }
+}
