@@ -11,6 +11,9 @@ use std::{fmt, str::FromStr, sync::Arc};
 mod names;
 pub use names::{AccessKeyId, SessionName};
 
+#[cfg(any(test, feature = "test-permits"))]
+mod testing;
+
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -2,16 +2,17 @@
 
 use base::{
     AccountId, Actor, ClientId, Clock, DatasetId, Effects, EntitlementId, GrantId, GroupId, Ids, MembershipId, NodeId,
-    PersonId, Region, RoleId, SessionId, Timestamp,
+    PersonId, Region, RoleId, Timestamp,
 };
-use crypto::{Crypto, PrivateKey, PublicKey, SignatureScheme, SystemEntropy};
+use crypto::{Crypto, SystemEntropy};
 use custody::{Custody, Seal, SoftwareToken, SoftwareTokenOptions};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use store::journal::{Journal, RealDisk};
+pub(crate) use store::conformance::journal;
+use store::journal::Journal;
 use store::{Options, Store};
 
 use crate::facts::{self, *};
@@ -65,15 +66,6 @@ fn deps(dir: &Path, clock: &Arc<Hand>) -> (Store, Custody, Effects, Region) {
     });
     let custody = Custody::new(Arc::new(token.unwrap()), store.clone(), effects.clone(), Crypto::default());
     (store, custody, effects, region)
-}
-
-pub(crate) fn journal(dir: &Path) -> Journal {
-    let key = PrivateKey::ed25519_from_seed(&base::Secret::new([7; 32])).unwrap();
-    let PublicKey::Ed25519 { x } = key.public_key().unwrap() else { panic!("another kind of key") };
-    let signer = ledger::SignWith::new(x, move |text| Ok(key.sign(SignatureScheme::EdDsa, text)?));
-    let disk = RealDisk::open(&dir.join("ledger")).unwrap();
-    let options = store::journal::Options::small("galen.example/test".parse().unwrap());
-    Journal::open(Arc::new(disk), Arc::new(signer), options).unwrap()
 }
 
 fn copy_dir(from: &Path, to: &Path) {
@@ -307,35 +299,9 @@ impl World {
 
     /// A session of `person` in `role`, as a token would open to.
     pub(crate) fn session(&self, person: &str, role: &str, client: Option<&str>) -> Session {
-        let role_arn: base::Arn = format!("arn:aws:iam::{}:role/{role}", self.account).parse().unwrap();
-        let name: SessionName = person.parse().unwrap();
-        Session {
-            id: SessionId::from_uuid(self.effects.uuid()),
-            kind: SessionKind::Tool,
-            person: Some(self.person(person)),
-            service: None,
-            source_identity: format!("{person}@example.com").parse().unwrap(),
-            account: self.account,
-            role: self.role_id(role),
-            role_unique_id: session::role_unique_id(self.role_id(role)),
-            arn: session::session_arn(self.account, &role_arn, &name).unwrap(),
-            role_arn,
-            name,
-            access_key_id: AccessKeyId::from_entropy(1, self.effects.bytes()),
-            tags: Vec::new(),
-            transitive: Vec::new(),
-            carry: Carry::All,
-            via: Vec::new(),
-            policies: Vec::new(),
-            issued: self.now(),
-            expires: self.now() + Duration::from_secs(3600),
-            auth: AuthPosition { auth_time: self.now(), seq: Some(1), amr: vec!["pwd".to_owned()], acr: None },
-            sign_in: None,
-            chained: false,
-            lineage: Vec::new(),
-            client: client.map(|client| self.client_id(client)),
-            federated: None,
-        }
+        let role = (self.account, self.role_id(role), role);
+        let client = client.map(|client| self.client_id(client));
+        Session { client, ..Session::for_test(&self.effects, (self.person(person), person), role) }
     }
 
     pub(crate) fn op(&self, session: Session) -> OpContext {

@@ -12,7 +12,7 @@ use base::{
     PersonId, RoleId, Timestamp,
 };
 use bytes::Bytes;
-use crypto::{Crypto, PrivateKey, PublicKey, SignatureScheme, SystemEntropy};
+use crypto::{Crypto, SystemEntropy};
 use custody::{Custody, Purpose, Seal, SoftwareToken, SoftwareTokenOptions};
 use evidence::Names;
 use governance::objects;
@@ -26,7 +26,6 @@ use protocols::peer::Peer;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-use store::journal::{Journal, RealDisk};
 use store::{Options, Store, WriteTxn};
 use tokio::task::JoinSet;
 
@@ -158,7 +157,7 @@ async fn ground(dir: &std::path::Path, account: AccountId) -> Ground {
     let deps = Deps {
         store: store.clone(),
         custody: custody.clone(),
-        journal: Arc::new(journal(dir)),
+        journal: Arc::new(store::conformance::journal(dir)),
         crypto: Crypto::default(),
         effects: effects.clone(),
         region,
@@ -166,15 +165,6 @@ async fn ground(dir: &std::path::Path, account: AccountId) -> Ground {
     };
     let (access, maintenance) = Access::start(deps).await.unwrap();
     Ground { store, custody, effects, access, maintenance }
-}
-
-fn journal(dir: &std::path::Path) -> Journal {
-    let key = PrivateKey::ed25519_from_seed(&base::Secret::new([7; 32])).unwrap();
-    let PublicKey::Ed25519 { x } = key.public_key().unwrap() else { panic!("another kind of key") };
-    let signer = ledger::SignWith::new(x, move |text| Ok(key.sign(SignatureScheme::EdDsa, text)?));
-    let disk = RealDisk::open(&dir.join("ledger")).unwrap();
-    let options = store::journal::Options::small("galen.example/test".parse().unwrap());
-    Journal::open(Arc::new(disk), Arc::new(signer), options).unwrap()
 }
 
 impl Ground {

@@ -9,7 +9,7 @@ use crate::*;
 use access::{Access, AuthPosition, EpochKey, Epochs, OpContext, Permit, api};
 use base::{AccountId, ClientId, Clock, GroupId, Ids, NodeId, PersonId, Secret, SignInId, Timestamp};
 use crypto::SystemEntropy;
-use custody::{Purpose, Seal, SoftwareToken, SoftwareTokenOptions};
+use custody::{Seal, SoftwareToken, SoftwareTokenOptions};
 use std::{
     collections::HashMap,
     sync::{
@@ -18,10 +18,7 @@ use std::{
     },
     time::Duration,
 };
-use store::{
-    Options, Position,
-    journal::{Journal, RealDisk},
-};
+use store::{Options, Position};
 
 pub(crate) const ISSUER: &str = "http://127.0.0.1:8080";
 
@@ -65,15 +62,6 @@ impl Entitlements for Given {
     }
 }
 
-fn journal(dir: &std::path::Path, custody: Custody) -> Journal {
-    let key = custody.ensure(Purpose::LedgerSign, "ledger").unwrap();
-    let crypto::PublicKey::Ed25519 { x } = custody.public_key(&key).unwrap() else { panic!() };
-    let signer = ledger::SignWith::new(x, move |text: &[u8]| Ok(custody.sign(&key, text)?));
-    let disk = RealDisk::open(&dir.join("ledger")).unwrap();
-    let options = store::journal::Options::small("galen.example/test".parse().unwrap());
-    Journal::open(Arc::new(disk), Arc::new(signer), options).unwrap()
-}
-
 pub(crate) struct World {
     pub(crate) directory: Directory,
     pub(crate) provider: Provider,
@@ -108,7 +96,7 @@ impl World {
         let token = SoftwareToken::init(SoftwareTokenOptions { dir: keys, seal, effects: e, crypto: c }).unwrap();
         let custody = Custody::new(Arc::new(token), store.clone(), effects.clone(), crypto.clone());
         let (account, issuer) = (AccountId::new(42).unwrap(), ISSUER.to_owned());
-        let journal = Arc::new(journal(dir.path(), custody.clone()));
+        let journal = Arc::new(store::conformance::journal(dir.path()));
         let (s, c, e, k) = (store.clone(), custody.clone(), effects.clone(), crypto.clone());
         let region = "eu-1".parse().unwrap();
         let deps = access::Deps { store: s, custody: c, journal, crypto: k, effects: e, region, account };

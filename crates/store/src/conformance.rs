@@ -11,4 +11,4 @@ mod world;
 pub use cases::run;
 pub use engine::{backend, cut_off};
 pub use lives::{a_whole_store_moves, export_and_import_agree};
-pub use world::{Bed, GrantFold, ManualClock, NameFold, effects};
+pub use world::{Bed, GrantFold, ManualClock, NameFold, effects, journal};

@@ -77,6 +77,19 @@ async fn each_access_and_each_denial_has_its_entry() {
     }
 }
 
+/// What is shown beside what was asked for: nobody asked for it, so a no is no refusal.
+#[tokio::test]
+async fn a_question_whether_the_gate_would_allow_leaves_nothing() {
+    let world = granted().await;
+    let op = world.op(world.session("ann", "analyst", Some("jupyter")));
+    let before = entries(&world).await;
+    for (key, allowed) in [("trial/dm.parquet", true), ("elsewhere", false)] {
+        let object = Object::new("clinical", key);
+        assert_eq!(world.access.would_allow(&op, s3::GetObject, object).await, allowed, "{key}");
+    }
+    assert_eq!(entries(&world).await, before);
+}
+
 #[tokio::test]
 async fn later_ranges_are_covered_by_the_first_intent() {
     let world = granted().await;

@@ -2,7 +2,6 @@
 
 use super::*;
 use access::{Member, MembershipEdge, Session};
-use base::SessionId;
 
 async fn shown(world: &World, id: PersonId) -> Person {
     world.directory.show_person(world.permit(api::ShowPerson, id)).await.unwrap()
@@ -269,38 +268,8 @@ async fn erasing_needs_two_people_and_leaves_only_the_id() {
 }
 
 fn signed_in(world: &World, person: PersonId) -> Arc<Session> {
-    let account = AccountId::new(42).unwrap();
-    let role = base::RoleId::from_uuid(world.effects.uuid());
-    let role_arn: base::Arn = "arn:aws:iam::000000000042:role/administrator".parse().unwrap();
-    let name: access::SessionName = "admin".parse().unwrap();
-    let auth = AuthPosition { auth_time: world.effects.now(), seq: Some(0), amr: Vec::new(), acr: None };
-    Arc::new(Session {
-        id: SessionId::from_uuid(world.effects.uuid()),
-        kind: access::SessionKind::Management,
-        person: Some(person),
-        service: None,
-        source_identity: "admin".parse().unwrap(),
-        account,
-        role,
-        arn: access::session::session_arn(account, &role_arn, &name).unwrap(),
-        role_arn,
-        role_unique_id: access::session::role_unique_id(role),
-        name,
-        access_key_id: access::AccessKeyId::from_entropy(1, [7; 10]),
-        tags: Vec::new(),
-        transitive: Vec::new(),
-        carry: access::Carry::All,
-        via: Vec::new(),
-        policies: Vec::new(),
-        issued: world.effects.now(),
-        expires: Timestamp::MAX,
-        auth,
-        sign_in: None,
-        chained: false,
-        lineage: Vec::new(),
-        client: None,
-        federated: None,
-    })
+    let role = (AccountId::new(42).unwrap(), base::RoleId::from_uuid(world.effects.uuid()), "administrator");
+    Arc::new(Session { expires: Timestamp::MAX, ..Session::for_test(&world.effects, (person, "admin"), role) })
 }
 
 async fn request_erasure(world: &World, person: PersonId, by: &Arc<Session>) -> Result<Waiting, Error> {

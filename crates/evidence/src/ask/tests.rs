@@ -5,21 +5,17 @@ use crate::Name;
 use access::facts::{
     self, Approver, Classification, DatasetKind, DatasetLocation, Entitlement, Grant, Level, Place, Role, Scope,
 };
-use access::session::{role_unique_id, session_arn};
-use access::{
-    AuthPosition, Carry, Deps, Edge, Maintenance, OpContext, Outcome, Session, SessionKind, SessionName, documents, s3,
-};
+use access::session::role_unique_id;
+use access::{Carry, Deps, Edge, Maintenance, OpContext, Outcome, Session, documents, s3};
 use async_trait::async_trait;
 use base::{
     AccountId, Clock, DatasetId, Effects, EntitlementId, GrantId, GroupId, MembershipId, NodeId, PersonId, RoleId,
-    SessionId,
 };
-use crypto::{Crypto, PrivateKey, PublicKey, SignatureScheme, SystemEntropy};
+use crypto::{Crypto, SystemEntropy};
 use custody::{Custody, Seal, SoftwareToken, SoftwareTokenOptions};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use store::journal::{self, Journal, RealDisk};
 use store::{Options, Store, WriteTxn};
 
 struct Hand(AtomicI64);
@@ -152,12 +148,7 @@ impl House {
             crypto: Crypto::default(),
         });
         let custody = Custody::new(Arc::new(token.unwrap()), store.clone(), effects.clone(), Crypto::default());
-        let key = PrivateKey::ed25519_from_seed(&base::Secret::new([7; 32])).unwrap();
-        let PublicKey::Ed25519 { x } = key.public_key().unwrap() else { panic!("another kind of key") };
-        let signer = ledger::SignWith::new(x, move |text| Ok(key.sign(SignatureScheme::EdDsa, text)?));
-        let disk = RealDisk::open(&dir.path().join("ledger")).unwrap();
-        let options = journal::Options::small("galen.example/test".parse().unwrap());
-        let journal = Arc::new(Journal::open(Arc::new(disk), Arc::new(signer), options).unwrap());
+        let journal = Arc::new(store::conformance::journal(dir.path()));
         let account = ACCOUNT.parse().unwrap();
         let crypto = Crypto::default();
         let deps = Deps { store: store.clone(), custody, journal, crypto, effects: effects.clone(), region, account };
@@ -169,37 +160,8 @@ impl House {
     }
 
     fn op(&self) -> OpContext {
-        let role_arn: base::Arn = format!("arn:aws:iam::{ACCOUNT}:role/analyst").parse().unwrap();
-        let name: SessionName = "notebook".parse().unwrap();
-        let account = ACCOUNT.parse().unwrap();
-        let now = self.clock.now();
-        let session = Session {
-            id: SessionId::from_uuid(uuid(30)),
-            kind: SessionKind::Tool,
-            person: Some(ann()),
-            service: None,
-            source_identity: "ann@example.com".parse().unwrap(),
-            account,
-            role: role(),
-            arn: session_arn(account, &role_arn, &name).unwrap(),
-            role_arn,
-            role_unique_id: role_unique_id(role()),
-            name,
-            access_key_id: access::AccessKeyId::from_entropy(1, [0; 10]),
-            tags: vec![],
-            transitive: vec![],
-            carry: Carry::All,
-            via: vec![readers()],
-            policies: vec![],
-            issued: now,
-            expires: now.checked_add(Duration::from_secs(3600)).unwrap(),
-            auth: AuthPosition { auth_time: now, seq: Some(1), amr: vec!["pwd".into()], acr: None },
-            sign_in: None,
-            chained: false,
-            lineage: vec![],
-            client: None,
-            federated: None,
-        };
+        let role = (ACCOUNT.parse().unwrap(), role(), "analyst");
+        let session = Session { via: vec![readers()], ..Session::for_test(&self.effects, (ann(), "ann"), role) };
         OpContext::anonymous(&self.effects, Edge::S3).with_transport(None, true).with_session(Arc::new(session))
     }
 

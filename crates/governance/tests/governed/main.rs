@@ -1,6 +1,6 @@
 //! Governed data through the real gate: registered, granted, read, recorded, taken away.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
 
 mod world;
 

@@ -1,30 +1,27 @@
 //! A whole installation in a folder as far as data is concerned: store, custody, ledger, gate, governance, objects.
 
 use access::{
-    Access, AccessKeyId, AuditClass, AuthPosition, Carry, Deps, DomainTarget, Edge, Installation, Maintenance, Member,
-    Object, OpContext, Session, SessionKind, api, documents,
+    Access, AuditClass, Carry, Deps, DomainTarget, Edge, Installation, Maintenance, Member, Object, OpContext, Session,
+    api, documents,
     facts::{self, Classification, Duty, Grant, Level, Place, Scope},
     roles::{Management, NewRole, RolePolicy},
-    s3, session,
+    s3,
 };
 use adapters::local::LocalBackend;
-use base::{
-    AccountId, Actor, Clock, Effects, GrantId, GroupId, Ids, MembershipId, NodeId, PersonId, Secret, SessionId,
-    Timestamp,
-};
+use base::{AccountId, Actor, Clock, Effects, GrantId, GroupId, Ids, MembershipId, NodeId, PersonId, Timestamp};
 use bytes::Bytes;
-use crypto::{Crypto, PrivateKey, PublicKey, SignatureScheme, SystemEntropy};
+use crypto::{Crypto, SystemEntropy};
 use custody::{Custody, Seal, SoftwareToken, SoftwareTokenOptions};
 use futures::{StreamExt, stream, stream::BoxStream};
 use governance::{
     Dataset, Domain, Error, Governance, NewDataset, NewDomain, NewGrant,
     objects::{Conditions, Deps as ObjectDeps, Expected, Metadata, Objects, Put, Tags},
 };
-use std::{path::Path, sync::Arc, time::Duration};
+use std::sync::Arc;
 use store::{
     Options, Store,
-    conformance::ManualClock,
-    journal::{Journal, RealDisk},
+    conformance::{ManualClock, journal},
+    journal::Journal,
 };
 use uuid::Uuid;
 
@@ -83,15 +80,6 @@ pub(crate) struct World {
     account: AccountId,
     roles: Vec<(Who, facts::Role)>,
     dir: tempfile::TempDir,
-}
-
-fn journal(dir: &Path) -> Journal {
-    let key = PrivateKey::ed25519_from_seed(&Secret::new([7; 32])).unwrap();
-    let PublicKey::Ed25519 { x } = key.public_key().unwrap() else { panic!("another kind of key") };
-    let signer = ledger::SignWith::new(x, move |text| Ok(key.sign(SignatureScheme::EdDsa, text)?));
-    let disk = RealDisk::open(&dir.join("ledger")).unwrap();
-    let options = store::journal::Options::small("galen.example/test".parse().unwrap());
-    Journal::open(Arc::new(disk), Arc::new(signer), options).unwrap()
 }
 
 impl World {
@@ -198,35 +186,7 @@ impl World {
     /// A request of `who` through a fresh session of their role.
     pub(crate) async fn op(&self, who: Who) -> OpContext {
         let (_, role) = self.roles.iter().find(|(it, _)| *it == who).unwrap();
-        let name: access::SessionName = who.name().parse().unwrap();
-        let role_arn: base::Arn = role.arn().parse().unwrap();
-        let session = Session {
-            id: SessionId::from_uuid(self.effects.uuid()),
-            kind: SessionKind::Tool,
-            person: Some(who.person()),
-            service: None,
-            source_identity: format!("{}@example.com", who.name()).parse().unwrap(),
-            account: self.account,
-            role: role.id,
-            role_unique_id: role.unique_id.clone(),
-            arn: session::session_arn(self.account, &role_arn, &name).unwrap(),
-            role_arn,
-            name,
-            access_key_id: AccessKeyId::from_entropy(1, self.effects.bytes()),
-            tags: Vec::new(),
-            transitive: Vec::new(),
-            carry: Carry::All,
-            via: Vec::new(),
-            policies: Vec::new(),
-            issued: self.effects.now(),
-            expires: self.effects.now() + Duration::from_secs(3600),
-            auth: AuthPosition { auth_time: self.effects.now(), seq: Some(1), amr: vec!["pwd".to_owned()], acr: None },
-            sign_in: None,
-            chained: false,
-            lineage: Vec::new(),
-            client: None,
-            federated: None,
-        };
+        let session = Session::for_test(&self.effects, (who.person(), who.name()), (self.account, role.id, &role.name));
         let edge = if who == Who::Reader { Edge::S3 } else { Edge::Api };
         OpContext::anonymous(&self.effects, edge)
             .with_transport(Some("192.0.2.7".parse().unwrap()), true)

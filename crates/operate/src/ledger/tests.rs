@@ -2,9 +2,6 @@
 
 use super::*;
 use base::DecisionId;
-use crypto::{PrivateKey, PublicKey, SignatureScheme};
-use std::sync::Arc;
-use store::journal::{Journal, Options, RealDisk};
 
 #[test]
 fn an_empty_folder_has_no_key() {
@@ -28,13 +25,8 @@ fn the_ledger_is_found_in_a_copy_of_more() {
 
 #[tokio::test]
 async fn a_log_verifies_is_proven_and_an_altered_byte_is_found() {
-    let dir = tempfile::tempdir().unwrap();
-    let key = PrivateKey::ed25519_from_seed(&base::Secret::new([7; 32])).unwrap();
-    let PublicKey::Ed25519 { x } = key.public_key().unwrap() else { panic!("another kind of key") };
-    let signer = ::ledger::SignWith::new(x, move |text| Ok(key.sign(SignatureScheme::EdDsa, text)?));
-    let disk = RealDisk::open(dir.path()).unwrap();
-    let options = Options::small("galen.example/test".parse().unwrap());
-    let journal = Journal::open(Arc::new(disk), Arc::new(signer), options).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (dir, journal) = (folder.path().join("ledger"), store::conformance::journal(folder.path()));
     for n in 0..3_u8 {
         let id = DecisionId::from_uuid(uuid::Uuid::from_bytes([n; 16]));
         let who = ::ledger::UserIdentity::new(base::Actor::System);
@@ -43,19 +35,19 @@ async fn a_log_verifies_is_proven_and_an_altered_byte_is_found() {
     }
     journal.publish().await.unwrap();
     journal.close().unwrap();
-    let report = verify(dir.path(), &Trust::Folder, None).unwrap();
+    let report = verify(&dir, &Trust::Folder, None).unwrap();
     assert_eq!((report.size, report.complete_to, report.findings.len()), (3, 3, 0), "{report:?}");
-    let proof = TlogProof::decode(&prove(dir.path(), &Trust::Folder, 1).unwrap()).unwrap();
+    let proof = TlogProof::decode(&prove(&dir, &Trust::Folder, 1).unwrap()).unwrap();
     assert_eq!(proof.index, 1);
-    assert!(prove(dir.path(), &Trust::Folder, 3).is_err());
+    assert!(prove(&dir, &Trust::Folder, 3).is_err());
 
     let other = LogKey::new("galen.example/test".parse().unwrap(), [1; 32]);
-    let foreign = verify(dir.path(), &Trust::Keys(vec![other]), None).unwrap();
+    let foreign = verify(&dir, &Trust::Keys(vec![other]), None).unwrap();
     assert!(!foreign.findings.is_empty(), "a key from elsewhere does not verify it");
 
-    let bundle = dir.path().join("tile/entries/000.p/3");
+    let bundle = dir.join("tile/entries/000.p/3");
     let mut bytes = fs::read(&bundle).unwrap();
     bytes[20] ^= 1;
     fs::write(&bundle, bytes).unwrap();
-    assert!(!verify(dir.path(), &Trust::Folder, None).unwrap().findings.is_empty());
+    assert!(!verify(&dir, &Trust::Folder, None).unwrap().findings.is_empty());
 }

@@ -1,7 +1,10 @@
-//! What the cases stand on: a bed that opens stores, a clock that stands under the test's hand, two small folds.
+//! What the cases stand on: a bed that opens stores, a clock that stands under the test's hand, two small folds; and a ledger
+//! for the tests of other crates.
 
-use base::{Clock, Effects, Entropy, Timestamp};
+use base::{Clock, Effects, Entropy, Secret, Timestamp};
+use crypto::{PrivateKey, PublicKey, SignatureScheme};
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -9,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use crate::journal::{Journal, Options as JournalOptions, RealDisk};
 use crate::{Error, Fact, Fold, FoldError, Interval, Lookup, Options, Store, ViewRow, winner};
 
 /// Opens stores of one engine.
@@ -69,6 +73,17 @@ impl Entropy for Counted {
 /// Effects over a clock; `seed` keeps two stores of one test apart.
 pub fn effects(clock: Arc<dyn Clock>, seed: u64) -> Effects {
     Effects { clock, entropy: Arc::new(Counted(seed, AtomicU64::new(0))) }
+}
+
+/// A small ledger in the folder `ledger` of `dir`, signed with a key that everybody knows.
+#[expect(clippy::unwrap_used, clippy::panic, reason = "tests stand on it")]
+pub fn journal(dir: &Path) -> Journal {
+    let key = PrivateKey::ed25519_from_seed(&Secret::new([7; 32])).unwrap();
+    let PublicKey::Ed25519 { x } = key.public_key().unwrap() else { panic!("another kind of key") };
+    let signer = ledger::SignWith::new(x, move |text| Ok(key.sign(SignatureScheme::EdDsa, text)?));
+    let disk = RealDisk::open(&dir.join("ledger")).unwrap();
+    let options = JournalOptions::small("galen.example/test".parse().unwrap());
+    Journal::open(Arc::new(disk), Arc::new(signer), options).unwrap()
 }
 
 /// A grant: made, changed, ended. Its row is an interval table over valid and known time.

@@ -10,17 +10,14 @@ use axum::{
 };
 use base::{AccountId, ClientId, Clock, GroupId, Ids, NodeId, PersonId, Secret, SignInId, Timestamp};
 use crypto::{Crypto, SystemEntropy};
-use custody::{Custody, Purpose, Seal, SoftwareToken, SoftwareTokenOptions};
+use custody::{Custody, Seal, SoftwareToken, SoftwareTokenOptions};
 use directory::{ClientKind, Directory, Entitlements, FAILURES_MAX, GroupClaim, NewClient, NewPerson};
 use protocols::peer::Peer;
 use std::{
     sync::atomic::{AtomicI64, AtomicU32, Ordering},
     time::Duration,
 };
-use store::{
-    Options, Store,
-    journal::{Journal, RealDisk},
-};
+use store::{Options, Store};
 use tower::ServiceExt;
 use url::Url;
 
@@ -66,15 +63,6 @@ impl SignInFailures for Counted {
     fn failed(&self, _: &OpContext) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
-}
-
-fn journal(dir: &std::path::Path, custody: Custody) -> Journal {
-    let key = custody.ensure(Purpose::LedgerSign, "ledger").unwrap();
-    let crypto::PublicKey::Ed25519 { x } = custody.public_key(&key).unwrap() else { panic!() };
-    let signer = ledger::SignWith::new(x, move |text: &[u8]| Ok(custody.sign(&key, text)?));
-    let disk = RealDisk::open(&dir.join("ledger")).unwrap();
-    let options = store::journal::Options::small("galen.example/test".parse().unwrap());
-    Journal::open(Arc::new(disk), Arc::new(signer), options).unwrap()
 }
 
 struct World {
@@ -152,7 +140,7 @@ impl World {
         let token = SoftwareToken::init(SoftwareTokenOptions { dir: keys, seal, effects: e, crypto: c }).unwrap();
         let custody = Custody::new(Arc::new(token), store.clone(), effects.clone(), crypto.clone());
         let (account, issuer) = (AccountId::new(42).unwrap(), ISSUER.to_owned());
-        let journal = Arc::new(journal(dir.path(), custody.clone()));
+        let journal = Arc::new(store::conformance::journal(dir.path()));
         let (s, c, e, k) = (store.clone(), custody.clone(), effects.clone(), crypto.clone());
         let region = "eu-1".parse().unwrap();
         let deps = access::Deps { store: s, custody: c, journal, crypto: k, effects: e, region, account };
