@@ -94,6 +94,27 @@ def rclone():
     call("purge", place)
 
 
+def s5cmd():
+    """A tree up in parts, listed, again (nothing moves), changed on both sides, copied, moved, read, and deleted by many keys at once."""
+    environment = CLI | {"AWS_REGION": READY["region"]}
+    call = lambda *words: run(BIN / "s5cmd", "--endpoint-url", READY["aws"], *words, **environment)
+    place = f"s3://{BUCKET}/s5cmd"
+    call("cp", "--part-size", "5", f"{TREE}/", f"{place}/")
+    same(len(call("ls", f"{place}/*").splitlines()), 4)
+    same(call("sync", "--size-only", f"{TREE}/", f"{place}/"), "")
+    call("cp", "--part-size", "5", f"{place}/*", f"{HERE / 's5cmd'}/")
+    alike(TREE, HERE / "s5cmd")
+    (HERE / "s5cmd/d/one.txt").write_text("changed")
+    (HERE / "s5cmd/empty").unlink()
+    call("sync", "--delete", f"{HERE / 's5cmd'}/", f"{place}/")
+    same((call("cat", f"{place}/d/one.txt"), len(keys("s5cmd/"))), ("changed", 3))
+    call("cp", f"{place}/d/e/parts.bin", f"{place}/copy.bin")
+    call("mv", f"{place}/copy.bin", f"{place}/moved bin")
+    assert "11534336 bytes" in call("du", f"{place}/moved*")
+    call("rm", f"{place}/*")
+    same(keys("s5cmd/"), [])
+
+
 def transfers():
     """The transfer manager with each checksum: up in parts, down with every checksum compared, and one part by its number."""
     config = boto3.s3.transfer.TransferConfig(multipart_threshold=PART, multipart_chunksize=PART)
@@ -240,7 +261,7 @@ def by_url():
 
 try:
     grow()
-    for one in (rclone, transfers, aws_sync, s3cmd, minio_client, pandas_frames, duckdb_writes, pyarrow_writes, by_url):
+    for one in (rclone, s5cmd, transfers, aws_sync, s3cmd, minio_client, pandas_frames, duckdb_writes, pyarrow_writes, by_url):
         check(f"tools: {one.__name__.replace('_', ' ')}", one)
 finally:
     remove(GOT, BUCKET)

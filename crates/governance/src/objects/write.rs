@@ -280,8 +280,9 @@ where
     Ok(())
 }
 
-/// Batches that wait for each step at most: a hand-over between threads is paid once for several when it takes long.
-const AHEAD: usize = 4;
+/// Batches that wait for each step at most: enough that a thread seldom runs out, few enough that they are still in the processor's
+/// caches when their turn comes.
+const AHEAD: usize = 2;
 
 /// Cuts what arrives into frame slots.
 struct Feed<'a> {
