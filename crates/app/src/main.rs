@@ -82,8 +82,10 @@ fn run(cli: Cli) -> Result<()> {
         Command::Doctor(command) => installation::doctor(cli.output, &effects, &command),
         Command::Config(command) => installation::config(cli.output, &command),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "galen", &mut std::io::stdout());
-            Ok(())
+            // The generator panics where it cannot write.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "galen", &mut script);
+            Ok(output::text(String::from_utf8_lossy(&script).trim_end())?)
         }
         Command::Token(command) => remote::token(cli.output, &effects, &command),
         Command::Creds(command) => creds::print(&effects, &command),

@@ -214,6 +214,14 @@ fn init_that_is_refused_makes_nothing_and_overwrites_nothing() {
 }
 
 #[test]
+fn completions_that_cannot_be_written_are_an_error() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let done =
+        std::process::Command::new(support::PROGRAM).args(["completions", "bash"]).stdout(full).output().unwrap();
+    assert_eq!(done.status.code(), Some(1), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[test]
 fn two_first_administrators_are_two_people() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

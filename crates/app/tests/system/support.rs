@@ -8,7 +8,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_galen");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_galen");
 
 /// A running demonstration.
 pub(crate) struct Demo {
