@@ -58,18 +58,22 @@ impl Recorder {
         loop {
             let before = self.0.log.size();
             let page = self.0.store.pending_page(RELAY_PAGE).await?;
-            if page.is_empty() {
+            let whole = page.len() < RELAY_PAGE;
+            relayed = relayed.saturating_add(page.len());
+            if !page.is_empty() {
+                let ids: Vec<Uuid> = page.iter().map(|row| row.id).collect();
+                let fresh = page.into_iter().filter(|row| !seen.contains(&row.id));
+                let appends = fresh.map(|row| self.0.log.append(row.bytes));
+                for appended in futures::future::join_all(appends).await {
+                    appended?;
+                }
+                self.0.store.pending_done(ids).await?;
+            }
+            if whole {
+                // What was committed meanwhile waits for the next round: it would come one by one.
                 lock(&self.0.open).relayed = before;
                 return Ok(relayed);
             }
-            relayed = relayed.saturating_add(page.len());
-            let ids: Vec<Uuid> = page.iter().map(|row| row.id).collect();
-            let fresh = page.into_iter().filter(|row| !seen.contains(&row.id));
-            let appends = fresh.map(|row| self.0.log.append(row.bytes));
-            for appended in futures::future::join_all(appends).await {
-                appended?;
-            }
-            self.0.store.pending_done(ids).await?;
         }
     }
 
