@@ -9,6 +9,7 @@ mod codes;
 mod device;
 mod families;
 mod keys;
+mod known;
 mod limits;
 mod tokens;
 mod verify;
@@ -33,6 +34,7 @@ struct Inner {
     directory: Directory,
     entitlements: Arc<dyn Entitlements>,
     keys: keys::Keys,
+    known: Arc<known::Subjects>,
 }
 
 /// Logs a failure and gives the refusal that says nothing about it.
@@ -53,7 +55,9 @@ pub(crate) fn failed(error: Error) -> OAuthError {
 impl Provider {
     /// Puts a provider before a directory.
     pub fn new(directory: Directory, entitlements: Arc<dyn Entitlements>) -> Self {
-        Self(Arc::new(Inner { directory, entitlements, keys: keys::Keys::default() }))
+        let known = Arc::<known::Subjects>::default();
+        directory.0.store.on_commit(Arc::clone(&known) as _);
+        Self(Arc::new(Inner { directory, entitlements, keys: keys::Keys::default(), known }))
     }
 
     /// The directory behind it.

@@ -7,7 +7,7 @@ use crypto::{Sha256Digest, sha256};
 use protocols::oidc::{ErrorCode, OAuthError, Scopes};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use store::{ReadTxn, WriteTxn};
+use store::{ReadTxn, Record, WriteTxn};
 use uuid::Uuid;
 
 use super::{ID_TOKEN_LASTS, Provider, REFRESH_LASTS, Tokens, failed, limits::after};
@@ -51,16 +51,12 @@ impl Family {
     }
 }
 
-fn get(txn: &ReadTxn<'_>, id: Uuid) -> Result<Option<Family>, Error> {
-    match txn.record_get(CLASS, id.as_bytes())? {
-        Some(record) => facts::record(&record.value, "token family").map(Some),
-        None => Ok(None),
-    }
+fn family(record: &Record) -> Result<Family, Error> {
+    facts::record(&record.value, "token family")
 }
 
-/// A family that is known and not cut.
-pub(super) fn live_in(txn: &ReadTxn<'_>, id: Uuid) -> Result<Option<Family>, Error> {
-    Ok(get(txn, id)?.filter(|family| family.cut.is_none()))
+fn get(txn: &ReadTxn<'_>, id: Uuid) -> Result<Option<Family>, Error> {
+    txn.record_get(CLASS, id.as_bytes())?.as_ref().map(family).transpose()
 }
 
 /// Writes a family; it is remembered until its last ID token has expired.
@@ -226,7 +222,9 @@ impl Provider {
 
     /// A family that is known and not cut.
     pub(super) async fn live_family(&self, id: Uuid) -> Result<Option<Family>, Error> {
-        self.0.directory.0.store.read(move |txn| live_in(txn, id)).await
+        let found = self.0.directory.0.store.record_prefix(CLASS, id.into_bytes().to_vec(), 1).await?;
+        let known = found.first().map(|(_, record)| family(record)).transpose()?;
+        Ok(known.filter(|family| family.cut.is_none()))
     }
 
     /// Revokes a refresh token and everything of its family (RFC 7009). Unknown tokens are revoked already.

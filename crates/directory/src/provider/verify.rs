@@ -11,11 +11,8 @@ use protocols::{
 };
 use uuid::Uuid;
 
-use super::{
-    Provider, failed,
-    families::{Family, live_in},
-};
-use crate::{Client, Error, PersonStatus, clients::by_client_id};
+use super::{Provider, failed, families::Family};
+use crate::{Client, Error, PersonStatus};
 
 /// Why a token is not taken, as the port says it.
 fn fault(error: &jwt::Error, now: Timestamp) -> TokenFault {
@@ -127,7 +124,7 @@ impl Provider {
         Ok(registered.then(|| (uri.to_owned(), sign_in)))
     }
 
-    /// Whom a verified token is about: its family, its client and its person, as one snapshot has them.
+    /// Whom a verified token is about: its person and its client, if its family was not cut.
     async fn resolve(&self, claims: Verified<Claims>, now: Timestamp) -> Result<VerifiedToken, TokenFault> {
         let malformed = |what| TokenFault::Malformed { what };
         let rejected = |why| TokenFault::Rejected { why };
@@ -138,19 +135,15 @@ impl Provider {
         let auth = position(&claims).ok_or_else(|| malformed("`auth_time` is missing"))?;
         let unknown = || rejected("its subject is not a person of this directory");
         let person: PersonId = claims.subject().parse().map_err(|_| unknown())?;
-        let (directory, family, named) = (self.0.directory.clone(), family_claim(&claims), audience.clone());
-        let found = self.0.directory.0.store.read(move |txn| -> Result<_, Error> {
-            let live = match family {
-                Some(family) => live_in(txn, family)?.is_some(),
-                None => true,
-            };
-            Ok((live, by_client_id(txn, &named)?, directory.standing_in(txn, person)?))
-        });
-        let (live, client, standing) = found.await.map_err(|_| TokenFault::IssuerUnreachable)?;
+        let live = match family_claim(&claims) {
+            Some(family) => self.live_family(family).await.map_err(|_| TokenFault::IssuerUnreachable)?.is_some(),
+            None => true,
+        };
         if !live {
             return Err(rejected("the sign-in that it came from was cut: sign in again"));
         }
-        let handle = match standing.ok_or_else(unknown)? {
+        let known = self.known(person, &audience).await.map_err(|_| TokenFault::IssuerUnreachable)?;
+        let handle = match known.standing.ok_or_else(unknown)? {
             (PersonStatus::Active, Some(handle)) => handle,
             _ => return Err(rejected("its subject may not sign in any more")),
         };
@@ -159,7 +152,7 @@ impl Provider {
             issuer: claims.issuer().to_owned(),
             subject: claims.subject().to_owned(),
             audience,
-            client: client.map(|client| client.id),
+            client: known.client,
             person: Some(person),
             service: None,
             handle,

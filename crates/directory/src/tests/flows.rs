@@ -79,6 +79,20 @@ async fn a_code_gives_tokens_that_say_who() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_taken_is_refused_from_the_change_on() {
+    let world = world().await;
+    let ann = world.directory.resolve_person("ann").await.unwrap();
+    let tokens = exchange(&world, &code(&world).await).await.unwrap();
+    let verify = async || world.provider.verify(tokens.id_token.expose(), world.effects.now()).await;
+    for _ in 0..2 {
+        assert_eq!(verify().await.unwrap().person, Some(ann));
+    }
+    let permit = world.permit(access::api::DeactivatePerson, ann);
+    world.directory.set_active(permit, false, None).await.unwrap();
+    assert!(matches!(verify().await, Err(TokenFault::Rejected { .. })));
+}
+
+#[tokio::test]
 async fn a_replayed_code_is_refused_and_cuts_its_tokens() {
     let world = world().await;
     let code = code(&world).await;
