@@ -1,8 +1,9 @@
-//! The embedded engine: one SQLite file, one writer thread with group commit, a pool of read connections.
+//! The embedded engine: one SQLite file, one writer with group commit, a pool of read connections.
 //!
-//! It must not know facts or views. INVARIANT: COMMIT, then the hooks, then the acknowledgements.
+//! It must not know facts or views. INVARIANT: the writer's connection is used by one batch at a time.
 
 mod session;
+mod writer;
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::{
@@ -17,19 +18,15 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     Error, Record, WriteTxn,
-    error::Cause,
-    job::{Attempt, Outcome, ReadJob, WriteJob},
+    job::{Outcome, ReadJob, WriteJob},
     open::{Run, Step},
     schema::{MIGRATIONS, MIGRATIONS_TABLE, newest},
-    shared::{Change, Shared},
-    txn::{ReadTxn, Spoilt},
+    shared::Shared,
+    txn::ReadTxn,
 };
 pub(crate) use session::{SqliteSession, failed};
+use writer::{Queue, Writer};
 
-/// Most closures of one COMMIT: measured, 32 callers give 9,063 facts/s and 256 give 4,938 with a p99 of 754 ms.
-const BATCH_MAX: usize = 32;
-/// Longest time for which closures are gathered before the COMMIT.
-const BATCH_TIME_MAX: Duration = Duration::from_millis(5);
 /// Closures that may wait for the writer; more wait in their callers.
 const QUEUE_MAX: usize = 1024;
 /// Read connections: more than the cores of a small machine; each has a page cache of 4 MiB and leans on the system's.
@@ -40,8 +37,6 @@ const STATEMENTS_MAX: usize = 128;
 const QUICK_CHECK_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// How long a connection waits for another's lock on the file.
 const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
-/// How long an erasure waits for readers of the write-ahead log, while every change waits for it.
-const CUT_WAIT_MAX: Duration = Duration::from_millis(250);
 /// Pages in the write-ahead log (4 KiB each) after which a change folds them into the file: each change touches the same few
 /// pages again, and a larger log folds each of them once.
 const CHECKPOINT_PAGES: i64 = 4096;
@@ -51,8 +46,9 @@ const FILE: &str = "galen.db";
 const LOCK: &str = "galen.lock";
 
 pub(crate) struct Sqlite {
-    queue: Option<mpsc::Sender<Box<dyn WriteJob>>>,
-    writer: Option<JoinHandle<()>>,
+    /// The writer and the queue to its thread; none where the store is only read.
+    writer: Option<(Arc<Writer>, Queue)>,
+    thread: Option<JoinHandle<()>>,
     readers: Mutex<Vec<Connection>>,
     permits: Semaphore,
     file: PathBuf,
@@ -74,14 +70,15 @@ impl Sqlite {
         prepare(&mut |step| alone(&mut conn, shared, step))?;
         let readers = (0..READERS).map(|_| reader_connection(&file)).collect::<Result<Vec<_>, _>>()?;
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
-        let theirs = Arc::clone(shared);
-        let writer = std::thread::Builder::new()
+        let writer = Arc::new(Writer::new(conn, Arc::clone(shared)));
+        let theirs = Arc::clone(&writer);
+        let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write_all(conn, &theirs, jobs))
+            .spawn(move || theirs.run(jobs))
             .map_err(|source| Error::io("start the writer of", dir, source))?;
         Ok(Self {
-            queue: Some(queue),
-            writer: Some(writer),
+            writer: Some((writer, queue)),
+            thread: Some(thread),
             readers: Mutex::new(readers),
             permits: Semaphore::new(READERS),
             file,
@@ -105,17 +102,15 @@ impl Sqlite {
             readers.push(reader_connection(&file)?);
         }
         let (readers, permits) = (Mutex::new(readers), Semaphore::new(READERS));
-        Ok(Self { queue: None, writer: None, readers, permits, file, _lock: None })
+        Ok(Self { writer: None, thread: None, readers, permits, file, _lock: None })
     }
 
     pub(crate) async fn write(&self, job: Box<dyn WriteJob>) {
-        match &self.queue {
-            Some(queue) => {
-                if let Err(mpsc::error::SendError(job)) = queue.send(job).await {
-                    job.finish(Outcome::Failed(Error::Closed));
-                }
-            }
-            None => job.finish(Outcome::Failed(Error::ReadOnly)),
+        let Some((writer, queue)) = &self.writer else { return job.finish(Outcome::Failed(Error::ReadOnly)) };
+        if let Some(job) = writer.at_once(queue, job)
+            && let Err(mpsc::error::SendError(job)) = queue.send(job).await
+        {
+            job.finish(Outcome::Failed(Error::Closed));
         }
     }
 
@@ -160,11 +155,11 @@ impl Sqlite {
 
 impl Drop for Sqlite {
     fn drop(&mut self) {
-        drop(self.queue.take());
-        if let Some(writer) = self.writer.take()
-            && writer.thread().id() != std::thread::current().id()
+        drop(self.writer.take());
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
         {
-            drop(writer.join());
+            drop(thread.join());
         }
     }
 }
@@ -349,163 +344,5 @@ pub(crate) fn read_on(conn: &Connection, shared: &Shared, job: Box<dyn ReadJob>)
     job.run(Ok(&ReadTxn::new(&mut session, shared, shared.clock.read())));
     if let Err(error) = run(conn, "ending a read", "ROLLBACK") {
         tracing::warn!(error = %error, "a read transaction did not end");
-    }
-}
-
-fn write_all(conn: Connection, shared: &Shared, mut jobs: mpsc::Receiver<Box<dyn WriteJob>>) {
-    let mut cut_owed = false;
-    while let Some(first) = jobs.blocking_recv() {
-        batch(&conn, shared, first, &mut jobs, &mut cut_owed);
-        if cut_owed {
-            cut_owed = !cut_log(&conn, Duration::ZERO);
-        }
-    }
-    // The last one out leaves no log to replay.
-    drop(conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
-}
-
-/// Folds the write-ahead log in and cuts it, so that erased bytes are in no file; `false` if a reader stands in the way.
-fn cut_log(conn: &Connection, wait: Duration) -> bool {
-    let cut = || -> rusqlite::Result<bool> {
-        conn.busy_timeout(wait)?;
-        let busy: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        conn.execute_batch("PRAGMA secure_delete = FAST")?;
-        Ok(busy == 0)
-    };
-    let done = cut().unwrap_or(false);
-    if let Err(error) = conn.busy_timeout(BUSY_WAIT_MAX) {
-        tracing::warn!(error = %error, "the writer waits shorter than it should");
-    }
-    if !done {
-        tracing::warn!(
-            "a long read keeps erased bytes in the write-ahead log; it is cut after a later change or at the stop"
-        );
-    }
-    done
-}
-
-/// A job that ran in the open batch, and what is to be done with it if the batch commits.
-struct Staged {
-    job: Box<dyn WriteJob>,
-    result: Result<Change, Option<Error>>,
-}
-
-/// Runs and commits one batch. `cut_owed` says whether the log still holds erased bytes.
-fn batch(
-    conn: &Connection,
-    shared: &Shared,
-    first: Box<dyn WriteJob>,
-    jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>,
-    cut_owed: &mut bool,
-) {
-    if let Err(error) = shared.running().and_then(|()| run(conn, "beginning", "BEGIN IMMEDIATE")) {
-        return first.finish(Outcome::Failed(error));
-    }
-    let began = shared.effects.monotonic();
-    let mut staged = Vec::new();
-    let mut next = Some(first);
-    while let Some(job) = next.take() {
-        let alone = !staged.iter().any(|staged: &Staged| staged.result.is_ok());
-        staged.push(stage(conn, shared, job, alone));
-        if conn.is_autocommit() {
-            // The engine gave up the whole batch by itself (disk full, I/O error).
-            return fail_all(staged, &Error::StatementFailed);
-        }
-        let waited = shared.effects.monotonic().saturating_sub(began);
-        if staged.len() < BATCH_MAX && waited < BATCH_TIME_MAX {
-            next = jobs.try_recv().ok();
-        }
-    }
-    match run(conn, "committing", "COMMIT") {
-        Ok(()) => {
-            if staged.iter().any(|staged| matches!(&staged.result, Ok(change) if change.erased)) {
-                *cut_owed = !cut_log(conn, CUT_WAIT_MAX);
-            }
-            acknowledge(shared, staged);
-        }
-        Err(error) => {
-            drop(run(conn, "rolling back", "ROLLBACK"));
-            let source: Cause = Arc::new(error);
-            fail_all(staged, &Error::CommitFailed { source });
-        }
-    }
-}
-
-/// Runs one change of the open batch. `alone`: the batch holds no other change yet.
-fn stage(conn: &Connection, shared: &Shared, mut job: Box<dyn WriteJob>, alone: bool) -> Staged {
-    // A clock that another process had moved ahead is the only reason to run again here; once is enough.
-    let mut result = attempt(conn, shared, job.as_mut(), alone);
-    if matches!(result, Err(Some(Error::Retry))) {
-        result = attempt(conn, shared, job.as_mut(), alone);
-    }
-    Staged { job, result }
-}
-
-fn attempt(conn: &Connection, shared: &Shared, job: &mut dyn WriteJob, alone: bool) -> Result<Change, Option<Error>> {
-    // A change that is alone needs no savepoint, which keeps a copy of every page that it touches: to undo it is to begin
-    // the batch again.
-    let (begin, keep, undo) = if alone {
-        (None, None, ["ROLLBACK", "BEGIN IMMEDIATE"])
-    } else {
-        (Some("SAVEPOINT change"), Some("RELEASE change"), ["ROLLBACK TO change", "RELEASE change"])
-    };
-    let each = |doing, sql: Option<&'static str>| sql.map_or(Ok(()), |sql| run(conn, doing, sql)).map_err(Some);
-    each("beginning a change", begin)?;
-    let mut session = SqliteSession::new(conn);
-    let mut txn = WriteTxn::new(&mut session, shared, job.by());
-    let attempt = job.attempt(&mut txn);
-    let settled = match (attempt, txn.spoilt()) {
-        (_, Some(Spoilt::Retry)) => Err(Some(Error::Retry)),
-        (Attempt::Panicked, _) => Err(Some(Error::ClosurePanicked)),
-        (Attempt::Refused, _) => Err(None),
-        (Attempt::Ready, Some(Spoilt::Failed)) => Err(Some(Error::StatementFailed)),
-        (Attempt::Ready, None) => txn.finish().map_err(Some),
-    };
-    let result = settled.map(|()| txn.into_change());
-    if conn.is_autocommit() {
-        return result;
-    }
-    match result {
-        Ok(change) => each("ending a change", keep).map(|()| change),
-        Err(error) => {
-            for sql in undo {
-                each("rolling back a change", Some(sql))?;
-            }
-            Err(error)
-        }
-    }
-}
-
-fn fail_all(staged: Vec<Staged>, error: &Error) {
-    for Staged { job, .. } in staged {
-        job.finish(Outcome::Failed(error.clone()));
-    }
-}
-
-/// Hooks, then answers; the relay last, whose work nobody waits for.
-fn acknowledge(shared: &Shared, staged: Vec<Staged>) {
-    let mut pending = false;
-    for change in staged.iter().filter_map(|staged| staged.result.as_ref().ok()) {
-        if !change.facts.is_empty() {
-            shared.deliver(&change.facts, change.position.unwrap_or_default());
-        }
-        shared.moved(change);
-        pending |= change.pending;
-    }
-    let followed = shared.running();
-    for Staged { job, result } in staged {
-        job.finish(match result {
-            // Stored, but memory did not follow: nobody may build on it in this process.
-            Ok(_) if followed.is_err() => Outcome::Failed(Error::Halted),
-            Ok(change) => {
-                let position = change.position.unwrap_or_else(|| *shared.position.borrow());
-                Outcome::Committed { change, position }
-            }
-            Err(None) => Outcome::Refused,
-            Err(Some(error)) => Outcome::Failed(error),
-        });
-    }
-    if pending {
-        shared.pending.notify_one();
     }
 }

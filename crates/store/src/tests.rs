@@ -4,6 +4,7 @@ mod compatibility;
 mod faults;
 mod random;
 mod refusals;
+mod turns;
 
 use base::{Effects, Ids, NodeId, Timestamp};
 use std::{path::Path, sync::Arc};
