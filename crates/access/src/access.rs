@@ -328,6 +328,10 @@ impl Access {
         self.0.recorder.log()
     }
 
+    pub(crate) fn leads(&self) -> &crate::why::Leads {
+        self.0.recorder.leads()
+    }
+
     /// The ARN of a resource here.
     pub(crate) fn arn(&self, resource: &ResourceRef) -> String {
         self.0.arn(resource)

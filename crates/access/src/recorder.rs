@@ -26,6 +26,7 @@ pub(crate) use log::Log;
 use crate::action::{Class, sts};
 use crate::gate::Verdict;
 use crate::permit::{AuditClass, Outcomes};
+use crate::why::Leads;
 use crate::{DenyReason, Error, OpContext, ResourceRef};
 
 /// One decision to record.
@@ -69,6 +70,7 @@ struct Inner {
     open: Mutex<Open>,
     /// Digests of documents that are known to be stored.
     stored: Mutex<HashSet<Sha256Digest>>,
+    leads: Leads,
 }
 
 /// Accesses whose outcome is not written yet, with the least place in the log where their intent can be.
@@ -111,6 +113,7 @@ impl Recorder {
             salt,
             open: Mutex::default(),
             stored: Mutex::default(),
+            leads: Leads::default(),
         };
         let recorder = Self(Arc::new(inner));
         recorder.sweep().await?;
@@ -260,6 +263,11 @@ impl Recorder {
     /// Writes outcomes for permits.
     pub(crate) fn outcomes(&self) -> Arc<dyn Outcomes> {
         Arc::clone(&self.0) as Arc<dyn Outcomes>
+    }
+
+    /// What leads to entries that were just written.
+    pub(crate) fn leads(&self) -> &Leads {
+        &self.0.leads
     }
 
     /// The log itself, for reading.

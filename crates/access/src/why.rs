@@ -6,6 +6,7 @@
 
 mod explain;
 mod find;
+mod lead;
 mod past;
 mod replay;
 
@@ -16,6 +17,7 @@ use std::borrow::Cow;
 
 pub use explain::{Explanation, Tried, Who};
 pub use find::Indexed;
+pub(crate) use lead::Leads;
 pub use ledger::{Outcome, Status};
 pub use replay::{Replay, ReplayFault};
 

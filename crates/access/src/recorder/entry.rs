@@ -326,6 +326,7 @@ impl Recorder {
             NotRecorded
         })?;
         entry.additional_event_data = Some(data);
+        self.0.leads.keep(&entry, record.action);
         Ok(entry)
     }
 

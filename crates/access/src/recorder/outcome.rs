@@ -59,6 +59,7 @@ impl Outcomes for Inner {
         });
         match written.encode() {
             Ok(bytes) => {
+                self.leads.keep(&written, ticket.action);
                 // Only a taken outcome closes its intent; else the sweeper will.
                 if self.log.append_soon(bytes) {
                     lock(&self.open).intents.remove(&ticket.decision);

@@ -1,15 +1,12 @@
 //! Decisions by id, person and question, and their outcomes: an index over the log, built beside it and rebuilt from it at will.
 
-use base::{Actor, DecisionId, PersonId, ServiceId, Timestamp};
-use ledger::{Entry, IdentityKind, Phase};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
-use std::borrow::Cow;
+use base::{Actor, DecisionId, Timestamp};
+use ledger::{Entry, Phase};
 use std::collections::HashMap;
 use std::ops::Bound;
 use store::{Direction, Error as StoreError, ReadTxn};
 
+use super::lead::{Lead, Question, question};
 use super::{Decided, Ended};
 use crate::resource::Member;
 use crate::{Access, Error};
@@ -42,11 +39,6 @@ pub struct Indexed {
     pub of: u64,
 }
 
-fn question(member: Member, action: &str, arn: &str) -> [u8; 16] {
-    let text = [member.uuid().as_bytes(), action.to_ascii_lowercase().as_bytes(), b"\n", arn.as_bytes()].concat();
-    crypto::sha256(&text).bytes().first_chunk().copied().unwrap_or_default()
-}
-
 fn timed(prefix: &[u8; 16], at: Timestamp) -> Vec<u8> {
     let micros = u64::try_from(at.as_microsecond()).unwrap_or(0);
     [prefix.as_slice(), &micros.to_be_bytes()].concat()
@@ -77,95 +69,30 @@ struct Rows {
 }
 
 impl Rows {
-    /// Adds the rows that lead to an entry.
-    fn add(&mut self, index: u64, entry: &Indexable<'_>) {
+    /// Adds the rows that lead to the entry at `index`.
+    fn add(&mut self, index: u64, lead: Lead) {
         let value = || index.to_be_bytes().to_vec();
-        if let Some(of) = entry.outcome_of() {
-            match self.decisions.remove(&of).and_then(|at| self.rows.get_mut(at)) {
+        match lead {
+            Lead::Decision { id, at, asked } => {
+                self.decisions.insert(id, self.rows.len());
+                self.rows.extend(keys_of(id, at, asked).into_iter().map(|(class, key)| (class, key, value())));
+            }
+            Lead::Outcome { of } => match self.decisions.remove(&of).and_then(|at| self.rows.get_mut(at)) {
                 Some((_, _, places)) => places.extend(index.to_be_bytes()),
                 None => self.rows.push((BY_OUTCOME, of.bytes().to_vec(), value())),
-            }
-            return;
+            },
+            Lead::None => {}
         }
-        let Some(keys) = entry.keys() else { return };
-        self.decisions.insert(entry.event_id, self.rows.len());
-        self.rows.extend(keys.into_iter().map(|(class, key)| (class, key, value())));
-    }
-}
-
-/// As much of an entry as the index needs: every entry is indexed, and reading it whole costs several times as much.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Indexable<'a> {
-    #[serde(rename = "eventID")]
-    event_id: DecisionId,
-    event_time: Timestamp,
-    phase: Phase,
-    user_identity: Asker,
-    #[serde(borrow, default)]
-    resources: Vec<Named<'a>>,
-    #[serde(default)]
-    decision: Option<IgnoredAny>,
-    #[serde(default)]
-    outcome: Option<IgnoredAny>,
-    #[serde(default)]
-    of: Option<DecisionId>,
-    #[serde(default)]
-    request_parameters: Option<serde_json::Value>,
-    #[serde(borrow, default)]
-    additional_event_data: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Asker {
-    #[serde(rename = "type")]
-    kind: IdentityKind,
-    #[serde(default)]
-    person: Option<PersonId>,
-    #[serde(default)]
-    service: Option<ServiceId>,
-}
-
-#[derive(Deserialize)]
-struct Named<'a> {
-    #[serde(rename = "ARN", borrow)]
-    arn: Cow<'a, str>,
-}
-
-/// The one part of [`super::Additional`] that is in a key.
-#[derive(Deserialize)]
-struct Act<'a> {
-    #[serde(borrow)]
-    action: Cow<'a, str>,
-}
-
-impl Indexable<'_> {
-    /// As [`outcome_of`] of the whole entry.
-    fn outcome_of(&self) -> Option<DecisionId> {
-        self.of.filter(|_| self.outcome.is_some() && self.decision.is_none())
-    }
-
-    /// As [`keys_of`] what [`Decided::of`] reads of the whole entry.
-    fn keys(&self) -> Option<Vec<(&'static str, Vec<u8>)>> {
-        if matches!(self.phase, Phase::Outcome | Phase::Denials) || self.decision.is_none() {
-            return None;
-        }
-        let act: Act<'_> = serde_json::from_str(self.additional_event_data?.get()).ok()?;
-        let asker = Some(&self.user_identity).filter(|asker| asker.kind != IdentityKind::System);
-        let member = asker.and_then(|asker| asker.person.map(Member::Person).or(asker.service.map(Member::Service)));
-        let named = || self.request_parameters.as_ref()?.get("resource")?.as_str();
-        let resource = self.resources.first().map(|resource| &*resource.arn).or_else(named).unwrap_or_default();
-        Some(keys_of(self.event_id, self.event_time, member.map(|member| (member, &*act.action, resource))))
     }
 }
 
 /// The classes and keys under which a decision about a question is found; the first is its own.
-fn keys_of(decision: DecisionId, at: Timestamp, asked: Option<(Member, &str, &str)>) -> Vec<(&'static str, Vec<u8>)> {
+fn keys_of(decision: DecisionId, at: Timestamp, asked: Option<(Member, Question)>) -> Vec<(&'static str, Vec<u8>)> {
     let by = |prefix: [u8; 16]| [timed(&prefix, at).as_slice(), decision.bytes()].concat();
     let mut keys = vec![(BY_DECISION, decision.bytes().to_vec())];
-    if let Some((member, action, resource)) = asked {
+    if let Some((member, question)) = asked {
         keys.push((BY_MEMBER, by(*member.uuid().as_bytes())));
-        keys.push((BY_QUESTION, by(question(member, action, resource))));
+        keys.push((BY_QUESTION, by(question)));
     }
     keys
 }
@@ -249,7 +176,7 @@ impl Access {
         });
         let (indexed, cursor) = read.await.map_err(Error::Store)?;
         let mine = |decided: &Decided| {
-            let asked = decided.member().map(|member| (member, &*decided.action, &*decided.resource));
+            let asked = decided.member().map(|it| (it, question(it, &decided.action, &decided.resource)));
             let keys = keys_of(decided.decision, decided.at, asked);
             let key = keys.into_iter().find_map(|(of, key)| (of == class).then_some(key));
             key.is_some_and(|key| key.starts_with(&prefix) && key <= to)
@@ -353,9 +280,7 @@ impl Access {
         let (mut found, mut next) = (Rows::default(), from);
         self.log().each(from, |index, bytes| {
             next = index.saturating_add(1);
-            if let Ok(entry) = serde_json::from_slice(bytes) {
-                found.add(index, &entry);
-            }
+            found.add(index, self.leads().take(bytes));
             usize::try_from(next.saturating_sub(from)).unwrap_or(usize::MAX) < ROUND_MAX
         })?;
         let key = node.bytes().to_vec();
@@ -379,6 +304,3 @@ fn cursor(txn: &ReadTxn<'_>, node: base::NodeId) -> Result<u64, StoreError> {
 fn holds(bytes: &[u8], needle: &[u8]) -> bool {
     bytes.windows(needle.len()).any(|window| window == needle)
 }
-
-#[cfg(test)]
-mod tests;

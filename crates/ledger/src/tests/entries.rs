@@ -93,7 +93,10 @@ fn an_entry_reads_back_and_ignores_newer_fields() {
     assert_eq!(closing.of, Some(intent.event_id));
     let mut newer: serde_json::Value = serde_json::from_slice(&closing.encode().unwrap()).unwrap();
     newer["brandNew"] = json!([1]);
-    assert_eq!(Entry::decode(&serde_json::to_vec(&newer).unwrap()).unwrap(), closing);
+    let newer = serde_json::to_vec(&newer).unwrap();
+    assert_eq!(Entry::decode(&newer).unwrap(), closing);
+    assert_eq!(Entry::id_of(&closing.encode().unwrap()), Some(id));
+    assert_eq!(Entry::id_of(&[b" ", newer.as_slice()].concat()), None, "not as this version writes it");
 }
 
 #[test]

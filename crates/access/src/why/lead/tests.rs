@@ -1,7 +1,8 @@
 //! What the index reads of an entry is what the whole entry says.
 
 use super::*;
-use base::RequestId;
+use crate::why::Decided;
+use base::{Actor, RequestId};
 use ledger::{Data, Decision, Effect, Outcome, Resource, Status, UserIdentity, Why};
 use serde_json::json;
 use uuid::Uuid;
@@ -27,7 +28,7 @@ fn entry(phase: Phase, actor: Actor) -> Entry {
 }
 
 #[test]
-fn the_index_reads_of_an_entry_what_the_whole_entry_says() {
+fn a_lead_says_what_the_whole_entry_says() {
     let person = Actor::Person(id(3, PersonId::from_uuid));
     let ended = Outcome { status: Status::Ok, code: Some(200), bytes: Some(5), offset: None };
     let mut cases = vec![
@@ -45,21 +46,36 @@ fn the_index_reads_of_an_entry_what_the_whole_entry_says() {
     (closing.phase, closing.decision, closing.additional_event_data) = (Phase::Outcome, None, None);
     let mut plain = entry(Phase::Note, person);
     plain.additional_event_data = Some(Data::new(&json!({ "started": true })).unwrap());
-    cases.extend([unnamed, covered, closing, plain]);
+    assert_eq!(Lead::read(&plain.encode().unwrap()), Lead::None);
+    cases.extend([unnamed, covered, closing]);
 
     let mut found = Vec::new();
     for whole in cases {
         let bytes = whole.encode().unwrap();
-        let read: Indexable<'_> = serde_json::from_slice(&bytes).unwrap();
-        assert_eq!(read.outcome_of(), outcome_of(&whole), "{whole:?}");
-        let keys = Decided::of(7, whole.clone()).map(|decided| {
-            let asked = decided.member().map(|member| (member, &*decided.action, &*decided.resource));
-            keys_of(decided.decision, decided.at, asked)
+        let lead = Lead::read(&bytes);
+        assert_eq!(Lead::of(&whole, "s3:GetObject"), lead, "{whole:?}");
+        let ended = whole.of.filter(|_| whole.outcome.is_some() && whole.decision.is_none());
+        let expected = Decided::of(7, whole.clone()).map(|decided| Lead::Decision {
+            id: decided.decision,
+            at: decided.at,
+            asked: decided.member().map(|it| (it, question(it, &decided.action, &decided.resource))),
         });
-        assert_eq!(read.keys(), keys, "{whole:?}");
-        found.push((keys.map_or(0, |keys| keys.len()), outcome_of(&whole).is_some()));
+        assert_eq!(lead, ended.map_or(expected.unwrap_or(Lead::None), |of| Lead::Outcome { of }), "{whole:?}");
+        found.push(lead);
     }
-    let expected = [3, 3, 1, 0, 3, 3, 0, 0];
-    assert_eq!(found.iter().map(|(keys, _)| *keys).collect::<Vec<_>>(), expected);
-    assert_eq!(found.iter().filter(|(_, closes)| *closes).count(), 1);
+    let decisions = found.iter().filter(|lead| matches!(lead, Lead::Decision { .. })).count();
+    let outcomes = found.iter().filter(|lead| matches!(lead, Lead::Outcome { .. })).count();
+    assert_eq!((decisions, outcomes, found.len()), (5, 1, 7));
+}
+
+#[test]
+fn a_lead_is_kept_until_the_index_takes_it() {
+    let whole = entry(Phase::Intent, Actor::Person(id(3, PersonId::from_uuid)));
+    let bytes = whole.encode().unwrap();
+    let leads = Leads::default();
+    leads.keep(&whole, "s3:GetObject");
+    assert_eq!(leads.kept().len(), 1);
+    assert_eq!(leads.take(&bytes), Lead::read(&bytes));
+    assert!(leads.kept().is_empty());
+    assert_eq!(leads.take(&bytes), Lead::read(&bytes), "from the log");
 }
