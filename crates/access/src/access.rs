@@ -282,6 +282,7 @@ impl Access {
             resource,
             ticket,
             reasons: verdict.reasons.into(),
+            newest: verdict.newest,
             obligations: verdict.obligations,
             location: verdict.location,
             lease,
@@ -433,6 +434,7 @@ impl Inner {
         let mut verdict = gate::decide(&world, &scene, ask);
         verdict.texts.extend(given.iter().map(|given| (given.digest, Arc::clone(&given.canonical))));
         verdict.known = world.known();
+        verdict.newest = Some(world.newest());
         verdict
     }
 

@@ -67,6 +67,8 @@ pub(crate) struct Verdict {
     pub(crate) texts: Vec<(crypto::Sha256Digest, Arc<str>)>,
     /// Microseconds of the newest fact that the world held.
     pub(crate) known: i64,
+    /// The number of that fact; `None` where no world was asked.
+    pub(crate) newest: Option<u64>,
     /// The readable areas of a listing.
     pub(crate) visible: crate::Visible,
 }

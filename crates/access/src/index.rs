@@ -112,6 +112,8 @@ pub(crate) struct World {
     trusts: Trusts,
     /// Microseconds of the newest fact that is in: what "as known at" means for a decision made here.
     known: i64,
+    /// The number of the newest fact that is in: the hooks see them in their order.
+    newest: u64,
 }
 
 /// The trusts of roles, compiled when they are first asked for. Every other world has its own.
@@ -330,6 +332,11 @@ impl World {
     /// Microseconds of the newest fact that is in.
     pub(crate) const fn known(&self) -> i64 {
         self.known
+    }
+
+    /// The number of the newest fact that is in.
+    pub(crate) const fn newest(&self) -> u64 {
+        self.newest
     }
 }
 

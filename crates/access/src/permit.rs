@@ -412,6 +412,7 @@ pub struct Permit<A: Action> {
     pub(crate) resource: A::Resource,
     pub(crate) ticket: Ticket,
     pub(crate) reasons: Arc<[Reason]>,
+    pub(crate) newest: Option<u64>,
     pub(crate) obligations: Obligations,
     pub(crate) location: Option<Arc<DatasetLocation>>,
     pub(crate) lease: Option<Lease>,
@@ -470,6 +471,11 @@ impl<A: Action> Permit<A> {
     /// Why it was allowed, as ids.
     pub fn reasons(&self) -> &[Reason] {
         &self.reasons
+    }
+    /// The number of the newest fact that the decision knew: while it is the store's newest ([`store::ReadTxn::newest_seq`]),
+    /// nothing has changed that the decision rests on. `None` for a permit that no decision gave.
+    pub const fn newest_fact(&self) -> Option<u64> {
+        self.newest
     }
     /// What must be done with the data.
     pub const fn obligations(&self) -> &Obligations {
@@ -539,6 +545,7 @@ impl<A: Action> Permit<A> {
             action,
             resource,
             reasons: Arc::from([Reason::System]),
+            newest: None,
             obligations: Obligations::default(),
             location: location.map(Arc::new),
             lease,
@@ -547,6 +554,12 @@ impl<A: Action> Permit<A> {
             expected: None,
             outcomes: None,
         }
+    }
+
+    /// The same permit, of a decision that knew the facts up to number `newest`.
+    pub const fn knowing(mut self, newest: u64) -> Self {
+        self.newest = Some(newest);
+        self
     }
 
     /// The same permit, given to a session, and with the obligation of a second approval.

@@ -31,6 +31,7 @@ impl World {
     /// Takes in one fact; kinds of other crates change nothing.
     pub(crate) fn apply(&mut self, fact: &Fact, documents: &dyn Documents) {
         self.known = self.known.max(fact.recorded.micros());
+        self.newest = self.newest.max(fact.seq);
         let done = self.put(fact, documents);
         match fact.kind.as_str() {
             kind::ROLE_ENDED => self.role_end(RoleId::from_uuid(fact.subject)),

@@ -30,6 +30,7 @@ impl World {
         let (members, edges) = load_members(txn, &mut world)?;
         let (grants, count) = load_grants(txn, &mut world)?;
         world.load_lists(members.into_iter(), edges, grants.into_iter(), count, txn.now().as_microsecond());
+        world.newest = txn.newest_seq()?;
         Ok(world)
     }
 }

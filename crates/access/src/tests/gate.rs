@@ -26,6 +26,8 @@ async fn a_grant_opens_a_prefix_and_its_end_closes_it() {
     world.grant(world.grant_of("g", "trial", "readers", Level::Read, "olga")).await.unwrap();
     let permit = world.access.authorize(&op, s3::GetObject, object()).await.unwrap();
     assert_eq!(permit.dataset(), Some(world.dataset("trial")));
+    let newest = world.access.store().read(|txn| txn.newest_seq()).await.unwrap();
+    assert_eq!(permit.newest_fact(), Some(newest));
     assert!(permit.reasons().iter().any(|reason| matches!(reason, Reason::Grant { .. })), "{:?}", permit.reasons());
     let lease = permit.lease().unwrap();
     lease.check(world.now()).unwrap();

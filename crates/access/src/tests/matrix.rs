@@ -461,9 +461,10 @@ async fn the_golden_matrix_holds() {
 #[tokio::test]
 async fn the_golden_matrix_holds_after_a_restart() {
     let world = world().await;
-    let before = world.access.memory();
+    let (before, newest) = (world.access.memory(), world.access.world().newest());
     let world = world.again(|_| ()).await;
     let after = world.access.memory();
+    assert!(newest > 0 && world.access.world().newest() == newest);
     assert_eq!((before.grants, before.edges, before.roles), (after.grants, after.edges, after.roles));
     cut(&world);
     holds(&world);

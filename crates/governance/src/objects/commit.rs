@@ -21,6 +21,8 @@ pub(crate) struct NewVersion {
     pub(crate) bucket: String,
     pub(crate) key: String,
     pub(crate) dataset: DatasetId,
+    /// As [`access::Permit::newest_fact`].
+    pub(crate) newest_fact: Option<u64>,
     pub(crate) id: ObjectVersionId,
     pub(crate) content: Option<Content>,
     /// Segments of a multipart object.
@@ -31,7 +33,7 @@ pub(crate) struct NewVersion {
 impl NewVersion {
     /// Inserts it, if the conditions hold and its dataset still lives.
     pub(crate) fn insert(&self, txn: &mut WriteTxn<'_>) -> Result<(VersionId, Timestamp), Error> {
-        at_home(txn, &self.bucket, &self.key, self.dataset)?;
+        at_home(txn, &self.bucket, &self.key, self.dataset, self.newest_fact)?;
         let newest = record::newest(txn, &self.bucket, &self.key)?;
         let current = newest.as_ref().and_then(|(_, row)| Some((&row.content.as_ref()?.etag, row.modified)));
         self.conditions.check_write(current)?;
@@ -59,8 +61,18 @@ impl NewVersion {
 }
 
 /// Refuses writes of a dataset that the key is not at home in any more: it ended, or a nested dataset took the prefix
-/// after the permit was given. The longest prefix decides, as at the gate.
-pub(crate) fn at_home(txn: &ReadTxn<'_>, bucket: &str, key: &str, dataset: DatasetId) -> Result<(), Error> {
+/// after the permit was given. The longest prefix decides, as at the gate; while no fact came after those that the gate
+/// knew, its own answer stands.
+pub(crate) fn at_home(
+    txn: &ReadTxn<'_>,
+    bucket: &str,
+    key: &str,
+    dataset: DatasetId,
+    newest_fact: Option<u64>,
+) -> Result<(), Error> {
+    if newest_fact == Some(txn.newest_seq()?) {
+        return Ok(());
+    }
     let rows = txn.view_lookup(facts::view::LOCATION, facts::view::BY_BUCKET, bucket)?;
     let places = rows.iter().flat_map(|row| {
         let places = row.body.get("places").and_then(Value::as_array);

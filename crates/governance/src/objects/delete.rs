@@ -30,6 +30,7 @@ impl Objects {
             bucket: target.bucket,
             key: target.key.into(),
             dataset: target.dataset,
+            newest_fact: target.newest_fact,
             id: self.0.new_version(),
             content: None,
             segments: Vec::new(),

@@ -69,7 +69,7 @@ impl Objects {
             kind,
         };
         let change = move |txn: &mut WriteTxn<'_>| {
-            at_home(txn, &target.bucket, target.key.as_str(), target.dataset)?;
+            at_home(txn, &target.bucket, target.key.as_str(), target.dataset, target.newest_fact)?;
             let key = record::upload_key(&target.bucket, target.key.as_str(), upload);
             let until = row.initiated + UPLOAD_KEPT;
             txn.record_put(UPLOAD, &key, &record::encode(&row, "upload record")?, Some(until))?;
@@ -469,6 +469,7 @@ fn insert(
         bucket: target.bucket.clone(),
         key: target.key.as_str().to_owned(),
         dataset: target.dataset,
+        newest_fact: target.newest_fact,
         id: row.version,
         content: Some(content),
         segments,

@@ -113,6 +113,7 @@ impl Objects {
             bucket: target.bucket,
             key: target.key.into(),
             dataset: target.dataset,
+            newest_fact: target.newest_fact,
             id,
             content: Some(content),
             segments: Vec::new(),

@@ -49,6 +49,8 @@ pub(crate) struct Target {
     pub(crate) version: Option<VersionId>,
     pub(crate) wrap: KeyRef,
     pub(crate) kind: DatasetKind,
+    /// As [`Permit::newest_fact`].
+    pub(crate) newest_fact: Option<u64>,
 }
 
 impl Target {
@@ -63,6 +65,7 @@ impl Target {
             version: object.version.as_deref().map(str::parse).transpose()?,
             wrap: location.key.parse().map_err(|_| Error::Damaged { what: "dataset location" })?,
             kind: location.kind,
+            newest_fact: permit.newest_fact(),
         })
     }
 

@@ -214,13 +214,22 @@ async fn nothing_is_written_into_a_dataset_that_ended() {
 
     // Nor under a prefix that a nested dataset took after the permit was given.
     let world = World::new().await;
+    let known = newest(&world).await;
     let early = world.permit(s3::PutObject, "x/k");
+    let knowing = world.permit(s3::PutObject, "x/k").knowing(known);
     assert_eq!(occupied(&world, "x/").await, Occupied::No);
     world.dataset("x/", access::facts::DatasetKind::Dataset).await;
     assert!(matches!(world.objects.put(early, put("x")).await, Err(Error::NoDataset)));
+    assert!(matches!(world.objects.put(knowing, put("x")).await, Err(Error::NoDataset)));
     world.put("y/k", "x").await;
+    let knowing = world.permit(s3::PutObject, "y/k").knowing(newest(&world).await);
+    assert!(world.objects.put(knowing, put("x")).await.is_ok());
     assert_eq!(occupied(&world, "y/").await, Occupied::Yes);
     assert_eq!(occupied(&world, "y/k/").await, Occupied::No);
+}
+
+async fn newest(world: &World) -> u64 {
+    world.store.read(|txn| txn.newest_seq()).await.unwrap()
 }
 
 async fn occupied(world: &World, prefix: &str) -> Occupied {
