@@ -8,7 +8,7 @@ use std::{
 };
 use ureq::{
     Agent, Body, SendBody,
-    http::Response,
+    http::{Response, StatusCode},
     middleware::MiddlewareNext,
     tls::{Certificate, RootCerts, TlsConfig, TlsProvider},
 };
@@ -19,6 +19,11 @@ use crate::output::Problem;
 const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Longest wait for a whole call. Revocation waits for streams to close, which takes about a second at most.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often a call is made again that came too soon after others from this address.
+const BUSY_TRIES: usize = 5;
+/// Longest wait before it.
+const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The authorities that this machine trusts, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR` where they are set.
 static AUTHORITIES: LazyLock<RootCerts> = LazyLock::new(|| {
@@ -42,6 +47,24 @@ pub(crate) fn agent() -> Agent {
         .middleware(named)
         .build()
         .new_agent()
+}
+
+/// Calls again while the server says that this address asks too often: it answers so before it does anything.
+///
+/// # Errors
+/// Those of the call.
+pub(crate) fn patiently(
+    mut call: impl FnMut() -> Result<Response<Body>, ureq::Error>,
+) -> Result<Response<Body>, ureq::Error> {
+    for _ in 0..BUSY_TRIES {
+        let answer = call()?;
+        if answer.status() != StatusCode::TOO_MANY_REQUESTS {
+            return Ok(answer);
+        }
+        let asked = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        std::thread::sleep(Duration::from_secs(asked.unwrap_or(1)).min(BUSY_WAIT_MAX));
+    }
+    call()
 }
 
 /// No answer came.
@@ -128,3 +151,6 @@ pub(crate) fn json(mut response: Response<Body>) -> Result<Value> {
     }
     value.with_context(|| format!("the server answered {status} with a body that is not JSON"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,7 +81,8 @@ impl Pkce {
 pub(crate) fn with_password(agent: &Agent, effects: &Effects, web: &str, who: &Password) -> Result<Tokens> {
     const REDIRECT: &str = "http://127.0.0.1/callback";
     let pkce = Pkce::new(effects);
-    let mut page = agent.get(pkce.authorize_url(web, REDIRECT)?).call()?;
+    let url = pkce.authorize_url(web, REDIRECT)?;
+    let mut page = http::patiently(|| agent.get(&url).call())?;
     let cookies = cookies(&page);
     let html = http::text(&mut page)?;
     let form = Form::first(&html).with_context(|| format!("{web} did not show a sign-in form: {}", heading(&html)))?;
@@ -158,7 +159,7 @@ pub(crate) fn with_device(agent: &Agent, web: &str) -> Result<Tokens> {
             ("device_code", text("device_code")),
             ("client_id", CLIENT),
         ];
-        let mut answer = agent.post(format!("{web}/oidc/token")).send_form(form)?;
+        let mut answer = http::patiently(|| agent.post(format!("{web}/oidc/token")).send_form(form))?;
         let body: Value = serde_json::from_str(&http::text(&mut answer)?)?;
         match body.get("error").and_then(Value::as_str) {
             None => return tokens(&body),
@@ -196,7 +197,8 @@ fn exchange(agent: &Agent, web: &str, code: &str, redirect: &str, pkce: &Pkce) -
 }
 
 fn ask(agent: &Agent, web: &str, form: Vec<(&str, &str)>) -> Result<Tokens> {
-    let mut answer = agent.post(format!("{web}/oidc/token")).send_form(form)?;
+    let url = format!("{web}/oidc/token");
+    let mut answer = http::patiently(|| agent.post(&url).send_form(form.iter().copied()))?;
     let body: Value =
         serde_json::from_str(&http::text(&mut answer)?).context("the token endpoint did not answer with JSON")?;
     if let Some(code) = body.get("error").and_then(Value::as_str) {
@@ -249,8 +251,8 @@ impl Form {
         anyhow::ensure!(action.origin() == url::Url::parse(web)?.origin(), "the form points away from {web}");
         let hidden = self.hidden.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let pairs: Vec<(&str, &str)> = hidden.chain(fields.iter().copied()).collect();
-        let mut answer =
-            agent.post(action.as_str()).header("cookie", cookies).header("origin", web).send_form(pairs)?;
+        let post = || agent.post(action.as_str()).header("cookie", cookies).header("origin", web);
+        let mut answer = http::patiently(|| post().send_form(pairs.iter().copied()))?;
         let location = answer.headers().get("location").and_then(|v| v.to_str().ok()).map(str::to_owned);
         Ok(match location {
             Some(location) => Posted::Redirect(location),
