@@ -114,10 +114,11 @@ pub(crate) fn with_password(agent: &Agent, effects: &Effects, web: &str, who: &P
 /// When no browser can be opened, or the sign-in fails.
 pub(crate) fn with_browser(agent: &Agent, effects: &Effects, web: &str) -> Result<Tokens> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).context("could not listen on loopback for the redirect")?;
-    let redirect = format!("http://127.0.0.1:{}/callback", listener.local_addr()?.port());
+    let port = listener.local_addr()?.port();
+    let redirect = format!("http://127.0.0.1:{port}/callback");
     let pkce = Pkce::new(effects);
     let url = pkce.authorize_url(web, &redirect)?;
-    output::note(&format!("Open this address to sign in:\n  {url}"));
+    output::note(&format!("Open this address to sign in; the page names port {port}:\n  {url}"));
     let _opened = std::process::Command::new("xdg-open").arg(&url).spawn();
     let (mut stream, _) = listener.accept()?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;

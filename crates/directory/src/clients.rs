@@ -113,6 +113,12 @@ impl Client {
         registered.filter_map(|text| RedirectUri::parse(text).ok()).any(|one| one.matches(uri, any_port))
     }
 
+    /// Whether a sign-in that is open already is not enough for an answer to `uri`. Nothing there proves that the client listens:
+    /// any program of the computer takes a loopback port or a private scheme (RFC 8252, section 8.6).
+    pub fn asks_each_time(&self, uri: &str) -> bool {
+        self.registered.kind == ClientKind::Public && !uri.starts_with("https://")
+    }
+
     /// Whether it is one of Galen's own.
     pub fn is_own(&self) -> bool {
         OWN.contains(&self.registered.client_id.as_str())

@@ -33,7 +33,7 @@ pub enum Answer {
         /// `login_hint`.
         username: Option<String>,
     },
-    /// Ask the person whether the client may have tokens that speak for them.
+    /// Ask the person whether the client may have tokens that speak for them, or whether it was them who just started it.
     Agree,
     /// Send the browser there.
     Redirect(String),
@@ -62,6 +62,12 @@ impl Asked {
     /// Where the answer goes.
     pub fn redirect_uri(&self) -> &str {
         &self.params.redirect_uri
+    }
+
+    /// The port on which a program of the person's own computer waits for the answer, where it is one.
+    pub fn local_port(&self) -> Option<u16> {
+        let url = Url::parse(self.redirect_uri()).ok().filter(|url| url.scheme() == "http")?;
+        url.port_or_known_default()
     }
 }
 
@@ -122,10 +128,11 @@ impl Provider {
     pub async fn answer(&self, asked: &Asked, sign_in: Option<&SignIn>) -> Result<Answer, Refused> {
         let usable =
             sign_in.filter(|sign_in| self.is_fresh(asked, sign_in)).filter(|_| asked.request.prompt != Prompt::Login);
+        let asks = asked.client.asks_each_time(asked.redirect_uri());
         match (usable, asked.request.prompt) {
-            (Some(sign_in), prompt) => match self.grant(asked, sign_in).await? {
+            (Some(sign_in), prompt) => match if asks { Answer::Agree } else { self.grant(asked, sign_in).await? } {
                 Answer::Agree if prompt == Prompt::None => {
-                    let sentence = "the person has not agreed to this client, and no page may be shown";
+                    let sentence = "the person has not agreed to this client now, and no page may be shown";
                     Err(self.refuse(&asked.params, &OAuthError::new(ErrorCode::ConsentRequired, sentence)))
                 }
                 answer => Ok(answer),
@@ -138,8 +145,8 @@ impl Provider {
         }
     }
 
-    /// The redirect with a code, for a person who has just signed in or whose sign-in is good enough; or the question whether
-    /// they agree to the client.
+    /// The redirect with a code, for a person who has just signed in for this request or whose sign-in is good enough; or the
+    /// question whether they agree to the client.
     ///
     /// # Errors
     /// [`Refused`] when no code can be made.

@@ -31,7 +31,7 @@ fn param(url: &str, name: &str) -> Option<String> {
 pub(super) async fn code(world: &World) -> String {
     let (sign_in, _) = world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
     let asked = world.provider.ask(query("").as_bytes()).await.unwrap();
-    let Answer::Redirect(url) = world.provider.answer(&asked, Some(&sign_in)).await.unwrap() else { panic!() };
+    let Answer::Redirect(url) = world.provider.grant(&asked, &sign_in).await.unwrap() else { panic!() };
     assert!(url.starts_with("http://127.0.0.1:5000/callback?"));
     assert_eq!((param(&url, "state").as_deref(), param(&url, "iss").as_deref()), (Some("st"), Some(ISSUER)));
     param(&url, "code").unwrap()
@@ -185,6 +185,16 @@ async fn prompt_and_max_age_are_kept() {
     let none = world.provider.answer(&ask("&prompt=none").await, None).await;
     let Err(Refused::Redirect(url)) = none else { panic!() };
     assert_eq!(param(&url, "error").unwrap(), "login_required");
+    let hub = NewClient {
+        client_id: "hub".to_owned(),
+        kind: ClientKind::Confidential,
+        redirect_uris: vec!["http://127.0.0.1:5000/callback".to_owned()],
+        ..cli()
+    };
+    world.client(hub).await;
+    let ask =
+        async |extra: &str| world.provider.ask(query(extra).replace("galen-cli", "hub").as_bytes()).await.unwrap();
+    world.provider.agree(&world.op(), &ask("").await.client, &sign_in).await.unwrap();
     let answer = async |extra: &str| world.provider.answer(&ask(extra).await, Some(&sign_in)).await.unwrap();
     assert!(matches!(answer("&prompt=none").await, Answer::Redirect(_)));
     assert!(matches!(answer("&prompt=login&login_hint=ann").await, Answer::SignIn { username: Some(_) }));
@@ -192,6 +202,25 @@ async fn prompt_and_max_age_are_kept() {
     world.pass(Duration::from_secs(61));
     assert!(matches!(answer("&max_age=60").await, Answer::SignIn { .. }));
     assert!(matches!(answer("").await, Answer::Redirect(_)));
+}
+
+/// RFC 8252, section 8.6: whoever listens on a loopback port is not known to be the client.
+#[tokio::test]
+async fn a_live_sign_in_alone_gives_no_code_to_a_loopback_port() {
+    let world = world().await;
+    let (sign_in, _) = world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
+    let ask = async |extra: &str| world.provider.ask(query(extra).as_bytes()).await.unwrap();
+    assert_eq!(world.provider.answer(&ask("").await, Some(&sign_in)).await.unwrap(), Answer::Agree);
+    let none = world.provider.answer(&ask("&prompt=none").await, Some(&sign_in)).await;
+    let Err(Refused::Redirect(url)) = none else { panic!("{none:?}") };
+    assert_eq!(param(&url, "error").unwrap(), "consent_required");
+    // A question that was answered is no answer to the next one.
+    let asked = ask("").await;
+    assert!(matches!(world.provider.grant_agreed(&asked, &sign_in).await, Ok(Answer::Redirect(_))));
+    assert_eq!(world.provider.answer(&asked, Some(&sign_in)).await.unwrap(), Answer::Agree);
+    // Where the address proves the client, and where a secret does, the sign-in is enough.
+    assert!(!asked.client.asks_each_time("https://hub.example/callback"));
+    assert!(asked.client.asks_each_time("com.example.app:/callback"));
 }
 
 #[tokio::test]
@@ -329,7 +358,7 @@ async fn signing_out_cuts_what_came_of_the_sign_in() {
     let world = world().await;
     let (sign_in, cookie) = world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
     let asked = world.provider.ask(query("").as_bytes()).await.unwrap();
-    let Answer::Redirect(url) = world.provider.answer(&asked, Some(&sign_in)).await.unwrap() else { panic!() };
+    let Answer::Redirect(url) = world.provider.grant(&asked, &sign_in).await.unwrap() else { panic!() };
     let tokens = exchange(&world, &param(&url, "code").unwrap()).await.unwrap();
     world.directory.sign_out(&world.op(), &cookie).await.unwrap();
     assert!(world.given.epochs.of(EpochKey::SignIn { sign_in: sign_in.id }).is_some());
@@ -364,7 +393,7 @@ async fn a_client_that_changed_is_agreed_to_anew() {
     let (sign_in, _) = world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
     let ask = async || {
         let asked = world.provider.ask(query("").replace("galen-cli", "hub").as_bytes()).await.unwrap();
-        let answer = world.provider.answer(&asked, Some(&sign_in)).await.unwrap();
+        let answer = world.provider.grant(&asked, &sign_in).await.unwrap();
         (asked, answer)
     };
     let (asked, answer) = ask().await;

@@ -14,23 +14,35 @@ use super::{
     cookies, pages,
 };
 
-/// Asks a person whether the client of a request may have tokens that speak for them.
+/// Asks a person whether the client of a request may have tokens that speak for them; or, where they agreed to it before, whether
+/// they started it themselves.
 pub(super) async fn page(state: &State, caller: &Caller, asked: &Asked, request: &str, sign_in: &SignIn) -> Response {
     let personal = match state.provider.directory().personal_of(sign_in.person).await {
         Ok(personal) => personal,
         Err(error) => return pages::failed(&error),
     };
+    let agreed = match state.provider.agreed(&asked.client, sign_in.person).await {
+        Ok(agreed) => agreed,
+        Err(error) => return pages::failed(&error),
+    };
     let (client, csrf) = (&asked.client.registered, caller.csrf(state));
+    let username = personal.as_ref().map_or("", |personal| personal.username.as_str());
+    let goes_to = asked.redirect_uri();
+    if agreed && asked.client.asks_each_time(goes_to) {
+        let (client, port) = (client.name.as_str(), asked.local_port());
+        let template = pages::ContinuePage { client, username, port, goes_to, csrf: &csrf, request };
+        return pages::form(state, StatusCode::OK, &template, &csrf, Some(goes_to));
+    }
     let template = pages::AgreePage {
         client: &client.name,
         client_id: &client.client_id,
-        username: personal.as_ref().map_or("", |personal| personal.username.as_str()),
-        goes_to: asked.redirect_uri(),
+        username,
+        goes_to,
         audiences: &client.audiences,
         csrf: &csrf,
         request,
     };
-    pages::form(state, StatusCode::OK, &template, &csrf, Some(asked.redirect_uri()))
+    pages::form(state, StatusCode::OK, &template, &csrf, Some(goes_to))
 }
 
 /// The person's answer.

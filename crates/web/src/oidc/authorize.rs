@@ -119,6 +119,7 @@ impl SignInForm<'_> {
         let csrf = caller.csrf(state);
         let template = pages::SignInPage {
             client: self.asked.map(|asked| asked.client.registered.name.as_str()),
+            port: self.asked.and_then(Asked::local_port),
             alert,
             csrf: &csrf,
             request: self.request,

@@ -18,6 +18,7 @@ const STYLE: &str = include_str!("../../templates/oidc/style.css");
 #[template(path = "oidc/sign_in.html")]
 pub(super) struct SignInPage<'a> {
     pub(super) client: Option<&'a str>,
+    pub(super) port: Option<u16>,
     pub(super) alert: Option<String>,
     pub(super) csrf: &'a str,
     pub(super) request: &'a str,
@@ -46,6 +47,18 @@ pub(super) struct AgreePage<'a> {
     pub(super) username: &'a str,
     pub(super) goes_to: &'a str,
     pub(super) audiences: &'a [String],
+    pub(super) csrf: &'a str,
+    pub(super) request: &'a str,
+}
+
+/// Where a person who is signed in says that they started a program themselves.
+#[derive(Template)]
+#[template(path = "oidc/continue.html")]
+pub(super) struct ContinuePage<'a> {
+    pub(super) client: &'a str,
+    pub(super) username: &'a str,
+    pub(super) port: Option<u16>,
+    pub(super) goes_to: &'a str,
     pub(super) csrf: &'a str,
     pub(super) request: &'a str,
 }

@@ -26,6 +26,8 @@ const PASSWORD: &str = "correct horse battery";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const REDIRECT: &str = "http://127.0.0.1:5000/callback";
+/// An application that proves itself with a secret, to which the people of these tests agree.
+const HUB: (&str, &str) = ("client_id", "study-hub");
 
 struct Hand(AtomicI64);
 impl Clock for Hand {
@@ -169,7 +171,13 @@ impl World {
         let permit = Permit::for_test(api::CreateClient, access::Installation, None, None, effects.now());
         directory.register_client(permit, client("galen-cli")).await.unwrap();
         let permit = Permit::for_test(api::CreateClient, access::Installation, None, None, effects.now());
-        directory.register_client(permit, client("study-hub")).await.unwrap();
+        let hub = NewClient {
+            client_id: HUB.1.to_owned(),
+            kind: ClientKind::Confidential,
+            redirect_uris: vec![REDIRECT.to_owned()],
+            ..client(HUB.1)
+        };
+        directory.register_client(permit, hub).await.unwrap();
         let failures = Arc::new(Counted::default());
         let provider = Provider::new(directory, Arc::new(Nobody));
         let proxies = TrustedProxies::default();
@@ -300,9 +308,9 @@ async fn the_whole_code_flow() {
     let info = Request::get("/oidc/userinfo").header(header::AUTHORIZATION, format!("Bearer {access}"));
     let info = world.send(info.body(Body::empty()).unwrap()).await.json();
     assert_eq!((&info["email"], &info["preferred_username"]), (&"ann@example.com".into(), &"ann".into()));
-    // The cookie signs in from now on, also with `prompt=none`.
+    // The cookie signs in from now on: only the question is left.
     let again = world.get(&format!("/oidc/authorize?{}", query(&[("prompt", "none")])), &signed_in.cookies()).await;
-    assert!(again.param("code").is_some());
+    assert_eq!(again.param("error").unwrap(), "consent_required");
     let signed_out = world.get("/oidc/end-session", &signed_in.cookies()).await;
     let csrf = signed_out.hidden("csrf");
     let both = format!("{}; {}", signed_in.cookies(), signed_out.cookies());
@@ -377,9 +385,9 @@ async fn max_age_and_prompt_ask_again() {
     let world = World::new().await;
     let cookies = world.sign_in(PASSWORD).await.cookies();
     let ask = async |extra: &[(&str, &str)]| world.get(&format!("/oidc/authorize?{}", query(extra)), &cookies).await;
-    assert!(ask(&[]).await.param("code").is_some());
-    assert_eq!(ask(&[("prompt", "login")]).await.status, StatusCode::OK);
-    assert!(ask(&[("max_age", "60")]).await.param("code").is_some());
+    assert!(ask(&[]).await.text.contains("Continue as ann?"));
+    assert!(ask(&[("prompt", "login")]).await.text.contains("name=\"password\""));
+    assert!(ask(&[("max_age", "60")]).await.text.contains("Continue as ann?"));
     world.pass(Duration::from_secs(61));
     let page = ask(&[("max_age", "60")]).await;
     assert_eq!(page.status, StatusCode::OK);
@@ -492,7 +500,8 @@ async fn an_expired_hint_signs_its_own_sign_in_out() {
     let tokens = world.exchange(&signed_in.param("code").unwrap(), VERIFIER).await.json();
     let silent = format!("/oidc/authorize?{}", query(&[("prompt", "none")]));
     world.pass(Duration::from_secs(50 * 60));
-    assert!(world.get(&silent, &signed_in.cookies()).await.param("code").is_some(), "the person is still there");
+    let still = world.get(&silent, &signed_in.cookies()).await;
+    assert_eq!(still.param("error").unwrap(), "consent_required", "the person is still there");
     world.pass(Duration::from_secs(20 * 60));
     let hint = tokens["id_token"].as_str().unwrap();
     let pairs = encode(&[("id_token_hint", hint), ("post_logout_redirect_uri", "http://127.0.0.1:9/bye")]);
@@ -513,7 +522,7 @@ async fn a_hint_of_another_sign_in_signs_nobody_out() {
     let asked = world.get(&format!("/oidc/end-session?{query}"), &victim.cookies()).await;
     assert_eq!(asked.status, StatusCode::OK, "it asks");
     let again = world.get(&format!("/oidc/authorize?{}", self::query(&[("prompt", "none")])), &victim.cookies()).await;
-    assert!(again.param("code").is_some(), "still signed in");
+    assert_eq!(again.param("error").unwrap(), "consent_required", "still signed in");
 }
 
 #[tokio::test]

@@ -2,8 +2,6 @@
 
 use super::*;
 
-const HUB: (&str, &str) = ("client_id", "study-hub");
-
 impl World {
     async fn hub(&self, extra: &[(&str, &str)], cookies: &str) -> Answer {
         self.get(&format!("/oidc/authorize?{}", query(&[&[HUB], extra].concat())), cookies).await
@@ -19,7 +17,7 @@ impl World {
 async fn another_application_gets_no_code_before_its_person_agreed() {
     let world = World::new().await;
     let signed_in = world.sign_in(PASSWORD).await;
-    assert!(signed_in.param("code").is_some(), "Galen's own client needs no agreement");
+    assert!(signed_in.param("code").is_some(), "Galen's own client needs no agreement beside the password");
     let none = world.hub(&[("prompt", "none")], &signed_in.cookies()).await;
     assert_eq!(none.param("error").unwrap(), "consent_required");
     let page = world.hub(&[], &signed_in.cookies()).await;
@@ -68,6 +66,34 @@ async fn a_client_that_asks_for_consent_gets_no_code_without_the_question() {
     assert!(asked.text.contains("Let it in"), "{}", asked.text);
     assert!(world.answer(&asked, &cookies, "yes").await.param("code").is_some());
     let own = world.get(&format!("/oidc/authorize?{}", query(&[("prompt", "consent")])), &cookies).await;
-    assert!(own.text.contains("Let it in"), "Galen's own client too: {}", own.text);
+    assert!(own.text.contains("Continue as ann?"), "Galen's own client too: {}", own.text);
     assert!(world.answer(&own, &cookies, "yes").await.param("code").is_some());
+}
+
+/// RFC 8252, section 8.6: a sign-in in a browser is not handed to whoever listens on this computer.
+#[tokio::test]
+async fn an_open_sign_in_is_not_given_to_a_loopback_port_without_a_question() {
+    let world = World::new().await;
+    let signed_in = world.sign_in(PASSWORD).await;
+    let ask = async |extra: &[(&str, &str)]| {
+        world.get(&format!("/oidc/authorize?{}", query(extra)), &signed_in.cookies()).await
+    };
+    let other_port = ("redirect_uri", "http://127.0.0.1:6666/callback");
+    for extra in [&[][..], &[other_port]] {
+        let page = ask(extra).await;
+        assert_eq!(page.status, StatusCode::OK);
+        let port = if extra == [other_port] { "6666" } else { "5000" };
+        assert!(page.text.contains("Continue as ann?"), "{}", page.text);
+        assert!(page.text.contains(&format!("port <strong>{port}</strong>")), "{}", page.text);
+    }
+    assert_eq!(ask(&[("prompt", "none")]).await.param("error").unwrap(), "consent_required");
+    let page = ask(&[]).await;
+    let cookies = format!("{}; {}", signed_in.cookies(), page.cookies());
+    let request = page.hidden("request");
+    let forged = world.post("/agree", &cookies, &[("request", &request), ("answer", "yes")]).await;
+    assert_eq!(forged.status, StatusCode::FORBIDDEN, "a form without its token");
+    assert_eq!(world.answer(&page, &cookies, "no").await.param("error").unwrap(), "access_denied");
+    let code = world.answer(&page, &cookies, "yes").await.param("code").unwrap();
+    assert!(world.exchange(&code, VERIFIER).await.json()["id_token"].is_string());
+    assert!(ask(&[]).await.text.contains("Continue as ann?"), "each request is asked about");
 }
