@@ -186,8 +186,8 @@ pub(crate) enum Route {
 /// What the second approval does, prepared outside of the transaction.
 struct Prepared {
     membership: MembershipId,
-    /// The keyed hash of the person's user name, where they have one.
-    username: Option<[u8; 32]>,
+    /// The keyed hashes of the person's names, where they have any.
+    names: Option<people::Names>,
     /// Whether who asked could still ask.
     asks: bool,
 }
@@ -247,11 +247,11 @@ impl Directory {
         let (id, second) = (permit.resource().approval, Approval::of(&permit)?);
         let asked = self.approval(id).await?.ok_or(Error::NoApproval { approval: id })?;
         let membership = MembershipId::from_uuid(self.0.effects.uuid());
-        let username = match asked.proposed.person() {
-            Some(person) => self.username_of(person).await?,
+        let names = match asked.proposed.person() {
+            Some(person) => self.names_of(person).await?,
             None => None,
         };
-        let prepared = Prepared { membership, username, asks: self.still_asks(&asked) };
+        let prepared = Prepared { membership, names, asks: self.still_asks(&asked) };
         self.change(permit, move |txn| approve(txn, id, second, &prepared, reason.as_deref())).await?;
         if let Proposed::ErasePerson { person } = asked.proposed {
             self.0.custody.subject_forget(person);
@@ -309,10 +309,7 @@ impl Directory {
     }
 
     pub(crate) async fn username_of(&self, person: PersonId) -> Result<Option<[u8; 32]>, Error> {
-        match self.personal_of(person).await? {
-            Some(personal) => self.username_hash(&personal.username).map(Some),
-            None => Ok(None),
-        }
+        Ok(self.names_of(person).await?.map(|names| names.username))
     }
 }
 
@@ -393,7 +390,7 @@ fn approve(
     if !prepared.asks {
         return Err(Error::RequesterCut { person: asked.requested_by });
     }
-    let called = Called::of(txn, &asked.proposed, prepared.username)?;
+    let called = Called::of(txn, &asked.proposed, prepared.names.map(|names| names.username))?;
     if asked.called.as_ref().is_some_and(|then| *then != called) {
         return Err(Error::RenamedMeanwhile);
     }
@@ -403,12 +400,12 @@ fn approve(
     let why = asked.reason.as_deref().or(reason);
     match &asked.proposed {
         Proposed::ErasePerson { person } => {
-            erasure::perform(txn, *person, (asked.first(), approved), prepared.username.as_ref(), why)?;
+            erasure::perform(txn, *person, (asked.first(), approved), prepared.names.as_ref(), why)?;
         }
         Proposed::AddMember { member, group } => membership::add(txn, prepared.membership, *member, *group, why)?,
         Proposed::SetPassword { person, sealed } => {
-            let name = prepared.username.as_ref().ok_or_else(|| facts::no_person(*person))?;
-            people::put_password(txn, *person, sealed, name, why)?;
+            let names = prepared.names.ok_or_else(|| facts::no_person(*person))?;
+            people::put_password(txn, *person, sealed, &names.username, why)?;
         }
     }
     txn.record_delete(CLASS, id.bytes())?;

@@ -18,18 +18,16 @@ pub(crate) fn perform(
     txn: &mut WriteTxn<'_>,
     person: PersonId,
     (requested, approved): (ApprovalBody, ApprovalBody),
-    username: Option<&[u8; 32]>,
+    names: Option<&people::Names>,
     reason: Option<&str>,
 ) -> Result<(), Error> {
     people::not_erased(txn, person)?;
     membership::end_all(txn, view::BY_MEMBER, &person.to_string(), reason)?;
     facts::add(txn, facts::PERSON_ERASED, person.uuid(), &facts::PersonErased { requested, approved }, reason)?;
     access::epoch::raise(txn, EpochKey::Person { person }, reason.map(str::to_owned))?;
-    if let Some(hash) = username {
-        if !txn.record_delete(people::USERNAME_CLASS, hash)? {
-            return Err(Error::ChangedMeanwhile { person });
-        }
-        crate::lockout::forgive(txn, hash)?;
+    if let Some(names) = names {
+        names.free(txn, person)?;
+        crate::lockout::forgive(txn, &names.username)?;
     }
     signin::end_all_of(txn, person)?;
     txn.subject_key_destroy(person.uuid())?;

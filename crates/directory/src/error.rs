@@ -22,6 +22,9 @@ pub enum Error {
     /// The user name belongs to somebody.
     #[error("the user name is taken: choose another")]
     UsernameTaken,
+    /// The mail address belongs to somebody.
+    #[error("the mail address is another person's: give each their own, or change the other one's first")]
+    EmailTaken,
     /// The source identity is or was somebody's.
     #[error("the source identity is or was somebody's, and is never given twice: choose another")]
     HandleTaken,
@@ -184,6 +187,7 @@ impl Error {
             | Self::SamePassword => ErrorKind::Invalid,
             Self::NotFound { .. } | Self::NoApproval { .. } => ErrorKind::NotFound,
             Self::UsernameTaken
+            | Self::EmailTaken
             | Self::HandleTaken
             | Self::GroupNameTaken { .. }
             | Self::ClientTaken { .. }

@@ -6,7 +6,7 @@ use access::{EpochKey, Member, Permit, api};
 use base::{Actor, Ids, PersonId, Secret, SourceIdentity, Timestamp};
 use store::{ReadTxn, ViewedRow, WriteTxn};
 
-pub(crate) use attributes::{Attribute, USERNAME_CLASS};
+pub(crate) use attributes::{Attribute, Names, USERNAME_CLASS};
 
 use crate::{
     Directory, DisplayName, Email, Error, Made, Proposed, Username,
@@ -22,7 +22,7 @@ pub struct NewPerson {
     pub username: Username,
     /// What is shown.
     pub display_name: DisplayName,
-    /// Where mail goes.
+    /// Where mail goes; nobody else's who is not erased.
     pub email: Email,
     /// The source identity; `None` takes the user name or mail address if it was never anybody's, else derives one.
     pub handle: Option<SourceIdentity>,
@@ -99,10 +99,10 @@ struct Row {
 }
 
 impl Directory {
-    /// Makes a person; the user name and the source identity are reserved in the same change.
+    /// Makes a person; the user name, the mail address and the source identity are reserved in the same change.
     ///
     /// # Errors
-    /// [`Error::UsernameTaken`], [`Error::HandleTaken`], [`Error::BadPassword`].
+    /// [`Error::UsernameTaken`], [`Error::EmailTaken`], [`Error::HandleTaken`], [`Error::BadPassword`].
     pub async fn create_person(&self, permit: Permit<api::CreatePerson>, new: NewPerson) -> Result<PersonId, Error> {
         let id = PersonId::from_uuid(self.0.effects.uuid());
         let chosen = if new.one_time { Chosen::ByAnother } else { chosen_by(permit.actor(), id) };
@@ -147,7 +147,7 @@ impl Directory {
     /// Changes attributes of a person.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::NotActive`] after an erasure, [`Error::UsernameTaken`].
+    /// [`Error::NotFound`], [`Error::NotActive`] after an erasure, [`Error::UsernameTaken`], [`Error::EmailTaken`].
     pub async fn change_person(
         &self,
         permit: Permit<api::ChangePerson>,
@@ -261,6 +261,12 @@ impl Directory {
     pub async fn personal_of(&self, person: PersonId) -> Result<Option<Personal>, Error> {
         let directory = self.clone();
         self.0.store.read(move |txn| directory.personal_in(txn, person)).await
+    }
+
+    /// What nobody else may be called while this person lives.
+    pub(crate) async fn names_of(&self, person: PersonId) -> Result<Option<Names>, Error> {
+        let personal = self.personal_of(person).await?;
+        personal.map(|personal| self.names(&personal.username, &personal.email)).transpose()
     }
 
     pub(crate) async fn person(&self, id: PersonId) -> Result<Option<Person>, Error> {

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use store::{ReadTxn, WriteTxn};
 
 use super::{NewPerson, PersonChange, Personal, check_password, not_erased};
-use crate::{Directory, Error, Username, facts, password::Chosen};
+use crate::{Directory, Email, Error, Username, facts, password::Chosen};
 
 /// Records: keyed hash of a user name -> person.
 pub(crate) const USERNAME_CLASS: &str = "person_by_username";
+/// Records: keyed hash of a mail address -> person.
+pub(crate) const EMAIL_CLASS: &str = "person_by_email";
 /// Records: keyed hash of a source identity -> person, for ever.
 pub(crate) const HANDLE_CLASS: &str = "person_by_source_identity";
 
@@ -37,6 +39,52 @@ impl Attribute {
     }
 }
 
+/// The keyed hashes of what nobody else of the living may be called.
+#[derive(Clone, Copy)]
+pub(crate) struct Names {
+    /// Of the user name.
+    pub(crate) username: [u8; 32],
+    /// Of the mail address.
+    pub(crate) email: [u8; 32],
+}
+
+impl Names {
+    const fn reservations(&self) -> [(&'static str, &[u8; 32]); 2] {
+        [(USERNAME_CLASS, &self.username), (EMAIL_CLASS, &self.email)]
+    }
+
+    /// Reserves those in which it differs from `old`, which are free from then on.
+    fn replace(&self, txn: &mut WriteTxn<'_>, person: PersonId, old: Option<&Self>) -> Result<(), Error> {
+        let old = old.map(Self::reservations);
+        for (place, (class, new)) in self.reservations().into_iter().enumerate() {
+            let old = old.and_then(|old| old.get(place).map(|(_, hash)| *hash));
+            if old == Some(new) {
+                continue;
+            }
+            if !txn.record_insert(class, new, person.bytes(), None)? {
+                return Err(if class == EMAIL_CLASS { Error::EmailTaken } else { Error::UsernameTaken });
+            }
+            // The old one was read before this transaction: whoever changed it since is not overwritten.
+            if let Some(old) = old
+                && !txn.record_delete(class, old)?
+            {
+                return Err(Error::ChangedMeanwhile { person });
+            }
+        }
+        Ok(())
+    }
+
+    /// Frees them: the person is erased.
+    pub(crate) fn free(&self, txn: &mut WriteTxn<'_>, person: PersonId) -> Result<(), Error> {
+        for (class, hash) in self.reservations() {
+            if !txn.record_delete(class, hash)? {
+                return Err(Error::ChangedMeanwhile { person });
+            }
+        }
+        Ok(())
+    }
+}
+
 struct Sealed {
     attribute: Attribute,
     ciphertext: Vec<u8>,
@@ -50,7 +98,7 @@ fn seal(key: &SubjectKey, attribute: Attribute, plain: &str) -> Result<Sealed, E
 pub(super) struct Prepared {
     id: PersonId,
     wrapped: Vec<u8>,
-    username: [u8; 32],
+    names: Names,
     /// Source identities in the order in which they are tried, with their hashes and sealed forms.
     handles: Vec<([u8; 32], Sealed)>,
     sealed: Vec<Sealed>,
@@ -59,9 +107,7 @@ pub(super) struct Prepared {
 impl Prepared {
     pub(super) fn write(&self, txn: &mut WriteTxn<'_>) -> Result<(), Error> {
         let id = self.id.uuid();
-        if !txn.record_insert(USERNAME_CLASS, &self.username, self.id.bytes(), None)? {
-            return Err(Error::UsernameTaken);
-        }
+        self.names.replace(txn, self.id, None)?;
         txn.subject_key_put(id, &self.wrapped)?;
         for sealed in &self.sealed {
             txn.sealed_put(id, sealed.attribute.name(), &sealed.ciphertext)?;
@@ -80,8 +126,8 @@ impl Prepared {
 /// Changed attributes, sealed, with commitments to the new values.
 pub(super) struct PreparedChange {
     id: PersonId,
-    /// The old and the new hash of the user name.
-    username: Option<([u8; 32], [u8; 32])>,
+    /// The old and the new names.
+    names: [Names; 2],
     sealed: Vec<Sealed>,
     committed: Vec<(String, String)>,
 }
@@ -89,17 +135,8 @@ pub(super) struct PreparedChange {
 impl PreparedChange {
     pub(super) fn write(&self, txn: &mut WriteTxn<'_>, reason: Option<&str>) -> Result<(), Error> {
         not_erased(txn, self.id)?;
-        if let Some((old, new)) = &self.username
-            && old != new
-        {
-            if !txn.record_insert(USERNAME_CLASS, new, self.id.bytes(), None)? {
-                return Err(Error::UsernameTaken);
-            }
-            // The old name was read before this transaction: whoever renamed the person since is not overwritten.
-            if !txn.record_delete(USERNAME_CLASS, old)? {
-                return Err(Error::ChangedMeanwhile { person: self.id });
-            }
-        }
+        let [old, new] = &self.names;
+        new.replace(txn, self.id, Some(old))?;
         for sealed in &self.sealed {
             txn.sealed_put(self.id.uuid(), sealed.attribute.name(), &sealed.ciphertext)?;
         }
@@ -149,7 +186,8 @@ impl Directory {
         for handle in wanted {
             handles.push((self.handle_hash(&handle)?, seal(&key, Attribute::Handle, handle.as_str())?));
         }
-        Ok(Prepared { id, wrapped, username: self.username_hash(&new.username)?, handles, sealed })
+        let names = self.names(&new.username, &new.email)?;
+        Ok(Prepared { id, wrapped, names, handles, sealed })
     }
 
     pub(super) async fn prepare_change(&self, id: PersonId, change: &PersonChange) -> Result<PreparedChange, Error> {
@@ -158,7 +196,7 @@ impl Directory {
         let texts = [
             (Attribute::Username, change.username.as_ref().map(Username::as_str)),
             (Attribute::DisplayName, change.display_name.as_ref().map(crate::DisplayName::as_str)),
-            (Attribute::Email, change.email.as_ref().map(crate::Email::as_str)),
+            (Attribute::Email, change.email.as_ref().map(Email::as_str)),
         ];
         let (mut sealed, mut committed) = (Vec::new(), Vec::new());
         for (attribute, text) in texts.into_iter().filter_map(|(attribute, text)| Some((attribute, text?))) {
@@ -166,11 +204,10 @@ impl Directory {
             let commitment = key.commit(attribute.name(), text.as_bytes());
             committed.push((attribute.name().to_owned(), crypto::Sha256Digest(commitment).to_string()));
         }
-        let username = match &change.username {
-            Some(new) => Some((self.username_hash(&old.username)?, self.username_hash(new)?)),
-            None => None,
-        };
-        Ok(PreparedChange { id, username, sealed, committed })
+        let (username, email) = (change.username.as_ref(), change.email.as_ref());
+        let new = self.names(username.unwrap_or(&old.username), email.unwrap_or(&old.email))?;
+        let names = [self.names(&old.username, &old.email)?, new];
+        Ok(PreparedChange { id, names, sealed, committed })
     }
 
     /// The key of a person who has one.
@@ -181,6 +218,12 @@ impl Directory {
 
     pub(crate) fn username_hash(&self, username: &Username) -> Result<[u8; 32], Error> {
         Ok(self.0.custody.index_hash("username", username.folded().as_bytes())?)
+    }
+
+    /// Mail addresses are compared without regard to case: no mail system in use tells `Ann@x` from `ann@x`.
+    pub(super) fn names(&self, username: &Username, email: &Email) -> Result<Names, Error> {
+        let email = self.0.custody.index_hash("email", email.as_str().to_lowercase().as_bytes())?;
+        Ok(Names { username: self.username_hash(username)?, email })
     }
 
     /// Source identities are compared without regard to case too: `Ann@x` and `ann@x` would be one person to a reader.

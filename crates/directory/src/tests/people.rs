@@ -18,7 +18,9 @@ async fn source_identities_are_given_once() {
         .create_person(world.permit(api::CreatePerson, access::Installation), new_person("ANN", "other@example.com"))
         .await;
     assert!(matches!(again, Err(Error::UsernameTaken)));
-    // Another person with the same address gets another handle.
+    // Another person with the address that was hers gets another handle.
+    let change = PersonChange { email: Some("new@example.com".parse().unwrap()), ..PersonChange::default() };
+    world.directory.change_person(world.permit(api::ChangePerson, first), change, None).await.unwrap();
     let permit = world.permit(api::CreatePerson, access::Installation);
     let second = world.directory.create_person(permit, new_person("ann2", "ANN@example.com")).await.unwrap();
     let handle = shown(&world, second).await.personal.unwrap().handle;
@@ -28,6 +30,34 @@ async fn source_identities_are_given_once() {
     let permit = world.permit(api::CreatePerson, access::Installation);
     assert!(matches!(world.directory.create_person(permit, new).await, Err(Error::HandleTaken)));
     assert!(world.directory.person_by_username(&"bob".parse().unwrap()).await.unwrap().is_none());
+}
+
+// verifies: SIG-05
+#[tokio::test]
+async fn no_two_people_have_one_mail_address() {
+    let world = World::new().await;
+    let (ann, bob) = (world.person("ann").await, world.person("bob").await);
+    let create = async |email: &str| {
+        let permit = world.permit(api::CreatePerson, access::Installation);
+        world.directory.create_person(permit, new_person("eve", email)).await
+    };
+    let change = async |id: PersonId, email: &str| {
+        let change = PersonChange { email: Some(email.parse().unwrap()), ..PersonChange::default() };
+        world.directory.change_person(world.permit(api::ChangePerson, id), change, None).await
+    };
+    for taken in ["ann@example.com", "Ann@EXAMPLE.com"] {
+        assert!(matches!(create(taken).await, Err(Error::EmailTaken)), "{taken}");
+        assert!(matches!(change(bob, taken).await, Err(Error::EmailTaken)), "{taken}");
+    }
+    assert!(world.directory.person_by_username(&"eve".parse().unwrap()).await.unwrap().is_none());
+    // Who may not sign in now may tomorrow.
+    let permit = world.permit(api::DeactivatePerson, ann);
+    world.directory.set_active(permit, false, None).await.unwrap();
+    assert!(matches!(change(bob, "ann@example.com").await, Err(Error::EmailTaken)));
+    // One's own in other letters is no other address; one that was given up is free.
+    change(bob, "BOB@example.com").await.unwrap();
+    change(ann, "ann@example.org").await.unwrap();
+    create("ann@example.com").await.unwrap();
 }
 
 #[tokio::test]
@@ -41,7 +71,8 @@ async fn a_rename_keeps_the_source_identity() {
     assert_eq!(world.directory.resolve_person("ANNE").await.unwrap(), ann);
     assert!(world.directory.resolve_person("ann").await.is_err());
     // The name is free again; the handle is not.
-    world.person("ann").await;
+    let permit = world.permit(api::CreatePerson, access::Installation);
+    world.directory.create_person(permit, new_person("ann", "other@example.com")).await.unwrap();
 }
 
 #[tokio::test]
