@@ -135,10 +135,17 @@ pub enum WalEnd {
     },
 }
 
-/// Where a file that is filled with zeros to whole sectors does not end as it was made: a byte of the filling is too many or
-/// too few. A file whose last frame reaches its end has no filling.
-pub(crate) fn misfilled(bytes: &[u8]) -> Option<usize> {
-    (bytes.last() == Some(&0) && !bytes.len().is_multiple_of(SECTOR_BYTES)).then_some(bytes.len())
+/// Bytes that a file of zeros is made with: a power of two, so that its length says whether a piece of its end is missing.
+pub fn space_bytes(least: usize) -> usize {
+    least.max(SECTOR_BYTES).next_power_of_two()
+}
+
+/// Where a file that is filled with zeros does not end as it was made: something is too much or too little. One that a crash may
+/// have cut short while it was made (`!whole`) has whole sectors at least.
+pub(crate) fn misfilled(bytes: &[u8], whole: bool) -> Option<usize> {
+    let len = bytes.len();
+    let fits = if whole { len == space_bytes(len) } else { len.is_multiple_of(SECTOR_BYTES) };
+    (!fits).then_some(len)
 }
 
 /// Everything readable in a file.

@@ -128,7 +128,7 @@ impl Journal {
     pub fn open(disk: Arc<dyn Disk>, signer: Arc<dyn CheckpointSigner>, mut options: Options) -> Result<Self, Error> {
         // The largest batch fits into a new file.
         let least = options.batch_bytes_max + wal::FRAME_HEADER_BYTES;
-        options.wal_bytes = options.wal_bytes.max(least).next_multiple_of(wal::SECTOR_BYTES);
+        options.wal_bytes = wal::space_bytes(options.wal_bytes.max(least));
         let opened = open::open(&*disk, &*signer, &options)?;
         let shared = Shared::new(disk, signer, options, opened.builder.head(), opened.checkpoint);
         shared.set_space_state(opened.state);

@@ -44,7 +44,7 @@ fn with_wal(size: usize) -> MemoryFiles {
         wal.extend(bytes);
         digest = next;
     }
-    wal.resize((wal.len() + 100).next_multiple_of(512), 0);
+    wal.resize((wal.len() + 100).next_power_of_two(), 0);
     files.0.insert(layout::wal(first), wal);
     files.0.insert(layout::SPARE.to_owned(), vec![0; 512]);
     files.0.insert(layout::RESERVE.to_owned(), vec![0; 512]);
@@ -139,7 +139,7 @@ fn truncate_all(whole: &MemoryFiles, step: usize) {
         for len in (0..bytes.len()).step_by(step) {
             let is_space = [layout::RESERVE, layout::SPARE].contains(&name.as_str());
             let is_wal = name.starts_with(layout::WAL);
-            if is_space && len == 0 || is_wal && (len >= zeros_from || len == 0 || frame_ends(bytes).contains(&len)) {
+            if len == 0 && (is_space || is_wal) || is_wal && len >= zeros_from && len.is_power_of_two() {
                 // Whole batches behind the newest checkpoint: only a witness or the store knows of them. Space that is
                 // gone as a whole was given to entries.
                 continue;
@@ -153,10 +153,24 @@ fn truncate_all(whole: &MemoryFiles, step: usize) {
     }
 }
 
-fn frame_ends(wal: &[u8]) -> Vec<usize> {
-    let starts: Vec<usize> =
-        wal.windows(4).enumerate().filter(|(_, window)| *window == b"GWAL").map(|(at, _)| at).collect();
-    starts
+// verifies: AUD-04
+#[test]
+fn a_whole_sector_missing_at_the_end_is_found() {
+    let mut whole = small();
+    let wal = layout::wal(SMALL as u64 - 2);
+    for name in [wal.as_str(), layout::RESERVE] {
+        whole.0.get_mut(name).unwrap().resize(8192, 0);
+    }
+    assert!(verify(&whole).findings.is_empty(), "{:?}", verify(&whole).findings);
+    for (name, kind) in [(wal.as_str(), FindingKind::WalAltered), (layout::RESERVE, FindingKind::SpaceAltered)] {
+        for len in [8192 - 512, 8192 + 512, 512 * 3] {
+            let mut bent = whole.clone();
+            bent.0.get_mut(name).unwrap().resize(len, 0);
+            let report = verify(&bent);
+            let found: Vec<_> = report.errors().map(|finding| (finding.kind, finding.file.as_deref())).collect();
+            assert_eq!(found, [(kind, Some(name))], "{len} bytes");
+        }
+    }
 }
 
 /// A crash between a publication and the removal of what it replaces leaves narrower tiles; they are no finding, and

@@ -57,7 +57,8 @@ impl Replay<'_> {
             }
             match scan.end {
                 WalEnd::Clean => {
-                    if let Some(offset) = wal::misfilled(&bytes) {
+                    // With an entry in it, the file was once whole.
+                    if let Some(offset) = wal::misfilled(&bytes, scan.next > first) {
                         self.findings.push(Finding::new(FindingKind::WalAltered).file(&name).offset(offset));
                     }
                 }
@@ -73,7 +74,7 @@ impl Replay<'_> {
         Ok(next.unwrap_or(size).saturating_sub(size))
     }
 
-    /// What is beside the log holds nothing: zeros in whole sectors where space is set aside, no byte in the lock.
+    /// What is beside the log holds nothing: zeros, as many as were set aside, and no byte in the lock.
     pub(super) fn check_space(&mut self) -> Result<(), Error> {
         for name in [layout::RESERVE, layout::SPARE, layout::LOCK] {
             let mut filled = None;
@@ -82,7 +83,10 @@ impl Replay<'_> {
                 let bytes = read(self.files, name)?.unwrap_or_default();
                 filled = match name {
                     layout::LOCK => (!bytes.is_empty()).then_some(0),
-                    _ => bytes.iter().position(|byte| *byte != 0).or_else(|| wal::misfilled(&bytes)),
+                    _ => {
+                        let whole = name == layout::RESERVE && !bytes.is_empty();
+                        bytes.iter().position(|byte| *byte != 0).or_else(|| wal::misfilled(&bytes, whole))
+                    }
                 };
                 if filled.is_none() {
                     break;

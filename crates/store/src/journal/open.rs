@@ -156,8 +156,13 @@ pub(super) fn remove(disk: &dyn Disk, names: &[String]) -> Result<(), Error> {
 
 /// Sets space aside; when there is none, the state says so soon enough.
 pub(super) fn make_reserve(disk: &dyn Disk, options: &Options) {
-    if options.reserve_bytes > 0 && disk.create_wal(layout::RESERVE, options.reserve_bytes).is_err() {
-        // Half a reserve is none.
-        let _ = disk.remove(layout::RESERVE);
+    if options.reserve_bytes == 0 {
+        return;
+    }
+    // Under another name until it is whole: half a reserve is none.
+    let temporary = format!("{}{}", layout::RESERVE, layout::TEMPORARY);
+    let made = disk.create_wal(&temporary, wal::space_bytes(options.reserve_bytes));
+    if made.and_then(|_| disk.rename(&temporary, layout::RESERVE)).is_err() {
+        let _ = disk.remove(&temporary);
     }
 }

@@ -150,7 +150,7 @@ fn entries_of(bytes: &[u8], number: u64, from: u64, most: usize) -> Result<Vec<S
     Ok(out)
 }
 
-/// The files of a log in use, without the bytes that the writer is writing right now.
+/// The files of a log in use, with zeros for the bytes that the writer is writing right now.
 struct LiveFiles<'a>(&'a Shared);
 
 impl LogFiles for LiveFiles<'_> {
@@ -160,8 +160,10 @@ impl LogFiles for LiveFiles<'_> {
         let durable = log.wals.back().filter(|first| layout::wal(**first) == name).map(|_| log.wal_offset);
         drop(log);
         let mut bytes = self.0.disk.read(name)?;
-        if let (Some(bytes), Some(durable)) = (&mut bytes, durable) {
-            bytes.truncate(durable);
+        if let (Some(bytes), Some(durable)) = (&mut bytes, durable)
+            && let Some(writing) = bytes.get_mut(durable..)
+        {
+            writing.fill(0);
         }
         Ok(bytes)
     }
