@@ -27,6 +27,18 @@ pub enum Error {
         /// How many.
         entries: u64,
     },
+    /// The store lacks a change that the ledger tells.
+    #[error(
+        "the store is older than the ledger beside it: it lacks the change that entry {entry} of {entries} tells; put the newest \
+         store back, or, to go on without what it lacks, export this one with `galen state export` and read it into an empty \
+         store with `galen state import`"
+    )]
+    StoreBehind {
+        /// The first entry whose change is missing.
+        entry: u64,
+        /// How many there are.
+        entries: u64,
+    },
     /// A policy document cannot be read.
     #[error("the policy document is not usable")]
     Policy {
@@ -191,7 +203,7 @@ impl Error {
         match self {
             Self::Store(source) => source.kind(),
             Self::Custody(source) => source.kind(),
-            Self::Ledger { .. } | Self::StoreLost { .. } => ErrorKind::Unavailable,
+            Self::Ledger { .. } | Self::StoreLost { .. } | Self::StoreBehind { .. } => ErrorKind::Unavailable,
             Self::DocumentTooLong { .. } => ErrorKind::TooLarge,
             Self::NotOwner { .. } | Self::NotWorkspace { .. } | Self::PublicPolicy => ErrorKind::Forbidden,
             Self::NoDataset { .. }

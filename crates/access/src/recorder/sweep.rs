@@ -1,6 +1,6 @@
 //! What a crash left: intents without an outcome are closed as unknown, committed changes are relayed.
 
-use base::{Actor, DecisionId, Ids};
+use base::{Actor, DecisionId, FactId, Ids};
 use ledger::{Entry, OpenIntents};
 use std::collections::HashSet;
 use uuid::Uuid;
@@ -12,6 +12,14 @@ use crate::Error;
 const CLASS: &str = "access_low_water";
 /// Committed changes that are relayed at once.
 const RELAY_PAGE: usize = 256;
+/// What an import leaves (`galen state import`): the store was put together anew, and somebody meant it.
+const IMPORTED: &str = "ImportState";
+
+/// A change that the ledger tells, by the first of its facts: they were committed together.
+struct Told {
+    index: u64,
+    fact: FactId,
+}
 
 impl Recorder {
     /// Closes orphans and relays what was committed, from the stored low-water mark on.
@@ -24,13 +32,20 @@ impl Recorder {
         let mut open = OpenIntents::new();
         let mut seen = HashSet::new();
         let mut crowded = false;
-        self.0.log.each(from, |_, bytes| {
+        let mut told = Vec::new();
+        self.0.log.each(from, |index, bytes| {
             if let Ok(entry) = Entry::decode(bytes) {
                 seen.insert(entry.event_id.uuid());
                 crowded |= open.observe(&entry).is_err();
+                if entry.event_name == IMPORTED {
+                    told.clear();
+                }
+                let fact = entry.change.and_then(|change| change.facts.first().copied());
+                told.extend(fact.map(|fact| Told { index, fact }));
             }
             true
         })?;
+        self.holds(told).await?;
         if crowded {
             tracing::error!("more intents are open than are swept at once: the rest stay open in the ledger");
         }
@@ -45,6 +60,23 @@ impl Recorder {
         }
         self.relay_without(&seen).await?;
         self.mark().await
+    }
+
+    /// Refuses a store that lacks a change which the ledger tells: a change is relayed after its commit is durable, so the store is
+    /// an older copy. An import that is not told yet was meant.
+    async fn holds(&self, told: Vec<Told>) -> Result<(), Error> {
+        let missing = self.0.store.read(move |txn| {
+            for Told { index, fact } in told {
+                if txn.fact(fact)?.is_none() {
+                    return Ok::<_, Error>(Some(index));
+                }
+            }
+            Ok(None)
+        });
+        let Some(entry) = missing.await? else { return Ok(()) };
+        let waiting = self.0.store.pending_page(RELAY_PAGE).await?;
+        let imported = waiting.iter().any(|row| Entry::decode(&row.bytes).is_ok_and(|it| it.event_name == IMPORTED));
+        if imported { Ok(()) } else { Err(Error::StoreBehind { entry, entries: self.0.log.size() }) }
     }
 
     /// Appends committed changes to the log, then forgets them; an entry that is in the log already is not added again.

@@ -56,6 +56,37 @@ fn a_ledger_that_was_rolled_back_is_not_served() {
     rig.verify();
 }
 
+// verifies: AUD-04
+#[test]
+fn a_store_older_than_its_ledger_is_not_served() {
+    let mut rig = Rig::new(tempfile::tempdir().unwrap(), &[]);
+    let (store, older, export) =
+        (rig.data().join("store"), rig.folder.path().join("older"), rig.folder.path().join("export"));
+    let server = rig.start();
+    rig.sign_in_operator();
+    server.stop();
+    copy(&store, &older);
+    let server = rig.start();
+    rig.operator.ok(&["group", "create", "made-later"]);
+    server.stop();
+    fs::remove_dir_all(&store).unwrap();
+    copy(&older, &store);
+    let refused = rig.operator.run(&["serve", "--config", &rig.config]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("the store is older than the ledger"), "{refused:?}");
+    // Going on with it is an act of its own, which the ledger tells.
+    let export = export.to_str().unwrap();
+    rig.operator.ok(&["state", "export", "--whole", "--config", &rig.config, "--file", export]);
+    fs::remove_dir_all(&store).unwrap();
+    rig.operator.ok(&["state", "import", "--config", &rig.config, "--file", export]);
+    for _ in 0..2 {
+        let server = rig.start();
+        rig.sign_in_operator();
+        server.stop();
+    }
+    rig.verify();
+}
+
 #[test]
 fn an_empty_store_beside_a_ledger_is_not_served() {
     let rig = Rig::new(tempfile::tempdir().unwrap(), &[]);
