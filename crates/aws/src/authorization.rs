@@ -1,11 +1,12 @@
 //! Signatures that cannot be read, told in S3's own codes before the codec sees them. Nothing is believed here: what can be
 //! read is the codec's to verify.
 
+use base::Region;
 use http::{HeaderMap, header, request};
 use s3s::{S3Error, S3ErrorCode};
 
 use crate::direct;
-use crate::s3::{argument, refuse};
+use crate::s3::{argument, refuse, with_region};
 
 /// What `x-amz-content-sha256` may say besides a digest.
 const PAYLOADS: &[&str] = &[
@@ -20,8 +21,8 @@ const PAYLOADS: &[&str] = &[
 /// Algorithms of version 4; the second is known and not offered, which the codec says.
 const ALGORITHMS: &[&str] = &["AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"];
 
-/// Why the request's signature cannot be one of version 4, with what to set.
-pub(crate) fn unreadable(parts: &request::Parts) -> Option<S3Error> {
+/// Why the request's signature cannot be one of version 4 for this region, with what to set.
+pub(crate) fn unreadable(parts: &request::Parts, region: &Region) -> Option<S3Error> {
     let query = parts.uri.query().unwrap_or_default();
     let in_query = |name: &str| {
         query.split('&').any(|pair| pair.split('=').next().is_some_and(|key| key.eq_ignore_ascii_case(name)))
@@ -33,11 +34,24 @@ pub(crate) fn unreadable(parts: &request::Parts) -> Option<S3Error> {
                        in the AWS CLI `aws configure set default.s3.signature_version s3v4`";
         return Some(refuse(S3ErrorCode::InvalidRequest, message));
     }
-    let header = given.and_then(|_| unreadable_header(text, &parts.headers));
-    header.or_else(|| unreadable_payload(&parts.headers))
+    let header = given.and_then(|_| unreadable_header(text, &parts.headers, region));
+    let presigned = || {
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        let (_, credential) = pairs.find(|(name, _)| name == "X-Amz-Credential")?;
+        elsewhere(credential.split('/').nth(2)?, region)
+    };
+    header.or_else(presigned).or_else(|| unreadable_payload(&parts.headers))
 }
 
-fn unreadable_header(text: &str, headers: &HeaderMap) -> Option<S3Error> {
+/// A signature for another region, told as S3 tells it: clients read the right one and sign again.
+fn elsewhere(given: &str, region: &Region) -> Option<S3Error> {
+    let message =
+        || format!("the authorization header is malformed; the region '{given}' is wrong; expecting '{region}'");
+    (given != region.as_str())
+        .then(|| with_region(refuse(S3ErrorCode::AuthorizationHeaderMalformed, message()), region))
+}
+
+fn unreadable_header(text: &str, headers: &HeaderMap, region: &Region) -> Option<S3Error> {
     let what = "the header `Authorization` must be one of AWS Signature Version 4: \
                 `AWS4-HMAC-SHA256 Credential=.., SignedHeaders=.., Signature=..`";
     if text.trim().is_empty() {
@@ -52,15 +66,15 @@ fn unreadable_header(text: &str, headers: &HeaderMap) -> Option<S3Error> {
     else {
         return Some(malformed("it needs three components: `Credential`, `SignedHeaders` and `Signature`"));
     };
-    unreadable_credential(credential, headers, signature.len() == SIGNATURE_CHARS)
+    unreadable_credential(credential, headers, signature.len() == SIGNATURE_CHARS, region)
 }
 
 /// Hexadecimal digits of a signature; for any other one the codec has the better answer, that it does not match.
 const SIGNATURE_CHARS: usize = 64;
 
-fn unreadable_credential(credential: &str, headers: &HeaderMap, whole: bool) -> Option<S3Error> {
+fn unreadable_credential(credential: &str, headers: &HeaderMap, whole: bool, region: &Region) -> Option<S3Error> {
     let scope: Vec<&str> = credential.split('/').collect();
-    let [key, day, _, _, "aws4_request"] = scope.as_slice() else {
+    let [key, day, place, _, "aws4_request"] = scope.as_slice() else {
         return Some(malformed("the credential must be `ACCESSKEY/YYYYMMDD/REGION/SERVICE/aws4_request`"));
     };
     if key.is_empty() {
@@ -74,7 +88,10 @@ fn unreadable_credential(credential: &str, headers: &HeaderMap, whole: bool) -> 
         let message = "the header `x-amz-date` is missing or no time such as 20261122T040000Z: a signature needs one";
         return Some(refuse(S3ErrorCode::AccessDenied, message));
     }
-    (whole && !date.starts_with(day)).then(|| malformed("the day of the credential is not the day of `x-amz-date`"))
+    if whole && !date.starts_with(day) {
+        return Some(malformed("the day of the credential is not the day of `x-amz-date`"));
+    }
+    elsewhere(place, region)
 }
 
 fn unreadable_payload(headers: &HeaderMap) -> Option<S3Error> {

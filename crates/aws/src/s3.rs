@@ -37,7 +37,7 @@ use crate::router::bucket_in_host;
 use edge::Edge;
 
 pub(crate) use auth::without_unreadable_range;
-pub(crate) use error::{argument, name_argument, other_body, refuse};
+pub(crate) use error::{argument, name_argument, other_body, refuse, with_region};
 
 /// Largest XML body that is read, in bytes: 1,000 keys of 1,024 bytes with their tags stay under it.
 pub(crate) const XML_BYTES_MAX: usize = 4 << 20;

@@ -233,8 +233,9 @@ impl Inner {
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let id = arrival.request;
-        if let Some(error) =
-            authorization::unreadable(&parts).or_else(|| browser_form(&parts)).or_else(|| unwritable(parts.uri.query()))
+        if let Some(error) = authorization::unreadable(&parts, &self.options.region)
+            .or_else(|| browser_form(&parts))
+            .or_else(|| unwritable(parts.uri.query()))
         {
             self.metrics.refused("signature");
             return s3_error(&parts.method, error, id);

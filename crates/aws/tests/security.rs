@@ -695,6 +695,29 @@ async fn malformed_requests_are_answered() {
     assert!(reply.element("Message").unwrap().contains("s3v4"), "{}", reply.text());
 }
 
+// A signature for another region tells the right one, where botocore and the other clients look for it.
+#[tokio::test]
+async fn a_signature_for_another_region_tells_the_right_one() {
+    let world = World::new().await;
+    for method in ["GET", "HEAD"] {
+        let mut request = wire::signed(&call(method, "/trial"), &world.ann, "s3", &world.host(), world.effects.now());
+        let good = request.headers()["authorization"].to_str().unwrap().replace(crate::wire::REGION, "mars-1");
+        request.headers_mut().insert("authorization", good.parse().unwrap());
+        let reply = wire::send(world.address, request).await;
+        assert_eq!(reply.status, 400);
+        assert_eq!(reply.headers["x-amz-bucket-region"], crate::wire::REGION);
+        if method == "GET" {
+            reply.expect(400, "AuthorizationHeaderMalformed");
+            assert_eq!(reply.element("Region").as_deref(), Some(crate::wire::REGION));
+            let message = reply.element("Message").unwrap();
+            assert!(message.contains("mars-1") && message.contains(crate::wire::REGION), "{message}");
+        }
+    }
+    let presigned = call("GET", "/trial").query("X-Amz-Credential", "AKIA/20261122/mars-1/s3/aws4_request");
+    let reply = world.bare(&presigned).await;
+    assert_eq!(reply.element("Region").as_deref(), Some(crate::wire::REGION), "{}", reply.text());
+}
+
 // A signature that cannot be read says so in S3's own codes, and an argument that is wrong is named.
 #[tokio::test]
 async fn unreadable_signatures_and_arguments_are_named() {

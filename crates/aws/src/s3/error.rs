@@ -45,7 +45,21 @@ pub(crate) fn argument(name: &'static str, value: &str, message: impl Into<Strin
     error
 }
 
-/// Moves what [`argument`] noted from the headers to the end of the text.
+/// The header in which S3 tells a region.
+const REGION: HeaderName = HeaderName::from_static("x-amz-bucket-region");
+
+/// An error that tells which region the request should have been signed for.
+pub(crate) fn with_region(mut error: S3Error, region: &base::Region) -> S3Error {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    if let Ok(value) = HeaderValue::from_str(region.as_str()) {
+        headers.insert(REGION, value);
+    }
+    error.set_headers(headers);
+    error
+}
+
+/// Moves what [`argument`] noted from the headers to the end of the text, and repeats a region there.
 pub(crate) fn name_argument(headers: &mut HeaderMap, text: &mut String) {
     for (header, element) in ARGUMENT {
         if let Some(value) = headers.remove(header)
@@ -53,6 +67,9 @@ pub(crate) fn name_argument(headers: &mut HeaderMap, text: &mut String) {
         {
             protocols::xml::element(text, element, value);
         }
+    }
+    if let Some(region) = headers.get(REGION).and_then(|value| value.to_str().ok()) {
+        protocols::xml::element(text, "Region", region);
     }
 }
 
