@@ -14,13 +14,15 @@ use crate::{
     config::{Config, Edge},
     installation::grace,
     names::KnownNames,
-    serve::{Answer, Listener},
+    serve::{Answer, Certificate, Listener},
 };
 
 /// Sockets that are bound, so that a taken port is found before anything is opened.
 pub(crate) struct Bound {
     web: Option<(Listener, String)>,
     aws: Option<(Listener, String)>,
+    /// SIGHUP, where an edge has a certificate to be read again; without one it ends the process, as a closed terminal does.
+    hangup: Option<Signal>,
 }
 
 impl Bound {
@@ -29,14 +31,21 @@ impl Bound {
     /// # Errors
     /// When an address is taken or a certificate cannot be used.
     pub(crate) async fn bind(config: &Config, parts: &[Part]) -> Result<Self> {
-        let mut bound = Self { web: None, aws: None };
+        let mut bound = Self { web: None, aws: None, hangup: None };
         if parts.contains(&Part::Web) {
             bound.web = Some(listen(&config.web).await.context("the web edge")?);
         }
         if parts.contains(&Part::Aws) {
             bound.aws = Some(listen(&config.aws).await.context("the AWS edge")?);
         }
+        if !bound.certificates().is_empty() {
+            bound.hangup = Some(signal(SignalKind::hangup())?);
+        }
         Ok(bound)
+    }
+    /// The certificates of the edges.
+    fn certificates(&self) -> Vec<Arc<Certificate>> {
+        [&self.web, &self.aws].into_iter().flatten().filter_map(|(listener, _)| listener.certificate()).collect()
     }
     /// URL of the web edge; empty when this process does not serve it.
     pub(crate) fn web_url(&self) -> &str {
@@ -72,7 +81,8 @@ async fn listen(edge: &Edge) -> Result<(Listener, String)> {
 /// # Errors
 /// When an edge cannot be built.
 pub(crate) async fn serve(bound: Bound, config: &Config, system: Arc<System>, stop: CancellationToken) -> Result<()> {
-    let Bound { web, aws } = bound;
+    let certificates = bound.certificates();
+    let Bound { web, aws, hangup } = bound;
     let aws_url = aws.as_ref().map_or_else(|| config.aws.url(), |(_, url)| url.clone());
     let mut registry = prometheus_client::registry::Registry::with_prefix("galen");
     let aws_service = aws_service(config, &system, &mut registry)?;
@@ -87,8 +97,25 @@ pub(crate) async fn serve(bound: Bound, config: &Config, system: Arc<System>, st
             listener.serve(aws_service, config.limits.connections_max, stop.clone(), grace(config)).await;
         }
     };
-    tokio::join!(serving_web, serving_aws);
+    tokio::join!(serving_web, serving_aws, reload(hangup, &certificates, &stop));
     Ok(())
+}
+
+/// Reads the certificates again at each SIGHUP, until `stop`.
+async fn reload(hangup: Option<Signal>, certificates: &[Arc<Certificate>], stop: &CancellationToken) {
+    let Some(mut hangup) = hangup else { return };
+    while let Some(Some(())) = stop.run_until_cancelled(hangup.recv()).await {
+        for certificate in certificates {
+            let file = certificate.file().display();
+            match certificate.reload() {
+                Ok(()) => tracing::info!(%file, "the certificate was read again: new connections are shown it"),
+                Err(error) => tracing::error!(
+                    error = format!("{error:#}"),
+                    "THE NEW CERTIFICATE CANNOT BE USED and the old one stays: mend the files, then send SIGHUP again"
+                ),
+            }
+        }
+    }
 }
 
 fn aws_service(

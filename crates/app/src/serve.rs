@@ -1,11 +1,13 @@
 //! Listening: sockets, TLS, connection limits and the graceful stop. It knows bytes and connections, not what is served.
 
+mod activity;
+mod tls;
+
 use anyhow::{Context as _, Result};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use std::{
     io,
     net::SocketAddr,
@@ -29,8 +31,22 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest header block, in bytes. Session tokens (4 KiB) and policies in query strings fit; floods do not.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// How often a connection is looked at: one on which nothing was asked since the last look is ended. The protocols have no such
+/// bound before the first byte, and HTTP/2 none at all; 30 to 60 s are more than the pools of clients wait between requests.
+const IDLE_LOOK: Duration = Duration::from_secs(30);
+/// Requests that a connection of HTTP/2 has open at once; RFC 9113 asks for at least 100.
+const STREAMS_MAX: u32 = 100;
+/// Bytes of an answer that wait for a slow reader, for each stream of HTTP/2: with all streams 6.4 MiB a connection.
+const SEND_BYTES_MAX: usize = 64 * 1024;
+/// Streams that a client of HTTP/2 opened and took back before they were looked at ("rapid reset"); then the connection ends.
+const RESETS_MAX: usize = 20;
+/// Streams of HTTP/2 that ended by a fault of the client; then the connection ends.
+const FAULTS_MAX: usize = 1024;
 /// Pause after the operating system refused to accept, so that running out of file descriptors does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+use activity::{Activity, Answered};
+pub(crate) use tls::Certificate;
 
 /// The peer's socket address, put into the extensions of each request.
 pub(crate) use protocols::peer::{Hangup, Peer};
@@ -40,6 +56,7 @@ pub(crate) trait Answer: Clone + Send + Sync + 'static {
     /// The body of its responses.
     type Body: http_body::Body<Data = bytes::Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
         + Send
+        + Unpin
         + 'static;
     /// Answers one request; never fails, failures are responses.
     fn answer(
@@ -51,7 +68,8 @@ pub(crate) trait Answer: Clone + Send + Sync + 'static {
 /// A socket that listens, with its TLS if it has any.
 pub(crate) struct Listener {
     socket: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<(TlsAcceptor, Arc<Certificate>)>,
+    idle_look: Duration,
 }
 
 impl Listener {
@@ -63,8 +81,14 @@ impl Listener {
         let socket = TcpListener::bind(address).await.with_context(|| {
             format!("could not listen on {address}; is another Galen running? stop it, or choose another port")
         })?;
-        let tls = tls.map(|(cert, key)| acceptor(cert, key)).transpose()?;
-        Ok(Self { socket, tls })
+        let certificate = tls.map(|(cert, key)| Certificate::read(cert, key)).transpose()?;
+        let with_acceptor = |certificate: Arc<Certificate>| anyhow::Ok((certificate.acceptor()?, certificate));
+        Ok(Self { socket, tls: certificate.map(with_acceptor).transpose()?, idle_look: IDLE_LOOK })
+    }
+
+    /// The certificate that it shows, if it speaks TLS.
+    pub(crate) fn certificate(&self) -> Option<Arc<Certificate>> {
+        self.tls.as_ref().map(|(_, certificate)| Arc::clone(certificate))
     }
 
     /// The address it really has (a port of 0 has become one).
@@ -91,9 +115,10 @@ impl Listener {
                 accepted = self.accept(&places) => accepted,
             };
             let Some((stream, peer, place)) = accepted else { continue };
-            let (answer, tls, stop) = (answer.clone(), self.tls.clone(), stop.clone());
+            let tls = self.tls.as_ref().map(|(acceptor, _)| acceptor.clone());
+            let (answer, stop, idle_look) = (answer.clone(), stop.clone(), self.idle_look);
             connections.spawn(async move {
-                connection(stream, peer, tls, answer, stop).await;
+                connection((stream, peer), tls, answer, idle_look, stop).await;
                 drop(place);
             });
         }
@@ -123,10 +148,10 @@ impl Listener {
 }
 
 async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
+    (stream, peer): (TcpStream, SocketAddr),
     tls: Option<TlsAcceptor>,
     answer: impl Answer,
+    idle_look: Duration,
     stop: CancellationToken,
 ) {
     // Small answers must not wait for the client's delayed acknowledgement.
@@ -136,9 +161,9 @@ async fn connection(
     let cut = CancellationToken::new();
     let wire = Wire { stream, cut: cut.clone() };
     match tls {
-        None => http(wire, Peer { address: peer, tls: false }, answer, cut, stop).await,
+        None => http(wire, Peer { address: peer, tls: false }, answer, idle_look, (cut, stop)).await,
         Some(tls) => match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(wire)).await {
-            Ok(Ok(stream)) => http(stream, Peer { address: peer, tls: true }, answer, cut, stop).await,
+            Ok(Ok(stream)) => http(stream, Peer { address: peer, tls: true }, answer, idle_look, (cut, stop)).await,
             Ok(Err(error)) => tracing::debug!(%error, %peer, "the TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
         },
@@ -193,8 +218,13 @@ impl AsyncWrite for Wire {
     }
 }
 
-async fn http<S>(stream: S, peer: Peer, answer: impl Answer, cut: CancellationToken, stop: CancellationToken)
-where
+async fn http<S>(
+    stream: S,
+    peer: Peer,
+    answer: impl Answer,
+    idle_look: Duration,
+    (cut, stop): (CancellationToken, CancellationToken),
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -203,23 +233,43 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(HEADER_BYTES_MAX.max(512 * 1024));
-    builder.http2().timer(TokioTimer::new()).max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX))
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_send_buf_size(SEND_BYTES_MAX)
+        .max_pending_accept_reset_streams(RESETS_MAX)
+        .max_local_error_reset_streams(FAULTS_MAX);
     let hangup = Hangup::new({
         let cut = cut.clone();
         move || cut.cancel()
     });
+    let activity = Arc::new(Activity::default());
+    let requests = Arc::clone(&activity);
     let service = hyper::service::service_fn(move |mut request: http::Request<_>| {
+        let open = requests.begin();
         request.extensions_mut().insert(peer);
         // Streams of HTTP/2 share their connection.
         if request.version() < http::Version::HTTP_2 {
             request.extensions_mut().insert(hangup.clone());
         }
         let answer = answer.clone();
-        async move { Ok::<_, std::convert::Infallible>(answer.answer(request).await) }
+        async move {
+            if names_two_hosts(&request) {
+                let mut response = http::Response::new(Answered { body: None, _open: open });
+                *response.status_mut() = http::StatusCode::BAD_REQUEST;
+                return Ok(response);
+            }
+            let response = answer.answer(request).await;
+            Ok::<_, std::convert::Infallible>(response.map(|body| Answered { body: Some(body), _open: open }))
+        }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    let mut stopping = false;
+    let mut looks = tokio::time::interval(idle_look);
+    looks.reset();
+    let (mut stopping, mut begun, mut idle) = (false, 0, false);
     loop {
         tokio::select! {
             () = cut.cancelled() => return,
@@ -233,24 +283,26 @@ where
                 stopping = true;
                 connection.as_mut().graceful_shutdown();
             }
+            _ = looks.tick() => {
+                let was_idle = std::mem::replace(&mut idle, activity.is_idle(&mut begun));
+                match (was_idle, idle) {
+                    (false, true) => connection.as_mut().graceful_shutdown(),
+                    // It was told to end and did not.
+                    (true, true) => return,
+                    (_, false) => {}
+                }
+            }
         }
     }
 }
 
-fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor> {
-    let chain = CertificateDer::pem_file_iter(cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| format!("could not read certificates from {}", cert.display()))?;
-    let key_der =
-        PrivateKeyDer::from_pem_file(key).with_context(|| format!("could not read a key from {}", key.display()))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key_der)
-        .with_context(|| format!("the key in {} does not fit the certificate in {}", key.display(), cert.display()))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+/// Whether a request names its host twice, and not the same (RFC 9112, section 3.2; RFC 9113, section 8.3.1): what stands in front
+/// of Galen might go by the other one.
+fn names_two_hosts<B>(request: &http::Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(http::header::HOST).iter();
+    let Some(host) = hosts.next() else { return false };
+    let other = |authority: &http::uri::Authority| !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes());
+    hosts.next().is_some() || request.uri().authority().is_some_and(other)
 }
 
 #[cfg(test)]

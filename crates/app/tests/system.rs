@@ -322,6 +322,21 @@ fn an_installation_made_by_init_is_usable_over_tls() {
     let cut = sessions.find(|session| session["role_name"] == "reader").unwrap()["id"].as_str().unwrap();
     galen.ok(&["session", "end", cut, "--reason", "a lost laptop"]);
     assert_ne!(credentials(), first);
+    // A certificate is replaced while it serves; a broken one is not taken.
+    let logged_in = || galen.run(&login).status.success();
+    std::fs::write(path("cert.pem"), "broken").unwrap();
+    server.hang_up();
+    std::fs::write(path("trusted.pem"), made.cert.pem()).unwrap();
+    let trusting = Galen::with_settings(&[("SSL_CERT_FILE".to_owned(), path("trusted.pem"))]);
+    assert!(trusting.run(&login).status.success(), "the old one stays");
+    let next = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(path("cert.pem"), next.cert.pem()).unwrap();
+    std::fs::write(path("key.pem"), next.signing_key.serialize_pem()).unwrap();
+    assert!(!logged_in(), "it trusts the new one alone, which is not shown yet");
+    server.hang_up();
+    while !logged_in() {
+        std::thread::yield_now();
+    }
     server.stop();
     galen.ok(&["state", "verify", "--config", &config]);
     galen.ok(&["ledger", "verify", "--config", &config]);

@@ -184,6 +184,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Has the certificates read again.
+    pub(crate) fn hang_up(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    }
+
     pub(crate) fn stop(mut self) {
         terminate(&mut self.child);
         assert_eq!(self.child.wait().unwrap().code(), Some(0), "it must stop on SIGTERM with 0");
