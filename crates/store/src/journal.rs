@@ -130,13 +130,12 @@ impl Journal {
         let least = options.batch_bytes_max + wal::FRAME_HEADER_BYTES;
         options.wal_bytes = wal::space_bytes(options.wal_bytes.max(least));
         let opened = open::open(&*disk, &*signer, &options)?;
-        let shared = Shared::new(disk, signer, options, opened.builder.head(), opened.checkpoint);
+        let shared = Shared::new(disk, signer, options, opened.builder.head(), opened.checkpoint, opened.wal);
         shared.set_space_state(opened.state);
         let shared = Arc::new(shared);
         let writer = {
             let shared = Arc::clone(&shared);
-            let wal = opened.wal;
-            thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || writer::run(&shared, wal))
+            thread::Builder::new().name("ledger-writer".to_owned()).spawn(move || writer::run(&shared))
         };
         let publisher = {
             let shared = Arc::clone(&shared);
@@ -175,12 +174,22 @@ impl Journal {
         appended.first().copied().ok_or(Error::Failed)
     }
 
+    /// As [`Journal::append`], for a caller who has nothing else to append meanwhile: where callers rarely meet, the entry is
+    /// written on the caller's thread, and a second one would wait for it.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub async fn append_here(&self, entry: Vec<u8>) -> Result<Appended, Error> {
+        let appended = self.send(vec![entry], false, writer::give).await?;
+        appended.first().copied().ok_or(Error::Failed)
+    }
+
     /// Appends several entries in order, durable together.
     ///
     /// # Errors
     /// As [`Journal::append`]; none or all are appended.
     pub async fn append_all(&self, entries: Vec<Vec<u8>>) -> Result<Vec<Appended>, Error> {
-        self.send(entries, false).await
+        self.send(entries, false, writer::leave).await
     }
 
     /// Appends entries of an administrator, also while the journal is [`State::ReadOnly`]: the reserved space is used.
@@ -188,7 +197,7 @@ impl Journal {
     /// # Errors
     /// As [`Journal::append`].
     pub async fn append_reserved(&self, entries: Vec<Vec<u8>>) -> Result<Vec<Appended>, Error> {
-        self.send(entries, true).await
+        self.send(entries, true, writer::leave).await
     }
 
     /// As [`Journal::append_all`] for callers that are not async; must not be called inside a runtime's worker.
@@ -209,14 +218,19 @@ impl Journal {
         self.shared.queue.push(request)
     }
 
-    async fn send(&self, entries: Vec<Vec<u8>>, reserved: bool) -> Result<Vec<Appended>, Error> {
+    async fn send(
+        &self,
+        entries: Vec<Vec<u8>>,
+        reserved: bool,
+        to: fn(&Shared, Request) -> Result<(), Error>,
+    ) -> Result<Vec<Appended>, Error> {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
         let mut request = self.prepare(entries, reserved).await?;
         let (sender, receiver) = oneshot::channel();
         request.ack = Some(sender);
-        self.shared.queue.push(request)?;
+        to(&self.shared, request)?;
         receiver.await.unwrap_or(Err(Error::Failed))
     }
 

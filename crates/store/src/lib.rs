@@ -4,6 +4,7 @@
 //! It must not know what a fact, a view or a record means, and it holds no key. INVARIANT: what a closure of
 //! [`Store::write`] wrote is committed together or not at all, and after the answer it survives a crash.
 
+mod calm;
 mod clock;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;

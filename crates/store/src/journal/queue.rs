@@ -79,23 +79,31 @@ impl Queue {
     }
 
     pub(super) fn push(&self, request: Request) -> Result<(), Error> {
+        if self.put(request)? {
+            self.changed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// As [`Queue::push`], without waking the thread: the caller takes what waits at once ([`Queue::now`]).
+    pub(super) fn push_unheard(&self, request: Request) -> Result<(), Error> {
+        self.put(request).map(drop)
+    }
+
+    /// Whether the thread must be woken.
+    fn put(&self, request: Request) -> Result<bool, Error> {
         let mut waiting = self.lock();
         if waiting.closed {
             return Err(Error::Closed);
         }
         let urgent = request.ack.is_some();
-        // The writer is asleep only before the first entry, or before the first that somebody waits for: a wake costs as
+        // The thread is asleep only before the first entry, or before the first that somebody waits for: a wake costs as
         // much as the rest of an append.
         let wakes = waiting.requests.is_empty() || (urgent && waiting.urgent == 0);
         waiting.bytes += request.bytes;
         waiting.urgent += usize::from(urgent);
         waiting.requests.push_back(request);
-        let wakes = wakes || waiting.bytes >= self.batch_bytes_max;
-        drop(waiting);
-        if wakes {
-            self.changed.notify_one();
-        }
-        Ok(())
+        Ok(wakes || waiting.bytes >= self.batch_bytes_max)
     }
 
     /// Nothing more comes in; what is in will still be written.
@@ -108,27 +116,49 @@ impl Queue {
     /// The next batch, in order: everything that waits, up to the limit. While only batched entries wait, it gives
     /// others up to the delay to join. `None` when closed and empty.
     pub(super) fn next(&self) -> Option<Vec<Request>> {
-        let waiting = self.lock();
-        let waiting = self
-            .changed
-            .wait_while(waiting, |waiting| waiting.requests.is_empty() && !waiting.closed)
-            .unwrap_or_else(PoisonError::into_inner);
-        let (mut waiting, _) = self
-            .changed
-            .wait_timeout_while(waiting, self.batched_delay, |waiting| {
-                waiting.urgent == 0 && !waiting.closed && waiting.bytes < self.batch_bytes_max
-            })
-            .unwrap_or_else(PoisonError::into_inner);
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        while let Some(request) =
-            waiting.requests.pop_front_if(|request| bytes == 0 || bytes + request.bytes <= self.batch_bytes_max)
+        loop {
+            let waiting = self.lock();
+            let waiting = self
+                .changed
+                .wait_while(waiting, |waiting| waiting.requests.is_empty() && !waiting.closed)
+                .unwrap_or_else(PoisonError::into_inner);
+            let (mut waiting, _) = self
+                .changed
+                .wait_timeout_while(waiting, self.batched_delay, |waiting| {
+                    waiting.urgent == 0 && !waiting.closed && waiting.bytes < self.batch_bytes_max
+                })
+                .unwrap_or_else(PoisonError::into_inner);
+            let batch = waiting.take(self.batch_bytes_max);
+            // Somebody may have taken them meanwhile.
+            if !batch.is_empty() || waiting.closed {
+                return (!batch.is_empty()).then_some(batch);
+            }
+        }
+    }
+
+    /// The next batch if anything waits, without waiting; what is left is the thread's.
+    pub(super) fn now(&self) -> Vec<Request> {
+        let mut waiting = self.lock();
+        let batch = waiting.take(self.batch_bytes_max);
+        let left = !waiting.requests.is_empty();
+        drop(waiting);
+        if left {
+            self.changed.notify_one();
+        }
+        batch
+    }
+}
+
+impl Waiting {
+    fn take(&mut self, bytes_max: usize) -> Vec<Request> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while let Some(request) = self.requests.pop_front_if(|request| bytes == 0 || bytes + request.bytes <= bytes_max)
         {
             bytes += request.bytes;
-            waiting.bytes -= request.bytes;
-            waiting.urgent -= usize::from(request.ack.is_some());
+            self.bytes -= request.bytes;
+            self.urgent -= usize::from(request.ack.is_some());
             batch.push(request);
         }
-        (!batch.is_empty()).then_some(batch)
+        batch
     }
 }

@@ -11,7 +11,9 @@ use super::{
     Disk, Error, Options,
     disk::WriteAhead,
     queue::{Prepared, Queue},
+    writer::Writer,
 };
+use crate::calm::Calm;
 
 /// What the journal can do now. The names are stable: alarms and the manual use them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,6 +100,10 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) queue: Queue,
     log: Mutex<Log>,
+    /// Held by whoever writes; taken before `log`.
+    turn: Mutex<Writer>,
+    /// Whether callers rarely meet.
+    pub(super) calm: Calm,
     /// Wakes the publisher: entries, askers, a spare to make, the end.
     pub(super) to_publish: Condvar,
     /// Wakes the writer when it waits for the publisher.
@@ -112,7 +118,9 @@ impl Shared {
         options: Options,
         head: TreeHead,
         checkpoint: Vec<u8>,
+        wal: WalFile,
     ) -> Self {
+        let turn = Mutex::new(Writer::new(&options.origin, wal));
         let queue = Queue::new(options.queue_bytes_max, options.batch_bytes_max, options.batched_delay);
         let size = watch::Sender::new(head.size);
         let log = Log {
@@ -138,6 +146,8 @@ impl Shared {
             options,
             queue,
             log: Mutex::new(log),
+            turn,
+            calm: Calm::default(),
             to_publish: Condvar::new(),
             published: Condvar::new(),
             size,
@@ -146,6 +156,16 @@ impl Shared {
 
     pub(super) fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the turn to write.
+    pub(super) fn turn(&self) -> MutexGuard<'_, Writer> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The turn to write, if nobody has it.
+    pub(super) fn try_turn(&self) -> Option<MutexGuard<'_, Writer>> {
+        self.turn.try_lock().ok()
     }
 
     /// Whether an entry would be taken now.

@@ -6,6 +6,7 @@ mod disks;
 mod faults;
 mod life;
 mod space;
+mod turns;
 
 use base::Secret;
 use crypto::{PrivateKey, PublicKey, SignatureScheme};

@@ -1,8 +1,9 @@
-//! The writer thread: takes what waits, makes it durable in one write and one sync, and tells everyone.
+//! The writer: takes what waits, makes it durable in one write and one sync, and tells everyone; on a thread of its own or,
+//! where nobody else waits, on the caller's.
 
 use crypto::Sha256Digest;
-use ledger::layout;
 use ledger::wal::{FrameBuilder, seed};
+use ledger::{Origin, layout};
 use std::sync::{Arc, PoisonError};
 
 use super::{
@@ -13,18 +14,54 @@ use super::{
 };
 
 /// Runs until the queue is closed and empty.
-pub(super) fn run(shared: &Shared, wal: WalFile) {
-    let digest = seed(&shared.options.origin, wal.first);
-    let mut writer = Writer { shared, next: wal.first, digest, wal };
+pub(super) fn run(shared: &Shared) {
     while let Some(batch) = shared.queue.next() {
-        writer.write(batch);
+        note(shared, &batch);
+        Turn { shared, writer: &mut shared.turn() }.write(batch);
     }
+    // A caller who is writing took its entry out of the queue; after it, the queue takes none.
+    drop(shared.turn());
     shared.log().writer_done = true;
     shared.to_publish.notify_all();
 }
 
-struct Writer<'a> {
-    shared: &'a Shared,
+/// Notes whether a caller who waits was alone.
+fn note(shared: &Shared, batch: &[Request]) {
+    match batch.iter().filter(|request| request.ack.is_some()).count() {
+        0 => {}
+        callers => shared.calm.note(callers == 1),
+    }
+}
+
+/// Leaves a request to the thread.
+pub(super) fn leave(shared: &Shared, request: Request) -> Result<(), Error> {
+    shared.queue.push(request)
+}
+
+/// Gives a request to the thread or, if nobody else is about to write, makes it durable here: the way to the thread and back
+/// costs a lone caller about as much as the disk. The runtime goes on with its other tasks elsewhere.
+pub(super) fn give(shared: &Shared, request: Request) -> Result<(), Error> {
+    if !shared.calm.holds() {
+        return leave(shared, request);
+    }
+    let Some(mut writer) = shared.try_turn() else {
+        shared.calm.note(false);
+        return leave(shared, request);
+    };
+    shared.queue.push_unheard(request)?;
+    tokio::task::block_in_place(|| {
+        // The thread may have taken it already; then it writes it after this turn.
+        let batch = shared.queue.now();
+        note(shared, &batch);
+        if !batch.is_empty() {
+            Turn { shared, writer: &mut writer }.write(batch);
+        }
+    });
+    Ok(())
+}
+
+/// Where the log goes on.
+pub(super) struct Writer {
     wal: WalFile,
     /// Digest of the last frame.
     digest: Sha256Digest,
@@ -32,7 +69,19 @@ struct Writer<'a> {
     next: u64,
 }
 
-impl Writer<'_> {
+impl Writer {
+    pub(super) fn new(origin: &Origin, wal: WalFile) -> Self {
+        Self { next: wal.first, digest: seed(origin, wal.first), wal }
+    }
+}
+
+/// One writer at a time.
+struct Turn<'a> {
+    shared: &'a Shared,
+    writer: &'a mut Writer,
+}
+
+impl Turn<'_> {
     /// Makes one batch durable, or tells everyone in it why not.
     fn write(&mut self, batch: Vec<Request>) {
         let batch = match self.admit(batch) {
@@ -91,22 +140,22 @@ impl Writer<'_> {
         for entry in batch.iter().flat_map(|request| &request.entries) {
             frame.push(&entry.bytes, entry.leaf)?;
         }
-        if self.wal.offset + frame.bytes() > self.shared.options.wal_bytes {
+        if self.writer.wal.offset + frame.bytes() > self.shared.options.wal_bytes {
             self.change_file()?;
         }
-        let name = layout::wal(self.wal.first);
-        let (bytes, digest) = frame.finish(&self.digest, self.next);
-        self.wal.file.write_at(self.wal.offset as u64, &bytes).map_err(|source| wrote(&name, source))?;
-        self.wal.file.sync().map_err(|source| wrote(&name, source))?;
-        self.wal.offset += bytes.len();
-        self.digest = digest;
+        let name = layout::wal(self.writer.wal.first);
+        let (bytes, digest) = frame.finish(&self.writer.digest, self.writer.next);
+        self.writer.wal.file.write_at(self.writer.wal.offset as u64, &bytes).map_err(|source| wrote(&name, source))?;
+        self.writer.wal.file.sync().map_err(|source| wrote(&name, source))?;
+        self.writer.wal.offset += bytes.len();
+        self.writer.digest = digest;
         Ok(())
     }
 
     /// Goes on in a new file: the spare one, or one that is made now. Every frame fits into a new file, so no file is
     /// left without an entry, and no two have one name.
     fn change_file(&mut self) -> Result<(), Error> {
-        let name = layout::wal(self.next);
+        let name = layout::wal(self.writer.next);
         let disk = &self.shared.disk;
         let mut log = self.shared.log();
         let file = match log.spare.take() {
@@ -130,13 +179,13 @@ impl Writer<'_> {
             }
         };
         let mut log = self.shared.log();
-        log.wals.push_back(self.next);
+        log.wals.push_back(self.writer.next);
         log.wal_offset = 0;
         log.spare_wanted = true;
         drop(log);
         self.shared.to_publish.notify_all();
-        self.wal = WalFile { first: self.next, file, offset: 0 };
-        self.digest = seed(&self.shared.options.origin, self.next);
+        self.writer.wal = WalFile { first: self.writer.next, file, offset: 0 };
+        self.writer.digest = seed(&self.shared.options.origin, self.writer.next);
         Ok(())
     }
 
@@ -147,12 +196,12 @@ impl Writer<'_> {
             log.recent_bytes += request.bytes;
             log.recent.extend(request.entries.iter().cloned());
         }
-        log.wal_offset = self.wal.offset;
-        let from = self.next;
-        self.next = log.head.size + log.recent.len() as u64;
+        log.wal_offset = self.writer.wal.offset;
+        let from = self.writer.next;
+        self.writer.next = log.head.size + log.recent.len() as u64;
         let wakes = first || self.shared.options.presses(log.recent_bytes);
         drop(log);
-        self.shared.size.send_replace(self.next);
+        self.shared.size.send_replace(self.writer.next);
         if wakes {
             self.shared.to_publish.notify_all();
         }

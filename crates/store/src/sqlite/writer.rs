@@ -4,20 +4,15 @@
 
 use rusqlite::Connection;
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{
-    runtime::{Handle, RuntimeFlavor},
-    sync::mpsc,
-};
+use tokio::sync::mpsc;
 
 use super::{BUSY_WAIT_MAX, SqliteSession, run};
 use crate::{
     Error, WriteTxn,
+    calm::Calm,
     error::Cause,
     job::{Attempt, Outcome, WriteJob},
     shared::{Change, Shared},
@@ -28,14 +23,6 @@ use crate::{
 const BATCH_MAX: usize = 32;
 /// Longest time for which closures are gathered before the COMMIT.
 const BATCH_TIME_MAX: Duration = Duration::from_millis(5);
-/// How calm it must be for a caller to be taken to be alone: callers who come together share a COMMIT on the thread, which a
-/// single one on a caller's thread would only delay.
-const CALM_MIN: u32 = 8;
-/// The calmest: so that a burst is noticed after some changes.
-const CALM_MAX: u32 = 16;
-/// What a meeting takes from the calm, to which each change that met no other adds one: the relay to the ledger, which comes
-/// after some ten changes, does not make a crowd of a lone caller.
-const MEETING: u32 = 4;
 /// How long an erasure waits for readers of the write-ahead log, while every change waits for it.
 const CUT_WAIT_MAX: Duration = Duration::from_millis(250);
 
@@ -51,14 +38,14 @@ struct Turn {
 pub(super) struct Writer {
     shared: Arc<Shared>,
     turn: Mutex<Turn>,
-    /// How rarely changes met of late, from 0 to [`CALM_MAX`].
-    calm: AtomicU32,
+    /// Whether changes rarely meet.
+    calm: Calm,
 }
 
 impl Writer {
     pub(super) fn new(conn: Connection, shared: Arc<Shared>) -> Self {
         let turn = Mutex::new(Turn { conn, cut_owed: false });
-        Self { shared, turn, calm: AtomicU32::new(0) }
+        Self { shared, turn, calm: Calm::default() }
     }
 
     fn turn(&self) -> MutexGuard<'_, Turn> {
@@ -68,25 +55,16 @@ impl Writer {
     /// Commits a change on the caller's thread if nobody else is about to: the way to the thread and back costs a lone caller as
     /// much as the change itself. The runtime goes on with its other tasks elsewhere. Else it gives the change back.
     pub(super) fn at_once(&self, queue: &Queue, job: Box<dyn WriteJob>) -> Option<Box<dyn WriteJob>> {
-        let elsewhere = || Handle::try_current().is_ok_and(|at| at.runtime_flavor() == RuntimeFlavor::MultiThread);
         let met = queue.capacity() < queue.max_capacity();
-        if met || self.calm.load(Ordering::Relaxed) < CALM_MIN || !elsewhere() {
+        if met || !self.calm.holds() {
             return Some(job);
         }
         let Ok(turn) = self.turn.try_lock() else {
-            self.noted(false);
+            self.calm.note(false);
             return Some(job);
         };
         tokio::task::block_in_place(|| self.write(turn, job, || None));
         None
-    }
-
-    /// Notes whether a change was alone.
-    fn noted(&self, alone: bool) {
-        let calm = self.calm.load(Ordering::Relaxed);
-        let next = if alone { calm.saturating_add(1).min(CALM_MAX) } else { calm.saturating_sub(MEETING) };
-        // Of two that note at once one may be lost: it is a guess.
-        self.calm.store(next, Ordering::Relaxed);
     }
 
     /// Runs what waits, batch by batch, until the queue is closed and empty.
@@ -111,7 +89,7 @@ impl Writer {
             *cut_owed = !cut_log(conn, Duration::ZERO);
         }
         drop(turn);
-        self.noted(settled.answers.len() == 1);
+        self.calm.note(settled.answers.len() == 1);
         settled.answer(&self.shared);
     }
 }

@@ -55,6 +55,8 @@ struct Inner {
     plan: Option<(usize, Fault, After)>,
     dead: bool,
     free: Option<u64>,
+    /// The thread of the newest write to a write-ahead file.
+    writer: Option<String>,
 }
 
 #[derive(Clone, Default)]
@@ -94,6 +96,10 @@ impl MemoryDisk {
 
     pub(super) fn set_free(&self, bytes: u64) {
         self.lock().free = Some(bytes);
+    }
+
+    pub(super) fn writer(&self) -> Option<String> {
+        self.lock().writer.clone()
     }
 
     pub(super) fn names(&self) -> Vec<String> {
@@ -190,6 +196,7 @@ struct MemoryWal {
 impl WriteAhead for MemoryWal {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let offset = usize::try_from(offset).unwrap();
+        self.disk.lock().writer = std::thread::current().name().map(str::to_owned);
         self.disk.step(|_, torn| {
             let mut file = self.file.lock().unwrap();
             let end = offset + bytes.len();

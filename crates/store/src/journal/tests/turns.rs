@@ -1,0 +1,62 @@
+//! On which thread an entry is written.
+
+use std::{collections::BTreeSet, sync::Arc};
+use tokio::task::JoinSet;
+
+use super::{assert_sound, disks::MemoryDisk, entry, open, tiny};
+use crate::journal::{Error, Journal};
+
+const THREAD: Option<&str> = Some("ledger-writer");
+
+/// Some entries in a row tell that nobody else is there.
+async fn calm(journal: &Journal) {
+    for number in 0..100 {
+        assert_eq!(journal.append_here(entry(number)).await.unwrap().index, number);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_that_meets_no_other_is_written_on_its_thread() {
+    let disk = Arc::new(MemoryDisk::default());
+    let journal = open(&disk, tiny());
+    calm(&journal).await;
+    assert_ne!(disk.writer().as_deref(), THREAD);
+    journal.append_batched(entry(100)).await.unwrap();
+    assert_eq!(journal.append_here(entry(101)).await.unwrap().index, 101, "what waits goes first");
+    assert_eq!(*journal.read(100).unwrap().unwrap(), *entry(100));
+    journal.append_batched(entry(102)).await.unwrap();
+    journal.close().unwrap();
+    assert_eq!(disk.writer().as_deref(), THREAD, "nobody waits for an entry that is batched");
+    assert!(matches!(journal.append_here(entry(103)).await, Err(Error::Closed)));
+    assert_eq!(assert_sound(&*disk), 103);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn callers_who_meet_lose_nothing_between_the_threads() {
+    let disk = Arc::new(MemoryDisk::default());
+    let journal = Arc::new(open(&disk, tiny()));
+    calm(&journal).await;
+    let mut callers = JoinSet::new();
+    for caller in 1..=8 {
+        let journal = Arc::clone(&journal);
+        callers.spawn(async move {
+            let mut indexes = Vec::new();
+            for number in 0..200 {
+                indexes.push(journal.append_here(entry(caller * 1000 + number)).await.unwrap().index);
+            }
+            indexes
+        });
+    }
+    let indexes: Vec<u64> = callers.join_all().await.into_iter().flatten().collect();
+    assert_eq!(indexes.iter().copied().collect::<BTreeSet<_>>(), (100..1700).collect::<BTreeSet<_>>());
+    journal.close().unwrap();
+    assert_eq!(assert_sound(&*disk), 1700);
+}
+
+#[tokio::test]
+async fn a_runtime_with_one_thread_is_not_held_up() {
+    let disk = Arc::new(MemoryDisk::default());
+    let journal = open(&disk, tiny());
+    calm(&journal).await;
+    assert_eq!(disk.writer().as_deref(), THREAD);
+}
