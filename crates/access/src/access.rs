@@ -262,7 +262,8 @@ impl Access {
         let (recorder, covered) = match window {
             Window::Covered { .. } => (None, entry),
             Window::None | Window::Opens { .. } => {
-                (entry.map(|entry| ChangeRecorder { entry, used: Arc::default() }), None)
+                let recorder = self.0.recorder.clone();
+                (entry.map(|entry| ChangeRecorder { entry, used: Arc::default(), recorder }), None)
             }
         };
         let ticket = Ticket {

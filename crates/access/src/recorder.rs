@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::Store;
 
 pub use change::{ChangeRecorder, Changed};
-pub(crate) use change::{unwritable, write};
+pub(crate) use change::{Owed, unwritable, write};
 pub(crate) use entry::{Acting, Personal, SEALED_ELSEWHERE, code, identity};
 pub(crate) use log::Log;
 
@@ -73,7 +73,8 @@ struct Inner {
     leads: Leads,
 }
 
-/// Accesses whose outcome is not written yet, with the least place in the log where their intent can be.
+/// Accesses whose outcome is not written yet and sessions whose row is not in the store yet, with the least place in the log
+/// where their entry can be.
 #[derive(Default)]
 struct Open {
     intents: BTreeMap<DecisionId, u64>,
@@ -127,13 +128,14 @@ impl Recorder {
         records: Vec<Record<'_>>,
     ) -> Result<Vec<Option<Arc<ledger::Entry>>>, NotRecorded> {
         if let [record] = records.as_slice() {
-            return Ok(vec![self.one(record).await?]);
+            return Ok(vec![self.one(record, true).await?]);
         }
-        let all = futures::future::join_all(records.iter().map(|record| self.one(record))).await;
+        let all = futures::future::join_all(records.iter().map(|record| self.one(record, false))).await;
         all.into_iter().collect()
     }
 
-    async fn one(&self, record: &Record<'_>) -> Result<Option<Arc<ledger::Entry>>, NotRecorded> {
+    /// `alone`: no other record is made durable with it.
+    async fn one(&self, record: &Record<'_>, alone: bool) -> Result<Option<Arc<ledger::Entry>>, NotRecorded> {
         if let Some(reason) = &record.verdict.deny {
             if record.op.actor.is_none() {
                 self.failure(record.op, code(reason));
@@ -154,11 +156,11 @@ impl Recorder {
                 entry.of = Some(*intent);
                 Ok(Some(Arc::new(entry)))
             }
-            (Class::Read | Class::Write, window) => self.intent(record, *window).await.map(|()| None),
+            (Class::Read | Class::Write, window) => self.intent(record, *window, alone).await.map(|()| None),
         }
     }
 
-    async fn intent(&self, record: &Record<'_>, window: Window) -> Result<(), NotRecorded> {
+    async fn intent(&self, record: &Record<'_>, window: Window, alone: bool) -> Result<(), NotRecorded> {
         let mut entry = self.entry(record, ledger::Phase::Intent).await?;
         let now = self.0.effects.now();
         if let Window::Opens { until, .. } = window {
@@ -168,6 +170,7 @@ impl Recorder {
         let least = self.0.log.size();
         lock(&self.0.open).intents.insert(record.decision, least);
         let done = match record.verdict.obligations.audit {
+            AuditClass::Strict if alone => self.0.log.append_here(bytes).await,
             AuditClass::Strict => self.0.log.append(bytes).await,
             AuditClass::Batched => self.0.log.append_batched(bytes).await,
         };

@@ -3,18 +3,16 @@
 //! It joins token, epochs, leases and the store. It must not decide who may have a session: it takes a permit.
 //! Invariants: no session without a permit and a source identity; a token opens only while no epoch cuts it.
 
-use base::{ChangeId, ClientId, Effects, PersonId, RoleId, Secret, ServiceId, SessionId, SignInId, Timestamp};
+use base::{ChangeId, Effects, Secret, SessionId, Timestamp};
 use crypto::Crypto;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Deserialize as _;
 use std::collections::VecDeque;
 use std::str::FromStr as _;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use store::{Fact, Store};
 
 use crate::epoch::{Cut, CutBy};
-use crate::recorder::{ChangeRecorder, Changed};
+use crate::recorder::ChangeRecorder;
 use crate::token::{self, BadToken, Opened, SealKeys};
 use crate::{
     AccessKeyId, Ended, Epochs, LeaseKey, Leases, Outcome, Permit, Reason, Session, SessionKind, lease::Closing, sts,
@@ -22,20 +20,17 @@ use crate::{
 
 mod cache;
 mod keys;
+mod rows;
 pub use keys::{CustodyKeys, KeySource, KeysUnavailable};
+pub use rows::SessionRow;
+pub(crate) use rows::put_all;
+use rows::{CLASS, CLASS_BY_MEMBER, Waiting, row};
 
 #[cfg(test)]
 pub(crate) mod tests;
 
-/// Sessions by id.
-const CLASS: &str = "session";
-/// Sessions by person (or service): key is the member's id and the session's.
-const CLASS_BY_MEMBER: &str = "session_by_member";
 /// Bodies of sessions that are too large for a token.
 const CLASS_BODY: &str = "session_body";
-
-/// How long a session stays listed after its end, so that "why" can go from a decision to the sign-in.
-const KEPT_AFTER_END: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Changes whose ended streams are kept until somebody waits for them; most changes are never asked about.
 const CLOSINGS_MAX: usize = 256;
@@ -117,70 +112,6 @@ pub struct Issued {
     pub packed_percent: u32,
 }
 
-/// What is kept of a session: ids and times, no name and no tag.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionRow {
-    /// The session.
-    pub id: SessionId,
-    /// What kind.
-    pub kind: SessionKind,
-    /// Whose, when a person's.
-    pub person: Option<PersonId>,
-    /// Whose, when a machine's.
-    pub service: Option<ServiceId>,
-    /// In which role.
-    pub role: RoleId,
-    /// Its access key.
-    pub access_key_id: AccessKeyId,
-    /// The sign-in it goes back to.
-    pub sign_in: Option<SignInId>,
-    /// The client it came through.
-    pub client: Option<ClientId>,
-    /// The session that made it.
-    pub parent: Option<SessionId>,
-    /// Every session that it goes back to, oldest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub lineage: Vec<SessionId>,
-    /// When the person authenticated.
-    pub auth_time: Timestamp,
-    /// The issuer's number at that moment.
-    pub seq: Option<u64>,
-    /// When it was issued.
-    pub issued: Timestamp,
-    /// When it ends by itself.
-    pub expires: Timestamp,
-}
-
-impl SessionRow {
-    /// The session as the entry of its making shows it: under which key a tool's own log knows it, and what it goes back to.
-    fn made(&self) -> Changed {
-        let new = json!({
-            "kind": self.kind, "role": self.role, "access_key_id": self.access_key_id, "sign_in": self.sign_in,
-            "parent": self.parent, "issued": self.issued, "expires": self.expires,
-        });
-        Changed { kind: "session", subject: self.id.uuid(), old: None, new: Some(new) }
-    }
-
-    fn of(session: &Session) -> Self {
-        Self {
-            id: session.id,
-            kind: session.kind,
-            person: session.person,
-            service: session.service,
-            role: session.role,
-            access_key_id: session.access_key_id.clone(),
-            sign_in: session.sign_in,
-            client: session.client,
-            parent: session.lineage.last().map(|ancestor| ancestor.session),
-            lineage: session.lineage.iter().map(|ancestor| ancestor.session).collect(),
-            auth_time: session.auth.auth_time,
-            seq: session.auth.seq,
-            issued: session.issued,
-            expires: session.expires,
-        }
-    }
-}
-
 /// What sessions stand on.
 pub struct SessionDeps {
     /// Where they are recorded.
@@ -201,6 +132,7 @@ struct Inner {
     epochs: Epochs,
     leases: Leases,
     opened: cache::Opened,
+    waiting: Waiting,
     closings: Mutex<VecDeque<(ChangeId, Closing)>>,
 }
 
@@ -220,6 +152,7 @@ impl Sessions {
             epochs,
             leases,
             opened: cache::Opened::default(),
+            waiting: Waiting::default(),
             closings: Mutex::default(),
         }))
     }
@@ -250,8 +183,8 @@ impl Sessions {
         keys.access_key(&self.0.crypto).ok_or(IssueError::Keys(KeysUnavailable))
     }
 
-    /// Seals and records a session that the gate has permitted, in one commit with the entry of the decision. The permit's
-    /// entitling groups become the session's.
+    /// Seals and records a session that the gate has permitted: the entry of the decision, which holds the session's row, is
+    /// durable when it returns; the row goes to the store soon after. The permit's entitling groups become the session's.
     ///
     /// # Errors
     /// [`IssueError`]; then nothing was issued.
@@ -288,29 +221,37 @@ impl Sessions {
         body: Option<Vec<u8>>,
         decision: Option<ChangeRecorder>,
     ) -> Result<(), crate::Error> {
+        self.put_texts(session, body).await?;
         let row = SessionRow::of(session);
-        let corrupt = store::Error::Corrupt { what: "session" };
-        let value = serde_json::to_vec(&row).map_err(|_| crate::Error::Store(corrupt))?;
-        let expires = row.expires;
-        let listed = expires.checked_add(KEPT_AFTER_END).unwrap_or(expires);
-        let by_member = row.person.map(|p| *p.bytes()).or(row.service.map(|s| *s.bytes()));
-        let key = *row.id.bytes();
+        let owed = match &decision {
+            Some(decision) => Some(decision.append(&row.made(), session.kind == SessionKind::Management).await?),
+            None => None,
+        };
+        if self.0.waiting.push(row, owed) { self.keep().await.map_err(crate::Error::Store) } else { Ok(()) }
+    }
+
+    /// What is too large for a token, and the session policies, are in the store before anything names them.
+    async fn put_texts(&self, session: &Session, body: Option<Vec<u8>>) -> Result<(), crate::Error> {
         let policies = canonical_policies(session);
-        let made = [row.made()];
+        if body.is_none() && policies.is_empty() {
+            return Ok(());
+        }
+        let (key, expires) = (*session.id.bytes(), session.expires);
         let write = move |txn: &mut store::WriteTxn<'_>| {
-            txn.record_put(CLASS, &key, &value, Some(listed))?;
-            if let Some(member) = by_member {
-                txn.record_put(CLASS_BY_MEMBER, &[member, key].concat(), &[], Some(listed))?;
-            }
             if let Some(body) = &body {
                 txn.record_put(CLASS_BODY, &key, body, Some(expires))?;
             }
-            for (digest, text) in &policies {
-                txn.document_put(*digest, text.as_bytes())?;
-            }
-            decision.as_ref().map_or(Ok(()), |decision| decision.record(txn, &made))
+            policies.iter().try_for_each(|(digest, text)| txn.document_put(*digest, text.as_bytes()))
         };
-        self.0.store.write(session.actor(), write).await.map(|_| ())
+        self.0.store.write(session.actor(), write).await.map(drop).map_err(crate::Error::Store)
+    }
+
+    /// Puts the rows of sessions that are in the ledger into the store.
+    ///
+    /// # Errors
+    /// [`store::Error`]; what could not be put still waits.
+    pub(crate) async fn keep(&self) -> Result<(), store::Error> {
+        self.0.waiting.keep(&self.0.store).await
     }
 
     /// Opens a token. `access_key_id` is the key that signed the request; the token must belong to it.
@@ -360,6 +301,7 @@ impl Sessions {
     /// # Errors
     /// [`store::Error`].
     pub async fn find(&self, session: SessionId) -> Result<Option<SessionRow>, store::Error> {
+        self.keep().await?;
         let record = self.0.store.read(move |txn| txn.record_get(CLASS, session.bytes())).await?;
         record.map(|record| row(&record.value)).transpose()
     }
@@ -374,6 +316,7 @@ impl Sessions {
         after: Option<SessionId>,
         limit: usize,
     ) -> Result<Vec<SessionRow>, store::Error> {
+        self.keep().await?;
         let limit = limit.min(PAGE_MAX);
         let prefix = of.map_or_else(Vec::new, |member| member.uuid().as_bytes().to_vec());
         let mut after = after.map(|id| [&prefix, &id.bytes()[..]].concat());
@@ -466,10 +409,6 @@ fn canonical_policies(session: &Session) -> Vec<(crypto::Sha256Digest, String)> 
 fn bad(bad: BadToken) -> Reject {
     tracing::debug!(%bad, "a session token was refused");
     Reject::Malformed
-}
-
-fn row(value: &[u8]) -> Result<SessionRow, store::Error> {
-    serde_json::from_slice(value).map_err(|_| store::Error::Corrupt { what: "session" })
 }
 
 fn entitling(reasons: &[Reason]) -> Vec<base::GroupId> {

@@ -68,7 +68,7 @@ fn deps(dir: &Path, clock: &Arc<Hand>) -> (Store, Custody, Effects, Region) {
     (store, custody, effects, region)
 }
 
-fn copy_dir(from: &Path, to: &Path) {
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let to = to.join(entry.file_name());

@@ -299,6 +299,20 @@ impl Data {
         serde_json::value::to_raw_value(value).map(Self).map_err(|source| Error::EntryUnwritable { source })
     }
 
+    /// The same object with one more member, which it does not have yet.
+    ///
+    /// # Errors
+    /// [`Error::EntryUnwritable`], also when it is no object.
+    pub fn with(&self, name: &str, value: &impl Serialize) -> Result<Self, Error> {
+        let unwritable = |source| Error::EntryUnwritable { source };
+        let Some(members) = self.0.get().strip_suffix('}') else {
+            return Err(unwritable(serde::ser::Error::custom("only an object has members")));
+        };
+        let value = serde_json::to_string(value).map_err(unwritable)?;
+        let comma = if members.ends_with('{') { "" } else { "," };
+        RawValue::from_string(format!("{members}{comma}\"{name}\":{value}}}")).map(Self).map_err(unwritable)
+    }
+
     /// Reads it.
     ///
     /// # Errors

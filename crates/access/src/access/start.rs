@@ -214,7 +214,7 @@ pub struct Maintenance {
 }
 
 impl Maintenance {
-    /// Relays pending entries to the ledger, flushes counters, merges the index, brings documents, re-checks open
+    /// Puts the rows of new sessions into the store, relays pending entries to the ledger, flushes counters, merges the index, brings documents, re-checks open
     /// streams, until `stop` changes or is dropped; then once more, so that nothing committed is left behind.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let sweeping = self.access.leases().clone().run(self.access.effects().clone(), stop.clone());
@@ -283,6 +283,9 @@ impl Maintenance {
     /// Whether committed changes were relayed.
     async fn round(&self) -> bool {
         self.access.heal().await;
+        if let Err(error) = self.access.sessions().keep().await {
+            tracing::error!(error = %base_chain(&error), "sessions wait for the store");
+        }
         let relayed = self.access.0.recorder.relay().await.unwrap_or_else(|error| {
             tracing::error!(error = %base_chain(&error), "committed changes wait for the ledger");
             0

@@ -49,7 +49,7 @@ pub(crate) struct House {
     pub(crate) effects: Effects,
     maintenance: crate::Maintenance,
     tokens: Tokens,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 fn role(n: u8, name: &str, management: bool, policy: facts::NamedDocument) -> Role {
@@ -105,13 +105,25 @@ fn furnish(txn: &mut WriteTxn<'_>) -> Result<(), crate::Error> {
 
 impl House {
     pub(crate) async fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let clock = Arc::new(Hand::at(1_790_000_000));
+        let house = Self::open(tempfile::tempdir().unwrap(), Arc::new(Hand::at(1_790_000_000))).await;
+        house.access.store().write(Actor::System, furnish).await.unwrap();
+        house.maintenance.once().await;
+        house
+    }
+
+    /// What a crash at this moment leaves on the disk, started again; `self` goes on beside it.
+    async fn crashed(&self) -> Self {
+        let copy = tempfile::tempdir().unwrap();
+        crate::testing::copy_dir(self.dir.path(), copy.path());
+        Self::open(copy, Arc::clone(&self.clock)).await
+    }
+
+    async fn open(dir: tempfile::TempDir, clock: Arc<Hand>) -> Self {
         let effects = Effects { clock: Arc::clone(&clock) as Arc<dyn Clock>, entropy: Arc::new(crypto::SystemEntropy) };
         let store = open_store(dir.path(), &effects, crate::folds());
         let custody = software(dir.path(), &store, &effects);
         let deps = Deps {
-            store: store.clone(),
+            store,
             custody,
             journal: Arc::new(crate::testing::journal(dir.path())),
             crypto: crypto::Crypto::default(),
@@ -120,9 +132,7 @@ impl House {
             account: ACCOUNT.parse().unwrap(),
         };
         let (access, maintenance) = Access::start(deps).await.unwrap();
-        store.write(Actor::System, furnish).await.unwrap();
-        maintenance.once().await;
-        Self { access, clock, effects, maintenance, tokens: Tokens::default(), _dir: dir }
+        Self { access, clock, effects, maintenance, tokens: Tokens::default(), dir }
     }
 
     pub(crate) fn op(&self) -> OpContext {
@@ -488,7 +498,6 @@ async fn the_entry_of_a_session_says_which_one_was_made() {
     let house = House::new().await;
     let token = house.token("t", |_| {});
     let session = house.web(&token, |_| {}).await.unwrap_or_else(|fault| panic!("{fault}"));
-    house.maintenance.once().await;
     let mut made = Vec::new();
     let see = |_, bytes: &[u8]| {
         let entry = ledger::Entry::decode(bytes).unwrap();
@@ -511,4 +520,35 @@ async fn two_sessions_made_at_once_are_two() {
     assert!(a.id != b.id && a.access_key_id != b.access_key_id);
     let live = house.access.sessions().live(Some(Member::Person(ann())), None, 10).await.unwrap();
     assert_eq!(live.len(), 2);
+}
+
+/// The row as it stands in the store itself.
+async fn stored(house: &House, session: base::SessionId) -> bool {
+    let read = house.access.store().read(move |txn| txn.record_get("session", session.bytes()));
+    read.await.unwrap().is_some()
+}
+
+#[tokio::test]
+async fn a_session_that_a_crash_kept_from_the_store_is_there_after_the_start() {
+    let house = House::new().await;
+    let session = house.signed_in().await;
+    assert!(!stored(&house, session.id).await, "its row follows its entry");
+    let crashed = house.crashed().await;
+    assert!(stored(&crashed, session.id).await);
+    let row = crashed.access.sessions().find(session.id).await.unwrap().unwrap();
+    assert_eq!(Some(row), house.access.sessions().find(session.id).await.unwrap());
+    let live = crashed.access.sessions().live(Some(Member::Person(ann())), None, 10).await.unwrap();
+    assert_eq!(live.len(), 1);
+    // Once it is stored, the next start need not read so far back.
+    house.maintenance.once().await;
+    assert!(stored(&house, session.id).await);
+}
+
+#[tokio::test]
+async fn no_session_without_its_entry_in_the_ledger() {
+    let house = House::new().await;
+    let token = house.token("t", |_| {});
+    house.access.journal().close().unwrap();
+    assert_eq!(code(house.web(&token, |_| {}).await), Err(Code::ServiceUnavailable));
+    assert!(house.access.sessions().live(None, None, 10).await.unwrap().is_empty());
 }

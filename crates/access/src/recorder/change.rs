@@ -1,14 +1,16 @@
-//! The entry of a management change: a pending row of the same transaction, relayed to the log after the commit.
+//! The entry of a change: a pending row of the same transaction, relayed to the log after the commit; of a session, an entry of
+//! the log whose row follows.
 
-use ledger::{Data, Entry, Phase};
+use base::DecisionId;
+use ledger::{Entry, Phase};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use store::{PendingEntry, WriteTxn};
 use uuid::Uuid;
 
+use super::{Recorder, lock};
 use crate::Error;
-use crate::why::Additional;
 
 /// Facts of one change whose old and new bodies stand in its entry; the others are named by id.
 const SHOWN_MAX: usize = 8;
@@ -73,6 +75,14 @@ fn values(txn: &WriteTxn<'_>, changed: &[Changed]) -> Result<Vec<Value>, Error> 
     Ok(values)
 }
 
+/// Adds the values of a change to its entry ([`crate::why::Additional`]).
+fn show(entry: &mut Entry, values: &[Value]) -> Result<(), Error> {
+    if let Some(data) = &entry.additional_event_data {
+        entry.additional_event_data = Some(data.with("values", &values).map_err(|_| unwritable())?);
+    }
+    Ok(())
+}
+
 /// Puts an entry into the change that it records, with the facts that the change added so far.
 pub(crate) fn write(txn: &mut WriteTxn<'_>, mut entry: Entry, changed: &[Changed]) -> Result<(), Error> {
     if entry.phase == Phase::Change {
@@ -85,12 +95,8 @@ pub(crate) fn write(txn: &mut WriteTxn<'_>, mut entry: Entry, changed: &[Changed
             reason: txn.added().iter().find_map(|fact| fact.reason.clone()),
         });
         // A change without either has no values to show, and its entry is complete.
-        if let Some(data) = &entry.additional_event_data
-            && !(txn.added().is_empty() && changed.is_empty())
-        {
-            let data: Additional<'static> = data.read().map_err(|_| unwritable())?;
-            let data = Additional { values: Some(values(txn, changed)?), ..data };
-            entry.additional_event_data = Some(Data::new(&data).map_err(|_| unwritable())?);
+        if !(txn.added().is_empty() && changed.is_empty()) {
+            show(&mut entry, &values(txn, changed)?)?;
         }
     }
     let bytes = entry.encode().map_err(|_| unwritable())?;
@@ -103,6 +109,29 @@ pub(crate) fn write(txn: &mut WriteTxn<'_>, mut entry: Entry, changed: &[Changed
 pub struct ChangeRecorder {
     pub(crate) entry: Arc<Entry>,
     pub(crate) used: Arc<AtomicBool>,
+    pub(crate) recorder: Recorder,
+}
+
+/// A row that is in the ledger and not in the store yet: until it is paid, a start reads the log from its entry on.
+#[must_use = "the low-water mark of the ledger stands still until it is paid"]
+pub(crate) struct Owed {
+    recorder: Recorder,
+    decision: DecisionId,
+}
+
+impl Recorder {
+    fn owing(&self, decision: DecisionId) -> Owed {
+        let least = self.log().size();
+        lock(&self.0.open).intents.insert(decision, least);
+        Owed { recorder: self.clone(), decision }
+    }
+}
+
+impl Owed {
+    /// The row is in the store.
+    pub(crate) fn paid(self) {
+        lock(&self.recorder.0.open).intents.remove(&self.decision);
+    }
 }
 
 impl ChangeRecorder {
@@ -117,5 +146,24 @@ impl ChangeRecorder {
         write(txn, entry, changed)?;
         self.used.store(true, Ordering::SeqCst);
         Ok(())
+    }
+
+    /// Appends the entry to the ledger with what it `changed`, which goes to the store only afterwards; returns when it is
+    /// durable. Once per permit. `reserved`: the entry may use the space that is set aside for administrators.
+    ///
+    /// # Errors
+    /// Those of the ledger; [`Error::Value`] for a change that does not fit into an entry.
+    pub(crate) async fn append(&self, changed: &Changed, reserved: bool) -> Result<Owed, Error> {
+        let mut entry = Entry::clone(&self.entry);
+        show(&mut entry, &[changed.shown()])?;
+        let bytes = entry.encode().map_err(|_| unwritable())?;
+        let owed = self.recorder.owing(entry.event_id);
+        let log = self.recorder.log();
+        if let Err(error) = if reserved { log.append_reserved(bytes).await } else { log.append_here(bytes).await } {
+            owed.paid();
+            return Err(error);
+        }
+        self.used.store(true, Ordering::SeqCst);
+        Ok(owed)
     }
 }

@@ -39,6 +39,16 @@ impl Log {
         self.0.journal.append(bytes).await.map(drop).map_err(Error::from)
     }
 
+    /// As [`Log::append`], for a caller who appends nothing else meanwhile.
+    pub(crate) async fn append_here(&self, bytes: Vec<u8>) -> Result<(), Error> {
+        self.0.journal.append_here(bytes).await.map(drop).map_err(Error::from)
+    }
+
+    /// As [`Log::append`], also where only administrators are recorded because the disk is nearly full.
+    pub(crate) async fn append_reserved(&self, bytes: Vec<u8>) -> Result<(), Error> {
+        self.0.journal.append_reserved(vec![bytes]).await.map(drop).map_err(Error::from)
+    }
+
     /// Appends an entry that is durable within 100 ms; waits only for room.
     pub(crate) async fn append_batched(&self, bytes: Vec<u8>) -> Result<(), Error> {
         self.0.journal.append_batched(bytes).await.map_err(Error::from)

@@ -1,4 +1,5 @@
-//! What a crash left: intents without an outcome are closed as unknown, committed changes are relayed.
+//! What a crash left: intents without an outcome are closed as unknown, sessions are put into the store, committed changes are
+//! relayed.
 
 use base::{Actor, DecisionId, FactId, Ids};
 use ledger::{Entry, OpenIntents};
@@ -7,6 +8,7 @@ use uuid::Uuid;
 
 use super::{Recorder, lock};
 use crate::Error;
+use crate::sessions::{SessionRow, put_all};
 
 /// The place in the log before which nothing is open and every committed change is in.
 const CLASS: &str = "access_low_water";
@@ -22,7 +24,7 @@ struct Told {
 }
 
 impl Recorder {
-    /// Closes orphans and relays what was committed, from the stored low-water mark on.
+    /// Closes orphans, puts sessions into the store and relays what was committed, from the stored low-water mark on.
     pub(super) async fn sweep(&self) -> Result<(), Error> {
         let node = self.0.store.node();
         let key = node.bytes().to_vec();
@@ -31,12 +33,12 @@ impl Recorder {
             mark.and_then(|record| <[u8; 8]>::try_from(record.value.as_slice()).ok()).map_or(0, u64::from_be_bytes);
         let mut open = OpenIntents::new();
         let mut seen = HashSet::new();
-        let mut crowded = false;
-        let mut told = Vec::new();
+        let (mut crowded, mut sessions, mut told) = (false, Vec::new(), Vec::new());
         self.0.log.each(from, |index, bytes| {
             if let Ok(entry) = Entry::decode(bytes) {
                 seen.insert(entry.event_id.uuid());
                 crowded |= open.observe(&entry).is_err();
+                sessions.extend(SessionRow::of_entry(&entry));
                 if entry.event_name == IMPORTED {
                     told.clear();
                 }
@@ -58,6 +60,7 @@ impl Recorder {
             let bytes = entry.encode().map_err(|source| Error::Ledger { source: Box::new(source) })?;
             self.0.log.append(bytes).await?;
         }
+        put_all(&self.0.store, &sessions).await?;
         self.relay_without(&seen).await?;
         self.mark().await
     }

@@ -4,9 +4,10 @@ use super::*;
 use crate::session::tests::{sample, uuid};
 use crate::sts::{AssumableRole, AssumeRole, Via};
 use crate::{AuthPosition, EpochKey, LeaseScope, Member, epoch};
-use base::{Actor, Clock, NodeId};
+use base::{Actor, Clock, NodeId, PersonId, RoleId};
 use custody::{Custody, Seal, SoftwareToken, SoftwareTokenOptions};
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 use store::{CommitHook, Options, Position};
 
 /// A clock that tests set; in seconds.
@@ -39,7 +40,7 @@ pub(crate) fn open_store(dir: &std::path::Path, effects: &Effects, folds: Vec<Ar
 }
 
 pub(crate) fn software(dir: &std::path::Path, store: &Store, effects: &Effects) -> Custody {
-    let token = SoftwareToken::init(SoftwareTokenOptions {
+    let token = SoftwareToken::open_or_init(SoftwareTokenOptions {
         dir: dir.join("keys"),
         seal: Seal::MachineSecret { file: dir.join("secret/machine") },
         effects: effects.clone(),
