@@ -159,9 +159,10 @@ impl Handle for SystemHandle {
     fn write_past_memory(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
         let now = fcntl_getfl(&self.0)?;
-        if are_pages(bytes, offset) && fcntl_setfl(&self.0, now | OFlags::DIRECT).is_ok() {
-            match self.0.write_all_at(bytes, offset) {
-                // The file system took the flag and not the bytes.
+        if are_pages(bytes, offset) {
+            let direct = fcntl_setfl(&self.0, now | OFlags::DIRECT).map_err(io::Error::from);
+            match direct.and_then(|()| self.0.write_all_at(bytes, offset)) {
+                // The file system does not take the flag, or took it and not the bytes.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
                 done => return done,
             }
@@ -213,3 +214,6 @@ impl Handle for SystemHandle {
         Ok(self.0.metadata()?.len())
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
