@@ -148,8 +148,8 @@ impl Directory {
         Ok(found.into_iter().find(|row| row.id == id))
     }
 
-    /// Live memberships after a page token, at most `limit` edges, in the order of their members; of one member, in one
-    /// group, where these are named.
+    /// Live memberships after a page token, in the order of their members; of one member, in one group, where these are named.
+    /// There are at most `limit`, and the others of the last one's edge.
     ///
     /// # Errors
     /// [`Error::Store`].

@@ -53,6 +53,7 @@ pub(super) fn open(bed: &dyn Bed, name: &str) -> (Store, Arc<ManualClock>) {
 pub async fn run(bed: &dyn Bed) {
     facts_and_views(bed).await;
     pages_are_whole(bed).await;
+    a_page_ends_between_aggregates(bed).await;
     unique_claims(bed).await;
     record_order_and_expiry(bed).await;
     refused_changes_leave_nothing(bed).await;
@@ -174,6 +175,38 @@ async fn pages_are_whole(bed: &dyn Bed) {
             seen.extend(page);
         }
         assert_eq!(seen, wanted, "{group:?} {live}");
+    }
+}
+
+/// An aggregate with several live rows is on one page, so that the next one, which begins after it, misses none.
+async fn a_page_ends_between_aggregates(bed: &dyn Bed) {
+    let (store, _clock) = open(bed, "borders");
+    let ids = effects(ManualClock::at(start()), 79);
+    let names = ["a", "a", "b", "b", "b", "c"];
+    let claims: Vec<_> = names.iter().map(|name| (*name, ids.uuid())).collect();
+    let wrote = store.write::<_, Error, _>(Actor::System, move |txn| {
+        let (kind, now) = ("name.claimed", txn.now());
+        let claim =
+            |(name, owner): &(&str, Uuid)| NewFact { kind, body: json!({"name": name}), ..grant(*owner, "", now) };
+        claims.iter().try_for_each(|it| txn.fact_add(claim(it)).map(drop))
+    });
+    wrote.await.unwrap();
+    for (limit, pages) in [
+        (1, vec![vec!["a", "a"], vec!["b", "b", "b"], vec!["c"]]),
+        (3, vec![vec!["a", "a", "b", "b", "b"], vec!["c"]]),
+        (5, vec![vec!["a", "a", "b", "b", "b"], vec!["c"]]),
+        (6, vec![names.to_vec()]),
+    ] {
+        let mut after: Option<String> = None;
+        for wanted in pages.into_iter().chain([Vec::new()]) {
+            let from = after.clone();
+            let page = store.read::<_, Error, _>(move |txn| {
+                txn.view_page("name", None, from.as_deref(), limit, |row| Some(row.aggregate.clone()))
+            });
+            let page = page.await.unwrap();
+            assert_eq!(page, wanted, "pages of {limit}");
+            after = page.last().cloned().or(after);
+        }
     }
 }
 

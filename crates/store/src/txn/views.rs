@@ -159,7 +159,7 @@ impl ReadTxn<'_> {
 
     /// One page of a view: what `pick` takes of the rows known now, whatever their validity, in byte order of their aggregates
     /// after `after`; of those with a lookup (name, value) where one is given. It reads on until there are `limit`, so that a
-    /// page of what lives is full even where much has ended.
+    /// page of what lives is full even where much has ended, and then to the end of the aggregate: the next page begins after it.
     ///
     /// # Errors
     /// As [`ReadTxn::view_scan`].
@@ -173,17 +173,20 @@ impl ReadTxn<'_> {
     ) -> Result<Vec<T>, Error> {
         let mut picked = Vec::new();
         let mut after = after.map(str::to_owned);
-        while picked.len() < limit {
+        loop {
             let rows = match of {
                 Some(lookup) => self.view_lookup_scan(view, lookup, after.as_deref(), limit)?,
                 None => self.view_scan(view, after.as_deref(), limit)?,
             };
-            let Some(last) = rows.last() else { break };
+            for aggregate in rows.chunk_by(|a, b| a.aggregate == b.aggregate) {
+                if picked.len() >= limit {
+                    return Ok(picked);
+                }
+                picked.extend(aggregate.iter().filter_map(&mut pick));
+            }
+            let Some(last) = rows.last() else { return Ok(picked) };
             after = Some(last.aggregate.clone());
-            picked.extend(rows.iter().filter_map(&mut pick));
         }
-        picked.truncate(limit);
-        Ok(picked)
     }
 
     /// Streams every row of a view that is known now, in aggregate order, without building values: how memory is

@@ -275,16 +275,19 @@ pub(super) trait Row: ToSchema + Sized {
 }
 
 impl<T: Row> Page<T> {
-    /// A page of things that were read with one more than the limit.
-    pub(super) async fn of(names: &Names<'_>, mut things: Vec<T::Of>, limit: usize) -> Json<Self> {
-        let more = things.len() > limit;
-        things.truncate(limit);
-        let mut items = Vec::with_capacity(things.len());
+    /// A page of things that were read with one more than the limit. Those that share a place in the list stay together, as
+    /// the next page begins after it.
+    pub(super) async fn of(names: &Names<'_>, things: Vec<T::Of>, limit: usize) -> Json<Self> {
+        let mut items: Vec<T> = Vec::with_capacity(things.len());
         for thing in things {
-            items.push(T::of(names, thing).await);
+            let item = T::of(names, thing).await;
+            let last = items.last().map(T::key);
+            if items.len() >= limit && last != Some(item.key()) {
+                return Json(Self { items, next_page_token: last });
+            }
+            items.push(item);
         }
-        let next_page_token = if more { items.last().map(T::key) } else { None };
-        Json(Self { items, next_page_token })
+        Json(Self { items, next_page_token: None })
     }
 }
 
