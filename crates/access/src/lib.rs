@@ -10,6 +10,8 @@ pub mod bodies;
 pub mod documents;
 mod error;
 pub mod facts;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod gate;
 mod index;
 mod op;

@@ -16,7 +16,7 @@ use zeroize::Zeroize as _;
 
 use crate::{AccessKeyId, Session};
 
-mod body;
+pub(crate) mod body;
 
 #[cfg(test)]
 mod tests;

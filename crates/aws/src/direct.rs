@@ -18,6 +18,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use crate::gather::Gathered;
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The body, in the request's extensions, and what it must hash to.
@@ -47,12 +49,21 @@ fn base16(text: &str) -> Option<Vec<u8>> {
     text.as_bytes().chunks_exact(2).map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.last()?)?)).collect()
 }
 
+/// Whether the codec checks the signature of each chunk before it hands it on.
+fn in_signed_chunks(headers: &HeaderMap) -> bool {
+    let mut given = headers.get_all("x-amz-content-sha256").iter();
+    given.any(|value| value.as_bytes().starts_with(b"STREAMING-AWS4-"))
+}
+
 /// The body for the codec: the given one, or one to look at while the given one waits in the extensions.
 pub(crate) fn aside<B>(parts: &mut request::Parts, body: B) -> s3s::Body
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     match declared(&parts.headers).filter(|_| parts.method == Method::PUT) {
+        None if in_signed_chunks(&parts.headers) => {
+            s3s::Body::http_body_unsync(Gathered::new(Box::pin(body.map_err(Into::into))))
+        }
         None => s3s::Body::http_body_unsync(body.map_err(Into::into)),
         Some(digest) => {
             let stand_in = StandIn(body.size_hint());

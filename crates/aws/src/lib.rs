@@ -9,6 +9,9 @@ mod authorization;
 mod cors;
 mod direct;
 mod document;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
+mod gather;
 mod limit;
 mod metrics;
 mod options;

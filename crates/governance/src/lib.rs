@@ -9,6 +9,8 @@ mod business;
 pub mod conformance;
 mod dataset_policy;
 mod error;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod objects;
 pub mod ports;
 

@@ -12,6 +12,8 @@ mod denials;
 mod entry;
 mod error;
 mod files;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod intents;
 pub mod layout;
 mod proof;

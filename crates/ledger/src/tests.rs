@@ -2,7 +2,6 @@
 
 mod bookkeeping;
 mod entries;
-mod fuzz;
 mod proofs;
 mod released;
 mod tamper;

@@ -61,7 +61,7 @@ async fn a_receipt_verifies_offline_and_alterations_do_not() {
 }
 
 proptest! {
-    // The fuzz target's replay: no bytes verify but those that were signed.
+    // No bytes verify but those that were signed.
     #[test]
     fn arbitrary_bytes_are_no_receipt(bytes in proptest::collection::vec(any::<u8>(), 0..400), at in 0..1000_usize) {
         let key = PublicKey::ed25519(&[0x58; 32]).or_else(|_| PublicKey::ed25519(&[0x66; 32]));

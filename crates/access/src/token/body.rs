@@ -55,7 +55,7 @@ struct Body {
     f: Option<(String, String, String)>,
 }
 
-pub(super) fn write(session: &Session) -> Vec<u8> {
+pub(crate) fn write(session: &Session) -> Vec<u8> {
     let body = Body {
         i: session.id,
         k: session.kind,
@@ -88,7 +88,7 @@ pub(super) fn write(session: &Session) -> Vec<u8> {
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
-pub(super) fn read(bytes: &[u8]) -> Result<Session, BadToken> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Session, BadToken> {
     let body: Body = serde_json::from_slice(bytes).map_err(|_| BadToken::Malformed)?;
     let milli = |ms| Timestamp::from_millisecond(ms).map_err(|_| BadToken::Malformed);
     if body.l.len() > Session::LINEAGE_MAX {

@@ -107,7 +107,7 @@ fn the_packed_size_counts_policies_and_tags() {
 }
 
 proptest! {
-    // The fuzz target's replay: bytes from outside, whole and as mutations of a real token, never open and never panic.
+    // Bytes from outside never open and never panic.
     #[test]
     fn arbitrary_text_never_opens(text in "\\PC{0,200}", raw in proptest::collection::vec(any::<u8>(), 0..200)) {
         let keys = keys(&[1]);

@@ -90,6 +90,12 @@ const SHAPES: &[(&str, Element)] = &[
     ])),
 ];
 
+/// The operations whose documents have a shape here.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    SHAPES.iter().map(|(operation, _)| *operation)
+}
+
 /// Whether `bytes` have the shape that the operation reads. An operation without one is left to the codec, and so is an
 /// absent body where there may be none.
 ///

@@ -20,7 +20,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    pub(super) fn read(payload: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn read(payload: &[u8]) -> Result<Self, Error> {
         let all = strict::object("payload", payload)?;
         Ok(Self {
             issuer: text(&all, "iss")?,

@@ -306,22 +306,3 @@ fn mutations_are_never_believed() {
         }
     }
 }
-
-#[test]
-fn corpus_and_mutations_of_the_header_are_never_believed() {
-    crate::replay::replay("sigv4-header", |bytes| {
-        let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
-        let mut sent = Sent::post();
-        sent.headers.insert("authorization", value.clone());
-        // Another access key has another secret, so it is not judged with this one.
-        let Ok(presented) = sent.judge(SIGNED) else { return };
-        if presented.access_key_id == "AKIDEXAMPLE0000000" {
-            let text = value.to_str().unwrap();
-            for part in
-                ["/20150830/us-east-1/sts/aws4_request", "=content-type;host;x-amz-date", "=26d6b406e615a7a1062501"]
-            {
-                assert!(text.contains(part), "{text}");
-            }
-        }
-    });
-}

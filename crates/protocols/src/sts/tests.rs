@@ -228,20 +228,3 @@ fn mutations_never_break_a_limit() {
         }
     }
 }
-
-#[test]
-fn corpus_and_mutations_of_forms_keep_every_limit() {
-    crate::replay::replay("sts-form", |bytes| {
-        let Ok(form) = Form::parse(bytes) else { return };
-        match Request::parse(form) {
-            Ok(Request::AssumeRole(request)) => {
-                assert!((2..=64).contains(&request.role_session_name.len()));
-                assert!(request.tags.len() <= TAGS_MAX && request.session.policy_arns.len() <= 10);
-                assert!(request.tags.iter().all(|tag| check_tag(&tag.key, &tag.value).is_ok()));
-            }
-            Ok(Request::AssumeRoleWithWebIdentity(request)) => assert!((4..=20_000).contains(&request.token.len())),
-            Ok(_) => {}
-            Err(fault) => assert!(!fault.to_xml("r").contains('\0')),
-        }
-    });
-}

@@ -84,7 +84,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    // The fuzz target's replay: whatever a provider puts under AWS's names is read within the limits or refused.
+    // Whatever a provider puts under AWS's names is read within the limits or refused.
     #[test]
     fn whatever_is_read_keeps_the_limits(nested in any_json(), flat in any_json(), keys in any_json()) {
         let claims = json!({TAGS: nested, "https://aws.amazon.com/tags/principal_tags/K": flat, TRANSITIVE_FLAT: keys});

@@ -1,0 +1,5 @@
+//! Fuzzes claims of tokens.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| protocols::fuzz::jwt_claims(bytes));
