@@ -3,16 +3,10 @@
 use access::facts::{
     self, Approver, Classification, DatasetKind, DatasetLocation, Entitlement, Grant, Level, Place, Role, Scope,
 };
-use access::session::{role_unique_id, session_arn};
-use access::{
-    Access, AuditClass, AuthPosition, Carry, Deps, Edge, Member, Object, OpContext, Outcome, Session, SessionKind,
-    SessionName, documents, s3,
-};
+use access::session::role_unique_id;
+use access::{Access, AuditClass, Carry, Deps, Edge, Member, Object, OpContext, Outcome, Session, documents, s3};
 use anyhow::{Result, anyhow, ensure};
-use base::{
-    AccountId, Actor, DatasetId, DecisionId, EntitlementId, GrantId, GroupId, Ids, MembershipId, PersonId, RoleId,
-    SessionId,
-};
+use base::{AccountId, Actor, DatasetId, DecisionId, EntitlementId, GrantId, GroupId, MembershipId, PersonId, RoleId};
 use crypto::Crypto;
 use evidence::{Names, ask};
 use std::{
@@ -118,43 +112,14 @@ fn furnish(txn: &mut WriteTxn<'_>, account: AccountId) -> Result<(), access::Err
     facts::add_grant(txn, &grant, None).map(drop)
 }
 
-fn session(access: &Access, n: u64) -> Result<Session> {
-    let (account, now) = (access.account(), access.now());
-    let role_arn: base::Arn = format!("arn:aws:iam::{account}:role/analyst").parse()?;
-    let name: SessionName = "bench".parse()?;
-    Ok(Session {
-        id: SessionId::from_uuid(access.effects().uuid()),
-        kind: SessionKind::Tool,
-        person: Some(person(n)),
-        service: None,
-        source_identity: format!("person-{n}@example.com").parse()?,
-        account,
-        role: role(),
-        arn: session_arn(account, &role_arn, &name)?,
-        role_arn,
-        role_unique_id: role_unique_id(role()),
-        name,
-        access_key_id: access::AccessKeyId::from_entropy(1, [7; 10]),
-        tags: Vec::new(),
-        transitive: Vec::new(),
-        carry: Carry::All,
-        via: Vec::new(),
-        policies: Vec::new(),
-        issued: now,
-        expires: now + Duration::from_secs(43_200),
-        auth: AuthPosition { auth_time: now, seq: Some(1), amr: vec!["pwd".to_owned()], acr: None },
-        sign_in: None,
-        chained: false,
-        lineage: Vec::new(),
-        client: None,
-        federated: None,
-    })
+fn session(access: &Access, n: u64) -> Session {
+    let called = format!("person-{n}");
+    Session::for_test(access.effects(), (person(n), &called), (access.account(), role(), "analyst"))
 }
 
 /// Makes the decisions; a few of their ids.
 async fn read(access: &Access) -> Result<Vec<DecisionId>> {
-    let sessions: Arc<Vec<Arc<Session>>> =
-        Arc::new((0..PEOPLE).map(|n| session(access, n).map(Arc::new)).collect::<Result<_>>()?);
+    let sessions: Arc<Vec<Arc<Session>>> = Arc::new((0..PEOPLE).map(|n| Arc::new(session(access, n))).collect());
     let (next, kept) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(Vec::new())));
     let mut lanes = JoinSet::new();
     for _ in 0..LANES {

@@ -11,7 +11,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 mod names;
 pub use names::{AccessKeyId, SessionName};
 
-#[cfg(any(test, feature = "test-permits"))]
+#[cfg(any(test, feature = "test-permits", feature = "bench"))]
 mod testing;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A session that nobody signed in to, for the tests of what sessions do.
+//! A session that nobody signed in to, for tests and benches of what sessions do.
 
 use base::{AccountId, Effects, Ids, PersonId, RoleId, SessionId};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::{AccessKeyId, AuthPosition, Carry, Session, SessionKind, role_unique_
 
 impl Session {
     /// A tool session for an hour of a person, who is called so, in a role of this account, id and name.
-    #[expect(clippy::unwrap_used, reason = "tests stand on it")]
+    #[expect(clippy::unwrap_used, reason = "tests and benches stand on it")]
     pub fn for_test(
         effects: &Effects,
         (person, called): (PersonId, &str),
