@@ -12,10 +12,6 @@ fn pages() -> bytes::BytesMut {
     pages
 }
 
-fn direct(file: &File) -> bool {
-    fcntl_getfl(file).unwrap().contains(OFlags::DIRECT)
-}
-
 #[test]
 fn a_file_without_direct_writes_is_written_through_memory() {
     // A device that has no pages refuses the flag, as file systems without direct writes do.
@@ -24,5 +20,5 @@ fn a_file_without_direct_writes_is_written_through_memory() {
     assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::InvalidInput);
     let handle = SystemHandle(refusing);
     handle.write_past_memory(&pages(), 0).unwrap();
-    assert!(!direct(&handle.0));
+    assert!(!fcntl_getfl(&handle.0).unwrap().contains(OFlags::DIRECT));
 }
