@@ -359,7 +359,7 @@ async fn sessions(report: &mut Report, system: &System, somebody: &Somebody) -> 
         shown(samples.p50()),
         shown(samples.p99()),
         shown(cpu),
-        "session record and ledger entry durable".to_owned(),
+        "the entry that holds the session durable".to_owned(),
     ]);
     report
         .note("The durable commit beside AssumeRoleWithWebIdentity appends 4 KiB to a file that grows, and syncs it.");
