@@ -9,6 +9,8 @@
 
 #[path = "system/api.rs"]
 mod api;
+#[path = "system/lists.rs"]
+mod lists;
 #[path = "system/s3.rs"]
 #[expect(dead_code, clippy::expect_used, reason = "the tests of durability use all of it, and fail loudly")]
 mod s3;

@@ -2,21 +2,20 @@
 //! by two people, after which the ledger still verifies.
 
 use base::Timestamp;
-use ledger::{Entry, EventType, IdentityKind, LogKey, Phase, verify::Verifier};
+use ledger::{Entry, EventType, IdentityKind, Phase};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
 };
-use store::journal::DiskFiles;
 use tempfile::TempDir;
 use ureq::Agent;
 
 use crate::{
     rig::{FIRST_PASSWORD, PASSWORD, Rig},
     s3::now,
-    support::Galen,
+    support::{Galen, entries},
 };
 
 /// Routes that change nothing: signing in makes a session, which its own decision records.
@@ -225,16 +224,6 @@ fn change_through_s3(rig: &Rig, admin: &Caller, owner: &Caller) -> Vec<Made> {
         Made { route, person: owner.person.clone(), reason: None, request: answer.request, begun, ended: now() }
     };
     calls.into_iter().map(call).collect()
-}
-
-/// Every entry of a ledger that verifies.
-pub(crate) fn entries(ledger: &Path) -> Vec<Entry> {
-    let keys = fs::read_to_string(ledger.join(::ledger::layout::LOG_KEY)).unwrap();
-    let keys: Vec<LogKey> = keys.lines().map(|line| line.parse().unwrap()).collect();
-    let mut found = Vec::new();
-    let mut see = |_: u64, bytes: &[u8]| found.push(Entry::decode(bytes).unwrap());
-    Verifier::new(keys).verify_each(&DiskFiles::new(ledger), &mut see).unwrap();
-    found
 }
 
 fn changes(ledger: &Path) -> BTreeMap<String, Vec<Entry>> {

@@ -4,9 +4,8 @@ use ledger::{IdentityKind, Phase};
 use serde_json::Value;
 
 use crate::{
-    audit::entries,
     rig::{BUCKET, Database, Rig},
-    support::Galen,
+    support::{Galen, entries},
 };
 
 const KEY: &str = "moved/object";

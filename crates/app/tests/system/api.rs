@@ -25,6 +25,12 @@ impl Api {
         let call = self.agent.get(self.url(path)).header("authorization", format!("Bearer {}", self.token));
         read(call.call().unwrap())
     }
+    /// The status, and the id under which the request was recorded.
+    pub(crate) fn recorded(&self, path: &str) -> (u16, String) {
+        let call = self.agent.get(self.url(path)).header("authorization", format!("Bearer {}", self.token));
+        let response = call.call().unwrap();
+        (response.status().as_u16(), response.headers()["x-request-id"].to_str().unwrap().to_owned())
+    }
     /// The row, and its ETag.
     fn tagged(&self, path: &str) -> (Value, String) {
         let call = self.agent.get(self.url(path)).header("authorization", format!("Bearer {}", self.token));

@@ -1,11 +1,14 @@
 //! Starting the program, signing in, stopping and killing it; every process has folders of its own.
 
+use ledger::{Entry, LogKey, verify::Verifier};
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Read},
     net::{TcpListener, TcpStream},
+    path::Path,
     process::{Child, Command, Output, Stdio},
 };
+use store::journal::DiskFiles;
 use tempfile::TempDir;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_galen");
@@ -206,4 +209,14 @@ impl Drop for Server {
 /// A port that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Every entry of a ledger that verifies.
+pub(crate) fn entries(ledger: &Path) -> Vec<Entry> {
+    let keys = std::fs::read_to_string(ledger.join(::ledger::layout::LOG_KEY)).unwrap();
+    let keys: Vec<LogKey> = keys.lines().map(|line| line.parse().unwrap()).collect();
+    let mut found = Vec::new();
+    let mut see = |_: u64, bytes: &[u8]| found.push(Entry::decode(bytes).unwrap());
+    Verifier::new(keys).verify_each(&DiskFiles::new(ledger), &mut see).unwrap();
+    found
 }
