@@ -219,12 +219,15 @@ def bad_requests():
     versioning = b"<VersioningConfiguration>\n<Status>Enabled</Status></VersioningConfiguration>"
     swapped = versioning.replace(b"Enabled", b"enabled")
     unknown = b"<CreateBucketConfiguration><Replicas>2</Replicas></CreateBucketConfiguration>"
-    credential = "AWS4-HMAC-SHA256 Credential=AKIAIGR7ZNNBHC5BKSUB/20150930/x/s3/aws4_request,SignedHeaders=host,Signature=FWe"
+    scope = f"20150930/{READY['region']}/s3/aws4_request"
+    credential = f"AWS4-HMAC-SHA256 Credential=AKIAIGR7ZNNBHC5BKSUB/{scope},SignedHeaders=host,Signature=FWe"
+    elsewhere = credential.replace(scope, "20150930/x/s3/aws4_request")
     for (got, told), wanted, code, words in (
         (raw("PUT", object_, b"bar", sent=b"baz"), 400, "XAmzContentSHA256Mismatch", "x-amz-content-sha256"),
         (raw("PUT", object_, b"bar", after={"Authorization": ""}), 403, "AccessDenied", "Signature Version 4"),
         (raw("PUT", object_, b"bar", after={"Authorization": "Bearer x"}), 400, "InvalidArgument", "Signature Version 4"),
         (raw("PUT", object_, b"bar", after={"Authorization": credential}), 403, "SignatureDoesNotMatch", "Signature="),
+        (raw("PUT", object_, b"bar", after={"Authorization": elsewhere}), 400, "AuthorizationHeaderMalformed", "expecting"),
         (raw("PUT", object_, b"bar", after={"x-amz-meta-a": "b"}), 403, "AccessDenied", "must be signed"),
         (raw("PUT", object_, b"bar", Content_MD5="AWS HAHAHA"), 400, "InvalidDigest", "sixteen bytes"),
         (raw("PUT", object_, b"bar", Content_MD5="rL0Y20zC+Fzt72VPzMSk2A=="), 400, "BadDigest", "MD5"),

@@ -280,9 +280,9 @@ where
     Ok(())
 }
 
-/// Batches that wait for each step at most: enough that a thread seldom runs out, few enough that they are still in the processor's
-/// caches when their turn comes.
-const AHEAD: usize = 2;
+/// Batches that wait for each step at most: enough that a step goes on while the one before it or after it waits for a processor or
+/// for the device. An upload that comes faster than it can be stored holds 28 MiB.
+const AHEAD: usize = 8;
 
 /// Cuts what arrives into frame slots.
 struct Feed<'a> {
