@@ -301,8 +301,11 @@ async fn small(server: &Server, op: Op, clients: usize) -> Result<Case> {
 async fn large(report: &mut Report, server: &Server, op: Op, payload: Payload) -> Result<f64> {
     progress::step(format!("{}: {} 64 MiB", server.name, op.name()));
     // On one thread of its own, so that no time passes between the client's own threads.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (mut samples, cpu) = tokio::task::block_in_place(|| runtime.block_on(rounds(server, op, payload)))?;
+    let client = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(rounds(server, op, payload))
+    };
+    let (mut samples, cpu) = tokio::task::block_in_place(client)?;
     let rate = LARGE as f64 / samples.p50().as_secs_f64();
     let spent = cpu / LARGE_ROUNDS;
     report.row([
