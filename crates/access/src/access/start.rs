@@ -214,8 +214,9 @@ pub struct Maintenance {
 }
 
 impl Maintenance {
-    /// Puts the rows of new sessions into the store, relays pending entries to the ledger, flushes counters, merges the index, brings documents, re-checks open
-    /// streams, until `stop` changes or is dropped; then once more, so that nothing committed is left behind.
+    /// Puts the rows of new sessions into the store, relays pending entries to the ledger, flushes counters, merges the
+    /// index, brings documents, re-checks open streams, until `stop` changes or is dropped; then once more, so that nothing
+    /// committed is left behind.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let sweeping = self.access.leases().clone().run(self.access.effects().clone(), stop.clone());
         tokio::join!(sweeping, self.rounds(stop));
