@@ -23,7 +23,7 @@ use crate::gate::{self, Ask, Scene, Verdict};
 use crate::index::{Index, World};
 use crate::lease::RECHECK_EVERY;
 use crate::permit::{EvaluationFault, Reason, Ticket};
-use crate::recorder::{ChangeRecorder, Changed, Log, NotRecorded, Recorder, Window};
+use crate::recorder::{ChangeRecorder, Changed, Log, NotRecorded, Recorded, Recorder, Window};
 use crate::{
     Action, Denied, DenyReason, Ended, Lease, LeaseScope, OpContext, Outcome, Permit, ResourceRef, Sessions, version,
 };
@@ -71,8 +71,8 @@ impl Access {
     ) -> Result<Permit<A>, Denied> {
         let decided = self.decide(op, &action, &resource).await;
         let recorded = self.0.recorder.record(vec![decided.record(op, &action)]).await;
-        let entry = recorded.map(|mut entries| entries.pop().flatten());
-        self.given(op, action, resource, decided, entry)
+        let recorded = recorded.and_then(|mut all| all.pop().ok_or(NotRecorded));
+        self.given(op, action, resource, decided, recorded)
     }
 
     /// As [`Access::authorize`] for many resources: one batch of the ledger, an answer per item, in order.
@@ -88,12 +88,14 @@ impl Access {
             all.push((resource, decided));
         }
         let records = all.iter().map(|(_, decided)| decided.record(op, &action)).collect();
-        let entries = match self.0.recorder.record(records).await {
-            Ok(entries) => entries.into_iter().map(Ok).collect(),
-            Err(failed) => vec![Err(failed); all.len()],
+        let recorded: Vec<_> = match self.0.recorder.record(records).await {
+            Ok(recorded) => recorded.into_iter().map(Ok).collect(),
+            Err(failed) => all.iter().map(|_| Err(failed)).collect(),
         };
-        let pairs = all.into_iter().zip(entries);
-        pairs.map(|((resource, decided), entry)| self.given(op, action.clone(), resource, decided, entry)).collect()
+        let pairs = all.into_iter().zip(recorded);
+        pairs
+            .map(|((resource, decided), recorded)| self.given(op, action.clone(), resource, decided, recorded))
+            .collect()
     }
 
     /// Whether [`Access::authorize`] would say yes now: for what is shown beside what was asked for. It is not a permit and leaves
@@ -249,35 +251,28 @@ impl Access {
         action: A,
         resource: A::Resource,
         decided: Decided,
-        entry: Result<Option<Arc<ledger::Entry>>, NotRecorded>,
+        recorded: Result<Recorded, NotRecorded>,
     ) -> Result<Permit<A>, Denied> {
         let Decided { decision, verdict, lease, window, .. } = decided;
-        let (entry, deny) = match entry {
-            Ok(entry) => (entry, verdict.deny),
-            Err(NotRecorded) => (None, Some(verdict.deny.unwrap_or(DenyReason::NotRecorded))),
+        let (recorded, deny) = match recorded {
+            Ok(recorded) => (recorded, verdict.deny),
+            Err(NotRecorded) => (Recorded::Whole, Some(verdict.deny.unwrap_or(DenyReason::NotRecorded))),
         };
         if let Some(reason) = deny {
             return Err(Denied { decision, sentence: gate::sentence(&reason), reason });
         }
-        let (recorder, covered) = match window {
-            Window::Covered { .. } => (None, entry),
-            Window::None | Window::Opens { .. } => {
-                let recorder = self.0.recorder.clone();
-                (entry.map(|entry| ChangeRecorder { entry, used: Arc::default(), recorder }), None)
+        let mut ticket = Ticket::of(op, decision, action.name(), A::CLASS);
+        let mut recorder = None;
+        match (recorded, window) {
+            (Recorded::Whole, _) => {}
+            (Recorded::Opened(opened), _) => opened.permitted(),
+            (Recorded::Later(entry), Window::Covered { .. }) => ticket.covered = Some(entry),
+            (Recorded::Later(entry), Window::None | Window::Opens { .. }) => {
+                let change = ChangeRecorder { entry, used: Arc::default(), recorder: self.0.recorder.clone() };
+                ticket.change = Some(Arc::clone(&change.used));
+                recorder = Some(change);
             }
-        };
-        let ticket = Ticket {
-            decision,
-            request: op.request,
-            actor: op.actor,
-            session: op.session.clone(),
-            edge: op.edge,
-            action: action.name(),
-            class: A::CLASS,
-            at: op.at,
-            covered,
-            change: recorder.as_ref().map(|recorder| Arc::clone(&recorder.used)),
-        };
+        }
         Ok(Permit {
             action,
             resource,

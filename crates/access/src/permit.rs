@@ -388,6 +388,21 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
+    pub(crate) fn of(op: &OpContext, decision: DecisionId, action: &'static str, class: Class) -> Self {
+        Self {
+            decision,
+            request: op.request,
+            actor: op.actor,
+            session: op.session.clone(),
+            edge: op.edge,
+            action,
+            class,
+            at: op.at,
+            covered: None,
+            change: None,
+        }
+    }
+
     /// Who, as an outcome entry names it.
     pub(crate) fn context(&self) -> OpContext {
         OpContext {

@@ -8,6 +8,7 @@ mod entry;
 mod log;
 mod outcome;
 mod sweep;
+mod underway;
 
 use base::{DecisionId, Effects, Ids, ObjectVersionId, Region, Timestamp};
 use crypto::Sha256Digest;
@@ -17,15 +18,18 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::Store;
+use store::journal::Way;
 
 pub use change::{ChangeRecorder, Changed};
-pub(crate) use change::{Owed, unwritable, write};
+pub(crate) use change::{unwritable, write};
 pub(crate) use entry::{Acting, Personal, SEALED_ELSEWHERE, code, identity};
 pub(crate) use log::Log;
+pub(crate) use outcome::Opened;
+pub(crate) use underway::Owed;
 
 use crate::action::{Class, sts};
 use crate::gate::Verdict;
-use crate::permit::{AuditClass, Outcomes};
+use crate::permit::{AuditClass, Outcomes, Ticket};
 use crate::why::Leads;
 use crate::{DenyReason, Error, OpContext, ResourceRef};
 
@@ -53,6 +57,16 @@ pub(crate) enum Window {
     Covered { intent: DecisionId },
 }
 
+/// What is left to do for a record.
+pub(crate) enum Recorded {
+    /// Nothing.
+    Whole,
+    /// The entry is written later: with the change that it records, or with the outcome of a read under an earlier intent.
+    Later(Arc<ledger::Entry>),
+    /// Its intent is in the ledger and waits for the outcome.
+    Opened(Opened),
+}
+
 /// The ledger did not take it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotRecorded;
@@ -68,6 +82,7 @@ struct Inner {
     /// Salt of the commitments to source addresses in counts; new at each start.
     salt: [u8; 32],
     open: Mutex<Open>,
+    left: Mutex<underway::Left>,
     /// Digests of documents that are known to be stored.
     stored: Mutex<HashSet<Sha256Digest>>,
     leads: Leads,
@@ -113,6 +128,7 @@ impl Recorder {
             failures,
             salt,
             open: Mutex::default(),
+            left: Mutex::default(),
             stored: Mutex::default(),
             leads: Leads::default(),
         };
@@ -121,72 +137,69 @@ impl Recorder {
         Ok(recorder)
     }
 
-    /// Makes the records as durable as their class asks, in one batch of the log. Gives back an entry that is to be
-    /// written later: with the change that it records, or with the outcome of a read under an earlier intent.
-    pub(crate) async fn record(
-        &self,
-        records: Vec<Record<'_>>,
-    ) -> Result<Vec<Option<Arc<ledger::Entry>>>, NotRecorded> {
+    /// Makes the records as durable as their class asks, in one batch of the log.
+    pub(crate) async fn record(&self, records: Vec<Record<'_>>) -> Result<Vec<Recorded>, NotRecorded> {
         if let [record] = records.as_slice() {
-            return Ok(vec![self.one(record, true).await?]);
+            return Ok(vec![self.one(record, Way::Alone).await?]);
         }
-        let all = futures::future::join_all(records.iter().map(|record| self.one(record, false))).await;
+        let all = futures::future::join_all(records.iter().map(|record| self.one(record, Way::Shared))).await;
         all.into_iter().collect()
     }
 
-    /// `alone`: no other record is made durable with it.
-    async fn one(&self, record: &Record<'_>, alone: bool) -> Result<Option<Arc<ledger::Entry>>, NotRecorded> {
+    async fn one(&self, record: &Record<'_>, way: Way) -> Result<Recorded, NotRecorded> {
         if let Some(reason) = &record.verdict.deny {
             if record.op.actor.is_none() {
                 self.failure(record.op, code(reason));
-                return Ok(None);
+                return Ok(Recorded::Whole);
             }
             let entry = self.entry(record, ledger::Phase::Denial).await?;
-            return self.batched(&entry).await.map(|()| None);
+            return self.batched(&entry).await;
         }
         match (record.class, record.window) {
             (Class::View, _) => {
                 let entry = self.entry(record, ledger::Phase::Note).await?;
-                self.batched(&entry).await.map(|()| None)
+                self.batched(&entry).await
             }
-            (Class::Change, _) => Ok(Some(Arc::new(self.entry(record, ledger::Phase::Change).await?))),
+            (Class::Change, _) => Ok(Recorded::Later(Arc::new(self.entry(record, ledger::Phase::Change).await?))),
             // Written once, with its outcome: until then the intent of its window proves it.
             (Class::Read | Class::Write, Window::Covered { intent }) => {
                 let mut entry = self.entry(record, ledger::Phase::Note).await?;
                 entry.of = Some(*intent);
-                Ok(Some(Arc::new(entry)))
+                Ok(Recorded::Later(Arc::new(entry)))
             }
-            (Class::Read | Class::Write, window) => self.intent(record, *window, alone).await.map(|()| None),
+            (Class::Read | Class::Write, window) => self.intent(record, *window, way).await.map(Recorded::Opened),
         }
     }
 
-    async fn intent(&self, record: &Record<'_>, window: Window, alone: bool) -> Result<(), NotRecorded> {
+    async fn intent(&self, record: &Record<'_>, window: Window, way: Way) -> Result<Opened, NotRecorded> {
         let mut entry = self.entry(record, ledger::Phase::Intent).await?;
         let now = self.0.effects.now();
         if let Window::Opens { until, .. } = window {
             entry.window = Some(ledger::Window { until });
         }
         let bytes = encode(&entry)?;
-        let least = self.0.log.size();
-        lock(&self.0.open).intents.insert(record.decision, least);
+        drop(entry);
+        let (ticket, outcomes) = (Ticket::of(record.op, record.decision, record.action, record.class), self.outcomes());
+        let opened = move |owed| Opened::new(owed, ticket, outcomes);
         let done = match record.verdict.obligations.audit {
-            AuditClass::Strict if alone => self.0.log.append_here(bytes).await,
-            AuditClass::Strict => self.0.log.append(bytes).await,
-            AuditClass::Batched => self.0.log.append_batched(bytes).await,
+            AuditClass::Strict => self.underway(record.decision, bytes, way, opened).await,
+            AuditClass::Batched => {
+                let owed = self.owing(record.decision);
+                self.0.log.append_batched(bytes).await.map(|()| opened(owed))
+            }
         };
-        if let Err(error) = done {
+        let opened = done.map_err(|error| {
             tracing::error!(%error, "an intent cannot be recorded: the access is refused");
-            lock(&self.0.open).intents.remove(&record.decision);
-            return Err(NotRecorded);
-        }
+            NotRecorded
+        })?;
         if let (Window::Opens { version, until }, Some(session)) = (window, record.op.session.as_deref()) {
             lock(&self.0.windows).opened(session.id, version, record.decision, until, now);
         }
-        Ok(())
+        Ok(opened)
     }
 
-    async fn batched(&self, entry: &ledger::Entry) -> Result<(), NotRecorded> {
-        self.0.log.append_batched(encode(entry)?).await.map_err(|error| {
+    async fn batched(&self, entry: &ledger::Entry) -> Result<Recorded, NotRecorded> {
+        self.0.log.append_batched(encode(entry)?).await.map(|()| Recorded::Whole).map_err(|error| {
             tracing::error!(%error, "a decision cannot be recorded: it is refused");
             NotRecorded
         })

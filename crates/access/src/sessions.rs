@@ -223,11 +223,15 @@ impl Sessions {
     ) -> Result<(), crate::Error> {
         self.put_texts(session, body).await?;
         let row = SessionRow::of(session);
-        let owed = match &decision {
-            Some(decision) => Some(decision.append(&row.made(), session.kind == SessionKind::Management).await?),
-            None => None,
+        let many = match &decision {
+            Some(decision) => {
+                let (made, sessions) = (row.made(), self.clone());
+                let wait = move |owed| sessions.0.waiting.push(row, Some(owed));
+                decision.append(&made, session.kind == SessionKind::Management, wait).await?
+            }
+            None => self.0.waiting.push(row, None),
         };
-        if self.0.waiting.push(row, owed) { self.keep().await.map_err(crate::Error::Store) } else { Ok(()) }
+        if many { self.keep().await.map_err(crate::Error::Store) } else { Ok(()) }
     }
 
     /// What is too large for a token, and the session policies, are in the store before anything names them.

@@ -80,6 +80,15 @@ pub(crate) fn copy_dir(from: &Path, to: &Path) {
     }
 }
 
+/// Ends the maintenance cleanly; from which entry on the next start reads the ledger.
+pub(crate) async fn stopped_at(access: Access, maintenance: Maintenance) -> u64 {
+    let (_, stop) = tokio::sync::watch::channel(false);
+    maintenance.run(stop).await;
+    let node = access.node();
+    let mark = access.store().read(move |txn| txn.record_get("access_low_water", node.bytes())).await.unwrap();
+    u64::from_be_bytes(mark.unwrap().value.try_into().unwrap())
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         let clock = Arc::new(Hand(AtomicI64::new(1_795_000_000_000)));
@@ -125,6 +134,11 @@ impl World {
         };
         let (access, maintenance) = Access::start(deps).await.unwrap();
         Self { access, maintenance, store, effects, clock, journal, account, names: Mutex::new(names), dir }
+    }
+
+    /// Stops cleanly; from which entry on the next start reads the ledger.
+    pub(crate) async fn stopped_at(self) -> u64 {
+        stopped_at(self.access, self.maintenance).await
     }
 
     /// The id behind a name of the test, made at its first use.

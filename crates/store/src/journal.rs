@@ -24,6 +24,7 @@ pub use state::{State, Stats};
 use crypto::Sha256Digest;
 use ledger::{CheckpointSigner, ENTRY_BYTES_MAX, LogKey, Origin, TreeHead, leaf_hash, wal};
 use std::{
+    pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, Wake, Waker},
     thread::{self, JoinHandle, Thread},
@@ -112,6 +113,29 @@ pub struct Appended {
     pub leaf_hash: Sha256Digest,
 }
 
+/// How entries that somebody waits for go to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// With those of other callers, on the writer's thread.
+    Shared,
+    /// For a caller who has nothing else to append meanwhile: where callers rarely meet, on the caller's thread.
+    Alone,
+    /// Those of an administrator, also while the journal is [`State::ReadOnly`]: the reserved space is used.
+    Reserved,
+}
+
+/// Entries in the queue: the future ends when they are durable, or cannot be made so. Dropping it takes nothing back.
+#[must_use = "whether the entries are durable is told here alone"]
+pub struct Taken(oneshot::Receiver<Result<Vec<Appended>, Error>>);
+
+impl Future for Taken {
+    type Output = Result<Vec<Appended>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|told| told.unwrap_or(Err(Error::Failed)))
+    }
+}
+
 /// The journal of this node. Dropping it publishes what is durable and stops its two threads; [`Journal::close`] does
 /// the same and says how it went.
 pub struct Journal {
@@ -174,30 +198,31 @@ impl Journal {
         appended.first().copied().ok_or(Error::Failed)
     }
 
-    /// As [`Journal::append`], for a caller who has nothing else to append meanwhile: where callers rarely meet, the entry is
-    /// written on the caller's thread, and a second one would wait for it.
-    ///
-    /// # Errors
-    /// As [`Journal::append`].
-    pub async fn append_here(&self, entry: Vec<u8>) -> Result<Appended, Error> {
-        let appended = self.send(vec![entry], false, writer::give).await?;
-        appended.first().copied().ok_or(Error::Failed)
-    }
-
     /// Appends several entries in order, durable together.
     ///
     /// # Errors
     /// As [`Journal::append`]; none or all are appended.
     pub async fn append_all(&self, entries: Vec<Vec<u8>>) -> Result<Vec<Appended>, Error> {
-        self.send(entries, false, writer::leave).await
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.take(entries, Way::Shared).await?.await
     }
 
-    /// Appends entries of an administrator, also while the journal is [`State::ReadOnly`]: the reserved space is used.
+    /// Takes several entries, to be made durable together; returns when they are in the queue, and what it returns ends when they
+    /// are durable.
     ///
     /// # Errors
-    /// As [`Journal::append`].
-    pub async fn append_reserved(&self, entries: Vec<Vec<u8>>) -> Result<Vec<Appended>, Error> {
-        self.send(entries, true, writer::leave).await
+    /// As [`Journal::append`]; then none is appended.
+    pub async fn take(&self, entries: Vec<Vec<u8>>, way: Way) -> Result<Taken, Error> {
+        let mut request = self.prepare(entries, way == Way::Reserved).await?;
+        let (sender, receiver) = oneshot::channel();
+        request.ack = Some(sender);
+        match way {
+            Way::Alone => writer::give(&self.shared, request)?,
+            Way::Shared | Way::Reserved => writer::leave(&self.shared, request)?,
+        }
+        Ok(Taken(receiver))
     }
 
     /// As [`Journal::append_all`] for callers that are not async; must not be called inside a runtime's worker.
@@ -216,22 +241,6 @@ impl Journal {
     pub async fn append_batched(&self, entry: Vec<u8>) -> Result<(), Error> {
         let request = self.prepare(vec![entry], false).await?;
         self.shared.queue.push(request)
-    }
-
-    async fn send(
-        &self,
-        entries: Vec<Vec<u8>>,
-        reserved: bool,
-        to: fn(&Shared, Request) -> Result<(), Error>,
-    ) -> Result<Vec<Appended>, Error> {
-        if entries.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut request = self.prepare(entries, reserved).await?;
-        let (sender, receiver) = oneshot::channel();
-        request.ack = Some(sender);
-        to(&self.shared, request)?;
-        receiver.await.unwrap_or(Err(Error::Failed))
     }
 
     /// Checks and hashes the entries here, on the caller's thread, and waits for room in the queue.

@@ -284,6 +284,7 @@ impl Maintenance {
     /// Whether committed changes were relayed.
     async fn round(&self) -> bool {
         self.access.heal().await;
+        self.access.0.recorder.settle().await;
         if let Err(error) = self.access.sessions().keep().await {
             tracing::error!(error = %base_chain(&error), "sessions wait for the store");
         }

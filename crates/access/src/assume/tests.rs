@@ -10,6 +10,7 @@ use base::{
     AccountId, Actor, ClientId, Clock, Effects, EntitlementId, GroupId, MembershipId, PersonId, RoleId, SignInId,
     Timestamp,
 };
+use futures::FutureExt as _;
 use protocols::sts::{AssumeRole, AssumeRoleWithWebIdentity, Code, Fault, SessionWishes};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -542,6 +543,21 @@ async fn a_session_that_a_crash_kept_from_the_store_is_there_after_the_start() {
     // Once it is stored, the next start need not read so far back.
     house.maintenance.once().await;
     assert!(stored(&house, session.id).await);
+}
+
+#[tokio::test]
+async fn finding_a_caller_who_goes_while_its_session_is_recorded_holds_the_mark_of_the_ledger() {
+    let house = House::new().await;
+    house.signed_in().await;
+    let token = house.token("t", |_| {});
+    for _ in 0..10 {
+        drop(house.web(&token, |_| {}).now_or_never());
+    }
+    house.maintenance.once().await;
+    let live = house.access.sessions().live(Some(Member::Person(ann())), None, 20).await.unwrap();
+    assert_eq!(live.len(), 11, "what the ledger tells is in the store");
+    let size = house.access.journal().size();
+    assert!(crate::testing::stopped_at(house.access, house.maintenance).await >= size, "nothing is owed");
 }
 
 #[tokio::test]

@@ -1,15 +1,15 @@
 //! The entry of a change: a pending row of the same transaction, relayed to the log after the commit; of a session, an entry of
 //! the log whose row follows.
 
-use base::DecisionId;
 use ledger::{Entry, Phase};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use store::journal::Way;
 use store::{PendingEntry, WriteTxn};
 use uuid::Uuid;
 
-use super::{Recorder, lock};
+use super::{Owed, Recorder};
 use crate::Error;
 
 /// Facts of one change whose old and new bodies stand in its entry; the others are named by id.
@@ -112,28 +112,6 @@ pub struct ChangeRecorder {
     pub(crate) recorder: Recorder,
 }
 
-/// A row that is in the ledger and not in the store yet: until it is paid, a start reads the log from its entry on.
-#[must_use = "the low-water mark of the ledger stands still until it is paid"]
-pub(crate) struct Owed {
-    recorder: Recorder,
-    decision: DecisionId,
-}
-
-impl Recorder {
-    fn owing(&self, decision: DecisionId) -> Owed {
-        let least = self.log().size();
-        lock(&self.0.open).intents.insert(decision, least);
-        Owed { recorder: self.clone(), decision }
-    }
-}
-
-impl Owed {
-    /// The row is in the store.
-    pub(crate) fn paid(self) {
-        lock(&self.recorder.0.open).intents.remove(&self.decision);
-    }
-}
-
 impl ChangeRecorder {
     /// Adds the entry to the change, with the facts that it holds so far and what it `changed` beside them: call it last in the
     /// closure. Once per permit.
@@ -148,22 +126,26 @@ impl ChangeRecorder {
         Ok(())
     }
 
-    /// Appends the entry to the ledger with what it `changed`, which goes to the store only afterwards; returns when it is
-    /// durable. Once per permit. `reserved`: the entry may use the space that is set aside for administrators.
+    /// Appends the entry to the ledger with what it `changed`, which goes to the store only afterwards: when the entry is durable,
+    /// `then` sees to that, whether or not the caller still waits. Once per permit. `reserved`: the entry may use the space that
+    /// is set aside for administrators.
     ///
     /// # Errors
     /// Those of the ledger; [`Error::Value`] for a change that does not fit into an entry.
-    pub(crate) async fn append(&self, changed: &Changed, reserved: bool) -> Result<Owed, Error> {
+    pub(crate) async fn append<T>(
+        &self,
+        changed: &Changed,
+        reserved: bool,
+        then: impl FnOnce(Owed) -> T + Send + Unpin + 'static,
+    ) -> Result<T, Error> {
         let mut entry = Entry::clone(&self.entry);
         show(&mut entry, &[changed.shown()])?;
         let bytes = entry.encode().map_err(|_| unwritable())?;
-        let owed = self.recorder.owing(entry.event_id);
-        let log = self.recorder.log();
-        if let Err(error) = if reserved { log.append_reserved(bytes).await } else { log.append_here(bytes).await } {
-            owed.paid();
-            return Err(error);
-        }
-        self.used.store(true, Ordering::SeqCst);
-        Ok(owed)
+        let (used, way) = (Arc::clone(&self.used), if reserved { Way::Reserved } else { Way::Alone });
+        let made = move |owed| {
+            used.store(true, Ordering::SeqCst);
+            then(owed)
+        };
+        self.recorder.underway(entry.event_id, bytes, way, made).await
     }
 }

@@ -4,7 +4,7 @@
 use futures::FutureExt;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use store::journal::Journal;
+use store::journal::{Journal, Taken, Way};
 
 use crate::Error;
 
@@ -39,14 +39,9 @@ impl Log {
         self.0.journal.append(bytes).await.map(drop).map_err(Error::from)
     }
 
-    /// As [`Log::append`], for a caller who appends nothing else meanwhile.
-    pub(crate) async fn append_here(&self, bytes: Vec<u8>) -> Result<(), Error> {
-        self.0.journal.append_here(bytes).await.map(drop).map_err(Error::from)
-    }
-
-    /// As [`Log::append`], also where only administrators are recorded because the disk is nearly full.
-    pub(crate) async fn append_reserved(&self, bytes: Vec<u8>) -> Result<(), Error> {
-        self.0.journal.append_reserved(vec![bytes]).await.map(drop).map_err(Error::from)
+    /// Puts an entry into the queue; what it returns ends when the entry is durable.
+    pub(crate) async fn take(&self, bytes: Vec<u8>, way: Way) -> Result<Taken, Error> {
+        self.0.journal.take(vec![bytes], way).await.map_err(Error::from)
     }
 
     /// Appends an entry that is durable within 100 ms; waits only for room.

@@ -2,8 +2,9 @@
 
 use base::{DecisionId, Ids};
 use ledger::{Entry, Phase, Status};
+use std::sync::Arc;
 
-use super::{Inner, entry, lock};
+use super::{Inner, Owed, entry, lock};
 use crate::action::Class;
 use crate::permit::{Outcome, Outcomes, Ticket};
 
@@ -16,6 +17,33 @@ const fn status(outcome: Option<Outcome>) -> Status {
         Some(Outcome { status: 0 | CLIENT_GONE, .. }) => Status::Cut,
         Some(Outcome { status: ..=399, .. }) => Status::Ok,
         Some(_) => Status::Failed,
+    }
+}
+
+/// A durable intent that no permit answers for yet. Dropped so, because its caller went away or another record of the same
+/// request failed, it is closed as the intent of a permit that is dropped.
+pub(crate) struct Opened {
+    ticket: Option<Ticket>,
+    outcomes: Arc<dyn Outcomes>,
+}
+
+impl Opened {
+    pub(super) fn new(owed: Owed, ticket: Ticket, outcomes: Arc<dyn Outcomes>) -> Self {
+        owed.until_its_outcome();
+        Self { ticket: Some(ticket), outcomes }
+    }
+
+    /// A permit answers for it from now on.
+    pub(crate) fn permitted(mut self) {
+        self.ticket = None;
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.outcomes.outcome(&ticket, None);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::gate::reader;
 use super::*;
 use crate::why::ReplayFault;
+use futures::FutureExt as _;
 use ledger::{Entry, Phase, Status};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -88,6 +89,27 @@ async fn a_question_whether_the_gate_would_allow_leaves_nothing() {
         assert_eq!(world.access.would_allow(&op, s3::GetObject, object).await, allowed, "{key}");
     }
     assert_eq!(entries(&world).await, before);
+}
+
+#[tokio::test]
+async fn finding_a_caller_who_goes_while_its_intent_is_written_holds_the_mark_of_the_ledger() {
+    let world = granted().await;
+    let op = world.op(world.session("ann", "analyst", Some("jupyter")));
+    drop(world.access.authorize(&op, s3::GetObject, object()).await.unwrap());
+    for _ in 0..10 {
+        drop(world.access.authorize(&op, s3::GetObject, object()).now_or_never());
+        drop(world.access.authorize_many(&op, s3::GetObject, vec![object(), object()]).now_or_never());
+    }
+    let all = entries(&world).await;
+    let intents: Vec<&Entry> = all.iter().filter(|entry| entry.phase == Phase::Intent).collect();
+    assert_eq!(intents.len(), 31, "they came as far as the ledger");
+    for intent in intents {
+        let closing: Vec<&Entry> = all.iter().filter(|entry| entry.of == Some(intent.event_id)).collect();
+        assert_eq!(closing.len(), 1);
+        assert_eq!(closing[0].outcome.unwrap().status, Status::Unknown);
+    }
+    let size = world.journal.size();
+    assert!(world.stopped_at().await >= size, "nothing is open");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use ledger::layout;
 use std::{sync::Arc, time::Duration};
 
 use super::{disks::MemoryDisk, entry, open, runtime, tiny};
-use crate::journal::{Error, Options, State};
+use crate::journal::{Error, Options, State, Way};
 
 #[test]
 fn a_full_disk_makes_the_journal_read_only_and_room_makes_it_ready() {
@@ -35,7 +35,7 @@ fn a_full_disk_makes_the_journal_read_only_and_room_makes_it_ready() {
         assert!(disk.bytes(layout::RESERVE).is_none(), "the reserve is given to what is still allowed");
         assert!(matches!(journal.append(entry(2)).await, Err(Error::ReadOnly)), "an access fails closed");
         assert!(matches!(journal.append_batched(entry(2)).await, Err(Error::ReadOnly)));
-        assert_eq!(journal.append_reserved(vec![entry(2)]).await.unwrap()[0].index, 2);
+        assert_eq!(journal.take(vec![entry(2)], Way::Reserved).await.unwrap().await.unwrap()[0].index, 2);
         assert_eq!(*journal.read(0).unwrap().unwrap(), *entry(0), "reading goes on");
 
         disk.set_free(5000);
@@ -60,7 +60,7 @@ fn a_journal_opens_on_a_full_disk_for_its_administrators() {
     assert!(disk.bytes(layout::RESERVE).is_none());
     runtime().block_on(async {
         assert!(matches!(journal.append(entry(0)).await, Err(Error::ReadOnly)));
-        assert_eq!(journal.append_reserved(vec![entry(0)]).await.unwrap()[0].index, 0);
+        assert_eq!(journal.take(vec![entry(0)], Way::Reserved).await.unwrap().await.unwrap()[0].index, 0);
     });
 }
 

@@ -4,14 +4,18 @@ use std::{collections::BTreeSet, sync::Arc};
 use tokio::task::JoinSet;
 
 use super::{assert_sound, disks::MemoryDisk, entry, open, tiny};
-use crate::journal::{Error, Journal};
+use crate::journal::{Error, Journal, Way};
 
 const THREAD: Option<&str> = Some("ledger-writer");
+
+async fn append_here(journal: &Journal, entry: Vec<u8>) -> Result<u64, Error> {
+    Ok(journal.take(vec![entry], Way::Alone).await?.await?[0].index)
+}
 
 /// Some entries in a row tell that nobody else is there.
 async fn calm(journal: &Journal) {
     for number in 0..100 {
-        assert_eq!(journal.append_here(entry(number)).await.unwrap().index, number);
+        assert_eq!(append_here(journal, entry(number)).await.unwrap(), number);
     }
 }
 
@@ -22,12 +26,12 @@ async fn an_entry_that_meets_no_other_is_written_on_its_thread() {
     calm(&journal).await;
     assert_ne!(disk.writer().as_deref(), THREAD);
     journal.append_batched(entry(100)).await.unwrap();
-    assert_eq!(journal.append_here(entry(101)).await.unwrap().index, 101, "what waits goes first");
+    assert_eq!(append_here(&journal, entry(101)).await.unwrap(), 101, "what waits goes first");
     assert_eq!(*journal.read(100).unwrap().unwrap(), *entry(100));
     journal.append_batched(entry(102)).await.unwrap();
     journal.close().unwrap();
     assert_eq!(disk.writer().as_deref(), THREAD, "nobody waits for an entry that is batched");
-    assert!(matches!(journal.append_here(entry(103)).await, Err(Error::Closed)));
+    assert!(matches!(append_here(&journal, entry(103)).await, Err(Error::Closed)));
     assert_eq!(assert_sound(&*disk), 103);
 }
 
@@ -42,7 +46,7 @@ async fn callers_who_meet_lose_nothing_between_the_threads() {
         callers.spawn(async move {
             let mut indexes = Vec::new();
             for number in 0..200 {
-                indexes.push(journal.append_here(entry(caller * 1000 + number)).await.unwrap().index);
+                indexes.push(append_here(&journal, entry(caller * 1000 + number)).await.unwrap());
             }
             indexes
         });
