@@ -1,5 +1,5 @@
-//! Bytes of bodies that an edge holds in memory before it knows who sends them: one budget for all of them. It knows no request
-//! and no answer.
+//! Bytes of bodies that an edge holds in memory before it knows who sends them, or whether they are what was signed: one budget for
+//! all of a kind. It knows no request and no answer.
 //!
 //! A body has a bound of its own, but a stranger may open thousands of connections, and on each many streams. INVARIANT: what
 //! is read whole before the caller is known is counted here, from its arrival until its request is answered.
@@ -56,6 +56,11 @@ impl Share {
         Ok(())
     }
 
+    /// What has arrived is not held any more.
+    pub fn give_back(&self) {
+        self.all.fetch_sub(self.own.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     /// Whether bytes of this request were not to be kept.
     pub fn refused(&self) -> bool {
         self.refused.load(Ordering::Relaxed)
@@ -64,7 +69,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.all.fetch_sub(*self.own.get_mut(), Ordering::Relaxed);
+        self.give_back();
     }
 }
 

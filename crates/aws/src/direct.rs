@@ -5,6 +5,7 @@
 //! digest, which is compared where the body is sealed. INVARIANT: an operation that does not take it reads a body that is
 //! cut short, never one that nobody compared.
 
+use access::bodies::Bodies;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use crypto::Sha256Digest;
@@ -18,6 +19,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use crate::frames::{Framed, Frames};
 use crate::gather::Gathered;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -49,20 +51,27 @@ fn base16(text: &str) -> Option<Vec<u8>> {
     text.as_bytes().chunks_exact(2).map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.last()?)?)).collect()
 }
 
-/// Whether the codec checks the signature of each chunk before it hands it on.
-fn in_signed_chunks(headers: &HeaderMap) -> bool {
+/// Whether the body is told to come in chunks of this kind.
+fn in_chunks(headers: &HeaderMap, kind: &[u8]) -> bool {
     let mut given = headers.get_all("x-amz-content-sha256").iter();
-    given.any(|value| value.as_bytes().starts_with(b"STREAMING-AWS4-"))
+    given.any(|value| value.as_bytes().starts_with(kind))
 }
 
-/// The body for the codec: the given one, or one to look at while the given one waits in the extensions.
-pub(crate) fn aside<B>(parts: &mut request::Parts, body: B) -> s3s::Body
+/// The body for the codec: the given one, or one to look at while the given one waits in the extensions. What the codec holds of
+/// a chunk until it has checked its signature is counted in `chunks`.
+pub(crate) fn aside<B>(parts: &mut request::Parts, body: B, chunks: &Bodies) -> s3s::Body
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     match declared(&parts.headers).filter(|_| parts.method == Method::PUT) {
-        None if in_signed_chunks(&parts.headers) => {
-            s3s::Body::http_body_unsync(Gathered::new(Box::pin(body.map_err(Into::into))))
+        None if in_chunks(&parts.headers, b"STREAMING-AWS4-") => {
+            let frames = Frames::new(&parts.headers, Some(chunks.share()));
+            let body = Gathered::new(Box::pin(body.map_err(Into::into)));
+            s3s::Body::http_body_unsync(Framed::new(body, frames))
+        }
+        None if in_chunks(&parts.headers, b"STREAMING-") => {
+            let frames = Frames::new(&parts.headers, None);
+            s3s::Body::http_body_unsync(Framed::new(Box::pin(body.map_err(Into::into)), frames))
         }
         None => s3s::Body::http_body_unsync(body.map_err(Into::into)),
         Some(digest) => {

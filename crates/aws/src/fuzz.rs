@@ -1,12 +1,13 @@
 //! The readers of untrusted bytes of this edge, for the fuzz targets and the replay of their corpora: each takes any bytes, and
 //! panics when a rule is broken.
 
-use http::{HeaderName, HeaderValue, Request, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header, request};
 use s3s::dto;
 use s3s::xml::{Deserialize, Deserializer};
 
 use crate::cors::Ask;
 use crate::document::{self, shape};
+use crate::frames::Frames;
 use crate::router::{self, Route};
 use crate::{authorization, direct, s3, words};
 
@@ -45,6 +46,21 @@ pub fn request(bytes: &[u8]) {
     let escaped = told.replace('&', "&amp;").replace('<', "&lt;");
     let xml = format!("<Error><Code>InvalidArgument</Code><Message>invalid header: range: {escaped}</Message></Error>");
     assert!(words::better(&xml).ends_with("</Error>"));
+}
+
+/// Reads the frames of a body in pieces of the size that the first byte says: the same as when they come as one.
+pub fn chunked(bytes: &[u8]) {
+    let Some((piece, body)) = bytes.split_first() else { return };
+    let headers = HeaderMap::from_iter([(
+        HeaderName::from_static("x-amz-trailer"),
+        HeaderValue::from_static("x-amz-checksum-crc32"),
+    )]);
+    let read = |piece: usize| {
+        let mut frames = Frames::new(&headers, None);
+        body.chunks(piece).try_for_each(|piece| frames.pass(piece).map_err(|error| error.to_string()))?;
+        frames.end().map_err(|error| error.to_string())
+    };
+    assert_eq!(read(usize::from(*piece).max(1)), read(usize::MAX));
 }
 
 fn codec<T: for<'xml> Deserialize<'xml>>(bytes: &[u8]) -> bool {

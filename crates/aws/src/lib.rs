@@ -9,6 +9,7 @@ mod authorization;
 mod cors;
 mod direct;
 mod document;
+mod frames;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 mod gather;

@@ -85,6 +85,8 @@ struct Inner {
     options: Options,
     limits: Arc<Limits>,
     bodies: Bodies,
+    /// Signed chunks of callers who are known: strangers cannot use their room up.
+    chunks: Bodies,
     metrics: Metrics,
     sts: sts::Sts,
     s3: s3::Service,
@@ -124,6 +126,7 @@ impl Aws {
             options,
             limits,
             bodies: Bodies::default(),
+            chunks: Bodies::default(),
             metrics,
             sts,
             s3,
@@ -250,7 +253,7 @@ impl Inner {
                 Err(error) => return s3_error(&parts.method, error, id),
             }
         } else {
-            direct::aside(&mut parts, body)
+            direct::aside(&mut parts, body, &self.chunks)
         };
         // Only a browser's page has an origin; everybody else pays nothing for it.
         let page = parts.headers.contains_key(header::ORIGIN).then(|| parts.headers.clone());

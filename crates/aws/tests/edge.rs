@@ -1,6 +1,8 @@
 //! The AWS edge as clients meet it: one binary, so that the whole system is linked once.
 
 #[cfg(test)]
+mod frames;
+#[cfg(test)]
 mod s3;
 #[cfg(test)]
 mod security;

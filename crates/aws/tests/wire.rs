@@ -339,6 +339,37 @@ pub(crate) fn chunked(body: &[u8], trailer: Option<&str>) -> Vec<u8> {
     out
 }
 
+/// Signs a request whose body comes in signed chunks of these bytes, the last of them empty; what is sent may be bent.
+pub(crate) fn in_signed_chunks(
+    call: &Call,
+    keys: &Keys,
+    host: &str,
+    now: Timestamp,
+    chunks: &[&[u8]],
+    bend: impl FnOnce(String) -> String,
+) -> Request<Full<Bytes>> {
+    let length: usize = chunks.iter().map(|chunk| chunk.len()).sum();
+    let call = call
+        .clone()
+        .payload("STREAMING-AWS4-HMAC-SHA256-PAYLOAD")
+        .header("content-encoding", "aws-chunked")
+        .header("x-amz-decoded-content-length", &length.to_string());
+    let (mut request, mut before) = signed_for(&call, keys, ("s3", "s3"), host, now);
+    let date = amz_date(now);
+    let key = protocols::sigv4::signing_key(&Secret::new(keys.secret.clone()), day(&date), REGION, "s3");
+    let scope = format!("{}/{REGION}/s3/aws4_request", day(&date));
+    let (nothing, mut body) = (crypto::sha256(b""), String::new());
+    for chunk in chunks {
+        let digest = crypto::sha256(chunk);
+        let text = format!("AWS4-HMAC-SHA256-PAYLOAD\n{date}\n{scope}\n{before}\n{nothing}\n{digest}");
+        before = hex::encode(crypto::hmac_sha256(key.expose(), text.as_bytes()));
+        let data = std::str::from_utf8(chunk).unwrap();
+        body.push_str(&format!("{:x};chunk-signature={before}\r\n{data}\r\n", chunk.len()));
+    }
+    *request.body_mut() = Full::new(bend(body).into());
+    request
+}
+
 pub(crate) fn crc32(body: &[u8]) -> String {
     use base64::Engine as _;
     let sum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, body);

@@ -11,6 +11,8 @@ fn what_is_held_is_bounded_and_comes_back() {
     assert_eq!(refused.take(SMALL_BYTES_MAX), Ok(()), "small bodies have room beside large ones");
     assert_eq!(refused.take(1), Err(Spent), "a body that grows is not small any more");
     assert!(refused.refused() && !large[0].refused());
+    refused.give_back();
+    assert_eq!(refused.take(SMALL_BYTES_MAX), Ok(()));
     drop(refused);
     let small: Vec<Share> =
         (0..5000).map(|_| bodies.share()).filter(|share| share.take(SMALL_BYTES_MAX).is_ok()).collect();

@@ -1,6 +1,6 @@
 //! The corpora and their mutations, replayed.
 
-use super::{codec, document, head, request};
+use super::{chunked, codec, document, head, request};
 use crate::document::shape;
 use s3s::dto;
 
@@ -19,4 +19,9 @@ fn documents() {
     assert!(seeds.iter().all(|bytes| shape::operations().any(|it| shape::check(it, bytes).is_ok())));
     assert!(seeds.iter().any(|bytes| codec::<dto::Delete>(bytes)));
     replay::replay("aws-document", document);
+}
+
+#[test]
+fn frames_of_bodies() {
+    replay::replay("aws-chunked", chunked);
 }

@@ -1,12 +1,15 @@
 //! The only table from refusals and failures to S3's codes. A message says what, why, and what to do; a refusal of the gate
 //! names its decision, which `galen why --decision` explains.
 
+use access::bodies::Spent;
 use access::{Denied, DenyReason};
 use base::ErrorKind;
 use governance::Error;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use s3s::stream::aws_chunked_stream::AwsChunkedStreamError;
 use s3s::{S3Error, S3ErrorCode};
+
+use crate::frames::Misframed;
 
 /// A refusal of the gate.
 pub(super) fn denied(denied: &Denied) -> S3Error {
@@ -172,6 +175,9 @@ fn body(source: &(dyn std::error::Error + Send + Sync + 'static)) -> S3Error {
         if let Some(refusal) = misframed(error) {
             return refusal;
         }
+        if let Some(spent) = error.downcast_ref::<Spent>() {
+            return refuse(S3ErrorCode::SlowDown, spent.to_string());
+        }
         if error.is::<s3s::BodySizeLimitExceeded>() {
             let message = "the body is larger than one request may carry: use a multipart upload";
             return refuse(S3ErrorCode::EntityTooLarge, message);
@@ -181,9 +187,14 @@ fn body(source: &(dyn std::error::Error + Send + Sync + 'static)) -> S3Error {
     refuse(S3ErrorCode::IncompleteBody, "the body did not arrive whole")
 }
 
-/// What the codec found wrong with the frames or the signatures of an `aws-chunked` body.
+/// What is wrong with the frames or the signatures of an `aws-chunked` body.
 fn misframed(error: &(dyn std::error::Error + 'static)) -> Option<S3Error> {
     use AwsChunkedStreamError as Chunked;
+    if let Some(frames) = error.downcast_ref::<Misframed>() {
+        let trailer = || refuse(S3ErrorCode::Custom("MalformedTrailerError".into()), frames.to_string()).status(400);
+        let other = || refuse(S3ErrorCode::IncompleteBody, frames.to_string());
+        return Some(if *frames == Misframed::Trailer { trailer() } else { other() });
+    }
     let chunked = error.downcast_ref::<Chunked>()?;
     let message = match chunked {
         Chunked::Underlying(_) => return None,
