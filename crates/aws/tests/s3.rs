@@ -94,6 +94,13 @@ async fn get() {
     assert_eq!((same.status, same.body.len(), same.header("etag")), (304, 0, etag.as_str()));
     let other = world.s3(&world.ann, &call("GET", "/trial/key").header("if-match", "\"other\"")).await;
     other.expect(412, "PreconditionFailed");
+    for known in [format!("\"other\", {etag}"), format!("W/{etag}"), format!("W/\"other\", W/{etag}")] {
+        let same = world.s3(&world.ann, &call("GET", "/trial/key").header("if-none-match", &known)).await;
+        assert_eq!(same.status, 304, "{known}");
+    }
+    world.s3(&world.ann, &call("GET", "/trial/key").header("if-match", &format!("\"other\", {etag}"))).await.ok();
+    let weak = world.s3(&world.ann, &call("GET", "/trial/key").header("if-match", &format!("W/{etag}"))).await;
+    weak.expect(412, "PreconditionFailed");
     let styled = world
         .s3(
             &world.ann,
@@ -116,6 +123,33 @@ async fn get() {
         .await
         .expect(400, "InvalidArgument");
     world.s3(&world.ann, &call("GET", "/trial/key").query("versionId", "null")).await.expect(404, "NoSuchVersion");
+}
+
+// A download that was resumed after the object had changed was put together from two objects.
+#[tokio::test]
+async fn a_range_of_another_object_than_the_begun_one_is_not_served() {
+    let world = World::new().await;
+    put_one(&world, "/trial/key", "0123456789").await;
+    let head = world.s3(&world.ann, &call("HEAD", "/trial/key")).await.ok();
+    let (etag, modified) = (head.header("etag").to_owned(), head.header("last-modified").to_owned());
+    let url = world.presigned(&world.ann, &call("GET", "/trial/key"), 60);
+    let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+    for (known, status, want) in [
+        (etag.as_str(), 206, "234"),
+        (modified.as_str(), 206, "234"),
+        ("\"other\"", 200, "0123456789"),
+        (&format!("W/{etag}"), 200, "0123456789"),
+        (date, 200, "0123456789"),
+        ("nonsense", 200, "0123456789"),
+    ] {
+        let signed = call("GET", "/trial/key").header("range", "bytes=2-4").header("if-range", known);
+        for part in [
+            world.raw("GET", &url, &[("range", "bytes=2-4"), ("if-range", known)], "").await,
+            world.s3(&world.ann, &signed).await,
+        ] {
+            assert_eq!((part.status, part.text().as_str()), (status, want), "{known}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -143,6 +177,7 @@ async fn delete() {
     let marker = gone.header("x-amz-version-id");
     let read = world.s3(&world.ann, &call("GET", "/trial/a").query("versionId", marker)).await;
     read.expect(405, "MethodNotAllowed");
+    assert_eq!(read.header("allow"), "DELETE");
     let xml = "<Delete><Object><Key>b</Key></Object><Object><Key>c</Key></Object></Delete>";
     let many = world.s3(&world.ann, &call("POST", "/trial").query("delete", "").body(xml)).await.ok();
     assert_eq!(many.elements("Key"), ["b", "c"]);
@@ -334,6 +369,8 @@ async fn multipart() {
     };
     world.s3(&world.ann, &complete(&[(2, &second), (1, &first)])).await.expect(400, "InvalidPartOrder");
     world.s3(&world.ann, &complete(&[(1, "\"other\"")])).await.expect(400, "InvalidPart");
+    let other = complete(&[(1, &first), (2, &second)]).header("x-amz-mp-object-size", "5");
+    world.s3(&world.ann, &other).await.expect(400, "InvalidRequest");
     let done = world.s3(&world.ann, &complete(&[(1, &first), (2, &second)])).await.ok();
     assert!(done.element("ETag").unwrap().contains("-2"), "{}", done.text());
     let read = world.s3(&world.ann, &call("GET", "/trial/large").header("range", "bytes=5242878-5242881")).await;

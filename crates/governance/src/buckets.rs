@@ -63,11 +63,13 @@ impl Buckets {
         let owner = *groups.first().ok_or(Error::NoGroups)?;
         let dataset = DatasetId::from_uuid(self.effects.uuid());
         let account = session.account;
+        let mine = groups.clone();
+        let exists = move |known: &DatasetLocation| Error::BucketExists {
+            own: known.kind == DatasetKind::Workspace && mine.contains(&known.owner),
+        };
         if let Some(known) = self.access.locations_in(bucket.as_str()).first() {
             permit.finish(Outcome { status: 409, bytes: 0 });
-            return Err(Error::BucketExists {
-                own: known.kind == DatasetKind::Workspace && groups.contains(&known.owner),
-            });
+            return Err(exists(known));
         }
         let key = self.custody.ensure(Purpose::DatasetWrap, &dataset.to_string())?;
         let location = DatasetLocation {
@@ -87,8 +89,8 @@ impl Buckets {
         let ids: Vec<(GrantId, GroupId)> =
             groups.into_iter().map(|group| (GrantId::from_uuid(self.effects.uuid()), group)).collect();
         let made = self.access.change(permit, move |txn| {
-            if !facts::locations_in(txn, bucket.as_str())?.is_empty() {
-                return Err(Error::BucketExists { own: false });
+            if let Some(known) = facts::locations_in(txn, bucket.as_str())?.first() {
+                return Err(exists(known));
             }
             facts::put_location(txn, &location, taken, None)?;
             let start = txn.now();

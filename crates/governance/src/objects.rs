@@ -27,7 +27,7 @@ mod write;
 
 pub use checksum::{Algorithm, Checksum, Expected, Kind, StoredChecksum, Trailer};
 pub use commit::occupied;
-pub use condition::{ByteRange, Conditions, Match};
+pub use condition::{ByteRange, Conditions, IfRange, Match};
 pub use get::{Head, ObjectStream, Seen};
 pub use metadata::{
     ETag, HEADER_BYTES_MAX, Metadata, SystemMetadata, TAG_KEY_CHARS_MAX, TAG_VALUE_CHARS_MAX, TAGS_MAX, Tags,

@@ -5,7 +5,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_pur
 use crypto::Sha256Digest;
 use futures::StreamExt as _;
 use governance::objects::{
-    Algorithm, Body, BucketName, Checksum, Conditions, ETag, Expected, Kind, Match, Metadata, ObjectKey,
+    Algorithm, Body, BucketName, Checksum, Conditions, ETag, Expected, IfRange, Kind, Match, Metadata, ObjectKey,
     StoredChecksum, SystemMetadata, Tags, VersionId,
 };
 use http::HeaderMap;
@@ -105,15 +105,32 @@ pub(super) fn etag(tag: &ETag) -> dto::ETag {
     dto::ETag::Strong(tag.as_str().to_owned())
 }
 
+/// The codec takes a list of tags for one tag, with the quotes and commas of the others inside it.
 fn matching(condition: Option<&dto::ETagCondition>) -> Option<Match> {
     condition.map(|condition| match condition {
         dto::ETagCondition::Any => Match::Any,
         // A weak tag names nothing that is given out here, so it must not match by its text.
-        dto::ETagCondition::ETag(dto::ETag::Weak(text)) => {
-            Match::Tags(vec![ETag::from_header(&format!("W/\"{text}\""))])
-        }
-        dto::ETagCondition::ETag(dto::ETag::Strong(text)) => Match::Tags(vec![ETag::from_header(text)]),
+        dto::ETagCondition::ETag(dto::ETag::Weak(text)) => Match::from_header(&format!("W/\"{text}\"")),
+        dto::ETagCondition::ETag(dto::ETag::Strong(text)) => Match::from_header(&format!("\"{text}\"")),
     })
+}
+
+/// As [`matching`], by weak comparison (RFC 9110, section 13.1.2): what caches keep of a tag is often only its weak form.
+fn matching_weakly(condition: Option<&dto::ETagCondition>) -> Option<Match> {
+    condition.map(|condition| match condition {
+        dto::ETagCondition::Any => Match::Any,
+        dto::ETagCondition::ETag(tag) => Match::from_header(&format!("\"{}\"", tag.value()).replace("W/", "")),
+    })
+}
+
+/// `If-Range`, which the codec does not read: the object whose beginning the caller has.
+pub(super) fn if_range(headers: &HeaderMap) -> Option<IfRange> {
+    let text = headers.get(http::header::IF_RANGE)?.to_str().unwrap_or_default().trim();
+    if text.starts_with('"') {
+        return Some(IfRange::Tag(ETag::from_header(text)));
+    }
+    let date = dto::Timestamp::parse(dto::TimestampFormat::HttpDate, text).ok();
+    Some(date.as_ref().and_then(instant).map_or(IfRange::Unknown, IfRange::Modified))
 }
 
 pub(super) fn conditions(
@@ -124,7 +141,7 @@ pub(super) fn conditions(
 ) -> Conditions {
     Conditions {
         if_match: matching(if_match),
-        if_none_match: matching(if_none_match),
+        if_none_match: matching_weakly(if_none_match),
         if_modified_since: modified.and_then(instant),
         if_unmodified_since: unmodified.and_then(instant),
     }

@@ -92,7 +92,9 @@ pub(super) fn failed(error: &Error) -> S3Error {
         }
         Error::NoSuchVersion => with(S3ErrorCode::NoSuchVersion),
         Error::IsDeleteMarker { .. } => {
-            headed(with(S3ErrorCode::MethodNotAllowed), [("x-amz-delete-marker", "true".to_owned())])
+            // RFC 9110, section 15.5.6: an answer 405 says which methods there are.
+            let marker = [("allow", "DELETE".to_owned()), ("x-amz-delete-marker", "true".to_owned())];
+            headed(with(S3ErrorCode::MethodNotAllowed), marker)
         }
         Error::NoSuchBucket => with(S3ErrorCode::NoSuchBucket),
         Error::NoDataset => with(S3ErrorCode::AccessDenied),

@@ -111,7 +111,11 @@ pub(super) fn check(row: &Row, uri: &Uri, headers: &HeaderMap) -> S3Result<()> {
         // S3 sets parameters that start with `x-` aside for callers' own log analysis.
         let own = lower.starts_with("x-") && !lower.starts_with("x-amz-");
         if !signature && !own && !query.contains(&name.as_ref()) {
-            return Err(unsupported("parameter", &name, "remove it"));
+            // AWS's SDK for JavaScript writes the checksum of an empty body into every URL for a PUT.
+            let presigned = lower.starts_with("x-amz-checksum-");
+            let what =
+                if presigned { "presign with `requestChecksumCalculation: 'WHEN_REQUIRED'`" } else { "remove it" };
+            return Err(unsupported("parameter", &name, what));
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Uploads in parts. Each step is authorised again: an upload outlives the session that began it.
 
 use access::{Bucket, Object, s3};
+use governance::Error;
 use governance::objects::{Begin, Complete, CompletedPart, ETag, Kind, ListUploads, PAGE_MAX, PutPart};
 use s3s::dto;
 use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
@@ -110,7 +111,11 @@ pub(super) async fn complete(
         size: convert::length(input.mpu_object_size)?,
     };
     let permit = edge.permit(&target.op, s3::PutObject, resource(&target)).await?;
-    let written = edge.objects.complete(permit, complete).await.map_err(|error| failed(&error))?;
+    let written = edge.objects.complete(permit, complete).await.map_err(|error| match error {
+        // Not the length of a body: the parts, which all arrived, are another object than the caller means.
+        Error::WrongLength { .. } => refuse(S3ErrorCode::InvalidRequest, error.to_string()),
+        other => failed(&other),
+    })?;
     let sums = Sums::of(written.checksum.as_ref());
     let mut out = dto::CompleteMultipartUploadOutput {
         location: Some(format!("/{}/{}", input.bucket, input.key)),

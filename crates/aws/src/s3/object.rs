@@ -4,6 +4,7 @@ use access::{Object, Permit, s3};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use governance::objects::{ByteRange, Conditions, Get, Head, ObjectStream, Put, ReadsObject};
+use http::HeaderMap;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use protocols::peer::Hangup;
@@ -16,7 +17,7 @@ use super::error::{failed, refuse};
 
 /// # Errors
 /// `InvalidArgument` when a range and a part are asked for at once; malformed parts.
-fn wish(range: Option<dto::Range>, part: Option<i32>, conditions: Conditions) -> S3Result<Get> {
+fn wish(headers: &HeaderMap, range: Option<dto::Range>, part: Option<i32>, conditions: Conditions) -> S3Result<Get> {
     if range.is_some() && part.is_some() {
         return Err(refuse(S3ErrorCode::InvalidRequest, "ask for a range or for a part, not for both"));
     }
@@ -25,7 +26,8 @@ fn wish(range: Option<dto::Range>, part: Option<i32>, conditions: Conditions) ->
         dto::Range::Int { first, last: None } => ByteRange::From(first),
         dto::Range::Suffix { length } => ByteRange::Last(length),
     });
-    Ok(Get { range, part: part.map(convert::part).transpose()?, conditions, seen: None })
+    let if_range = convert::if_range(headers);
+    Ok(Get { range, if_range, part: part.map(convert::part).transpose()?, conditions, seen: None })
 }
 
 pub(super) async fn get(
@@ -42,7 +44,7 @@ pub(super) async fn get(
         input.if_modified_since.as_ref(),
         input.if_unmodified_since.as_ref(),
     );
-    let mut wish = wish(input.range, input.part_number, conditions)?;
+    let mut wish = wish(&req.headers, input.range, input.part_number, conditions)?;
     let want_sums = input.checksum_mode.is_some();
     let (object, seen) = edge.object(&target).await?;
     wish.seen = Some(seen);
@@ -120,7 +122,7 @@ pub(super) async fn head(
         input.if_modified_since.as_ref(),
         input.if_unmodified_since.as_ref(),
     );
-    let mut wish = wish(input.range, input.part_number, conditions)?;
+    let mut wish = wish(&req.headers, input.range, input.part_number, conditions)?;
     let (object, seen) = edge.object(&target).await?;
     wish.seen = Some(seen);
     let head = if target.version.is_some() {

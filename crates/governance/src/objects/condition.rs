@@ -104,6 +104,28 @@ fn failed(condition: &'static str) -> Error {
     Error::PreconditionFailed { condition }
 }
 
+/// What `If-Range` says that the caller has the beginning of (RFC 9110, section 13.1.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IfRange {
+    /// The object with this tag.
+    Tag(ETag),
+    /// The object that was modified in this second.
+    Modified(Timestamp),
+    /// Nothing that can be known again: a weak tag, or neither a tag nor a date.
+    Unknown,
+}
+
+impl IfRange {
+    /// Whether the object is that one: tags are compared strongly, and a date must be the very one that was told.
+    pub fn holds(&self, etag: &ETag, modified: Timestamp) -> bool {
+        match self {
+            Self::Tag(tag) => tag == etag,
+            Self::Modified(at) => at.as_second() == modified.as_second(),
+            Self::Unknown => false,
+        }
+    }
+}
+
 /// One byte range of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ByteRange {

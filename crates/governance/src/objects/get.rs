@@ -262,13 +262,15 @@ fn found(
 ) -> Result<Found, Error> {
     let (info, content) = readable(&target, row)?;
     get.conditions.check_read(&info.etag, info.modified)?;
-    let (range, checksum) = match (get.part, get.range) {
+    let same = get.if_range.as_ref().is_none_or(|known| known.holds(&info.etag, info.modified));
+    let wanted = get.range.filter(|_| same);
+    let (range, checksum) = match (get.part, wanted) {
         (Some(part), _) => one_part(txn, &info, &content, part)?,
         (None, Some(range)) => (range.resolve(info.size)?, None),
         (None, None) => (0..info.size, info.checksum.clone()),
     };
     let segments = if bodies { record::segments(txn, info.version.id, &content, &range)? } else { Vec::new() };
-    let partial = get.part.is_some() || get.range.is_some();
+    let partial = get.part.is_some() || wanted.is_some();
     Ok(Found { head: Head { info, range, partial, checksum }, segments, target })
 }
 

@@ -7,7 +7,7 @@ use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
 use super::checksum::{Algorithm, Checksum, Expected, Kind, StoredChecksum};
-use super::condition::{ByteRange, Conditions};
+use super::condition::{ByteRange, Conditions, IfRange};
 use super::get::Seen;
 use super::metadata::{ETag, Metadata, Tags};
 use super::name::{ObjectKey, VersionId};
@@ -69,6 +69,8 @@ pub struct Written {
 pub struct Get {
     /// Only these bytes.
     pub range: Option<ByteRange>,
+    /// `range` counts only while the object is this one; else all of it is meant.
+    pub if_range: Option<IfRange>,
     /// Only this part of a multipart object; excludes `range`.
     pub part: Option<u32>,
     /// What must hold.
