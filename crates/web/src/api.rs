@@ -4,6 +4,7 @@
 //! at `/api/v1/openapi.json`.
 
 mod common;
+mod description;
 mod etag;
 mod extract;
 mod guard;
@@ -116,7 +117,7 @@ impl Deref for State {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Galen management API", description = "People, groups, roles, datasets, grants, why and revoke."),
-    components(schemas(Problem))
+    components(schemas(Problem, grant::GrantState))
 )]
 struct Document;
 
@@ -145,6 +146,7 @@ fn routes() -> OpenApiRouter<State> {
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let mut document = api().to_openapi();
     etag::describe(&mut document);
+    description::complete(&mut document);
     document
 }
 

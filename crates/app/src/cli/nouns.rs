@@ -392,7 +392,10 @@ pub(crate) struct NewGrant {
     /// What the data will be used for.
     #[arg(long)]
     purpose: String,
-    /// For how many days: 1 to 366, by default 90.
+    /// From when (RFC 3339), and not in the past; by default now.
+    #[arg(long)]
+    start: Option<String>,
+    /// For how many days from then: 1 to 366, by default 90.
     #[arg(long)]
     days: Option<u32>,
     /// The reason; it is recorded.

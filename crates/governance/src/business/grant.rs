@@ -27,7 +27,9 @@ pub struct NewGrant {
     pub scope: Scope,
     /// For what purpose; not empty.
     pub purpose: String,
-    /// For how many days from now: 1 to [`GRANT_DAYS_MAX`].
+    /// From when, which is not in the past; from now when none is named.
+    pub start: Option<Timestamp>,
+    /// For how many days from then: 1 to [`GRANT_DAYS_MAX`], which are counted from now.
     pub days: u32,
     /// Why, for the record.
     pub reason: Option<String>,
@@ -49,15 +51,16 @@ pub struct GrantsOf {
     pub dataset: Option<DatasetId>,
     /// To this group.
     pub group: Option<GroupId>,
-    /// Those that open something now, or those that do not.
+    /// Those that open something now, or those that do not any more.
     pub live: Option<bool>,
 }
 
 impl GrantsOf {
-    fn names(&self, view: &GrantView) -> bool {
+    fn names(&self, view: &GrantView, now: Timestamp) -> bool {
+        let ended = || !view.live && view.grant.start <= now;
         self.dataset.is_none_or(|dataset| view.grant.dataset == dataset)
             && self.group.is_none_or(|group| view.grant.group == group)
-            && self.live.is_none_or(|live| view.live == live)
+            && self.live.is_none_or(|live| if live { view.live } else { ended() })
     }
 }
 
@@ -77,7 +80,10 @@ impl Governance {
         let Actor::Person(approver) = permit.actor() else {
             return Err(Error::BadGrant { rule: "its approver is a person" });
         };
-        let start = permit.at();
+        let start = new.start.unwrap_or_else(|| permit.at());
+        if start < permit.at() {
+            return Err(Error::BadGrant { rule: "it does not begin in the past" });
+        }
         let grant = Grant {
             id: GrantId::from_uuid(self.0.effects.uuid()),
             group: new.group,
@@ -131,7 +137,7 @@ impl Governance {
             let by_dataset = of.dataset.map(|dataset| (view::BY_DATASET, dataset.to_string()));
             let lookup = by_dataset.or_else(|| of.group.map(|group| (view::BY_GROUP, group.to_string())));
             let lookup = lookup.as_ref().map(|(name, value)| (*name, value.as_str()));
-            let named = |row: &ViewedRow| view_of(row, now).filter(|view| of.names(view));
+            let named = |row: &ViewedRow| view_of(row, now).filter(|view| of.names(view, now));
             Ok::<_, Error>(txn.view_page(view::GRANT, lookup, after.as_deref(), limit, named)?)
         });
         let rows = read.await?;

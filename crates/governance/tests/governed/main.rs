@@ -11,7 +11,7 @@ use access::{
 };
 use futures::StreamExt;
 use governance::{
-    ChangeDataset, Error, NewDataset, NewGrant,
+    ChangeDataset, Error, GrantsOf, NewDataset, NewGrant,
     objects::{Get, List},
 };
 use world::{Who, World, dataset, drain, put};
@@ -123,11 +123,44 @@ async fn only_the_owner_or_a_steward_grants() {
             level: Level::Read,
             scope: Scope::default(),
             purpose: purpose.to_owned(),
+            start: None,
             days,
             reason: None,
         };
         assert!(world.governance.create_grant(permit, new).await.is_err(), "{days} {purpose:?}");
     }
+}
+
+#[tokio::test]
+async fn a_grant_may_begin_later_and_not_earlier() {
+    let world = World::new().await;
+    let data = world.trial("trial/").await;
+    let at = |days: i64| base::Timestamp::from_second(world::NOW_SECS + days * 86_400).unwrap();
+    for (days, fine) in [(-1, false), (2, true), (360, false)] {
+        let permit = world.access.authorize(&world.op(Who::Owner).await, api::CreateGrant, data.id).await.unwrap();
+        let new = NewGrant {
+            group: world.readers,
+            level: Level::Read,
+            scope: Scope::default(),
+            purpose: "x".to_owned(),
+            start: Some(at(days)),
+            days: 30,
+            reason: None,
+        };
+        assert_eq!(world.governance.create_grant(permit, new).await.is_ok(), fine, "{days}");
+    }
+    let denied =
+        world.access.authorize(&world.op(Who::Reader).await, s3::GetObject, Object::new("clinical", "trial/x")).await;
+    assert!(matches!(denied.unwrap_err().reason, DenyReason::GrantNotBegun { .. }));
+    // One that has not begun opens nothing, and has not ended either.
+    for live in [true, false] {
+        let permit = world.access.authorize(&world.system(), api::ListGrants, Installation).await.unwrap();
+        let of = GrantsOf { live: Some(live), ..GrantsOf::default() };
+        assert!(world.governance.grants(permit, of, None, 10).await.unwrap().is_empty(), "{live}");
+    }
+    let permit = world.access.authorize(&world.system(), api::ListGrants, Installation).await.unwrap();
+    let all = world.governance.grants(permit, GrantsOf::default(), None, 10).await.unwrap();
+    world.end_grant(all[0].grant.id).await;
 }
 
 #[tokio::test]

@@ -67,6 +67,9 @@ impl Who {
     }
 }
 
+/// When the world begins.
+pub(crate) const NOW_SECS: i64 = 1_795_000_000;
+
 pub(crate) struct World {
     pub(crate) access: Access,
     pub(crate) maintenance: Maintenance,
@@ -85,7 +88,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let clock = ManualClock::at(Timestamp::from_second(1_795_000_000).unwrap());
+        let clock = ManualClock::at(Timestamp::from_second(NOW_SECS).unwrap());
         let effects = Effects { clock: clock as Arc<dyn Clock>, entropy: Arc::new(SystemEntropy) };
         let region: base::Region = "eu-north-1".parse().unwrap();
         let node = NodeId::from_uuid(Uuid::from_u128(7));
@@ -161,7 +164,7 @@ impl World {
     pub(crate) async fn grant(&self, data: &Dataset, by: Who, scope: Scope, level: Level) -> Result<Grant, Error> {
         let permit = self.access.authorize(&self.op(by).await, api::CreateGrant, data.id).await.unwrap();
         let purpose = "study 42".to_owned();
-        let new = NewGrant { group: self.readers, level, scope, purpose, days: 30, reason: None };
+        let new = NewGrant { group: self.readers, level, scope, purpose, start: None, days: 30, reason: None };
         self.governance.create_grant(permit, new).await
     }
 

@@ -3,7 +3,7 @@
 pub(super) use super::{
     Problem, State,
     etag::Shown,
-    extract::{At, Body, Caller, End, Filter, Named, Page, PageQuery, PageRequest, Query, Row, parse},
+    extract::{At, Body, Caller, End, Filter, Named, Page, PageQuery, PageRequest, Query, Row, parse, time},
     names::Names,
     resolve,
 };

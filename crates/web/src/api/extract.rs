@@ -7,7 +7,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, MatchedPath, Path, Request},
     http::{HeaderMap, header, request::Parts},
 };
-use base::{ErrorKind, RequestId};
+use base::{ErrorKind, RequestId, Timestamp};
 use evidence::KnownTo;
 use protocols::peer::Peer;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -179,9 +179,17 @@ impl<T: DeserializeOwned> FromRequest<State> for Body<T> {
             return Err(Problem::invalid("send the body as `Content-Type: application/json`"));
         }
         let bytes = Bytes::from_request(request, state).await.map_err(|error| Problem::invalid(error.body_text()))?;
-        let read = serde_json::from_slice(&bytes);
-        read.map(Self).map_err(|error| Problem::invalid(format!("the body is not what is expected: {error}")))
+        object(&bytes).map(Self)
     }
+}
+
+/// Reads a JSON object. A derived reader would take its fields from a list, too.
+pub(super) fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let expected = |what: &dyn std::fmt::Display| Problem::invalid(format!("the body is not what is expected: {what}"));
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(expected(&"a JSON object"));
+    }
+    serde_json::from_slice(bytes).map_err(|error| expected(&error))
 }
 
 /// The parameters of a query; what is wrong with them is a problem as everything else is.
@@ -328,6 +336,11 @@ impl End {
         }
         Ok(reason.to_owned())
     }
+}
+
+/// Reads the time that a field or parameter names.
+pub(crate) fn time(field: &str, text: &str) -> Result<Timestamp, Problem> {
+    text.parse().map_err(|_| Problem::invalid(format!("`{field}` is a time such as 2026-11-21T09:30:00Z")))
 }
 
 /// Reads an id or a word of a closed list, saying what was expected.

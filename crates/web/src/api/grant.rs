@@ -98,7 +98,10 @@ struct CreateGrant {
     prefixes: Vec<String>,
     /// For what purpose.
     purpose: String,
-    /// For how many days: 1 to 366, by default 90.
+    /// From when, such as 2026-11-21T09:30:00Z, and not in the past; by default now.
+    #[serde(default)]
+    start: Option<String>,
+    /// For how many days from then: 1 to 366, by default 90; the end is at most 366 days from now.
     #[serde(default)]
     days: Option<u32>,
     /// Why, for the record.
@@ -124,7 +127,7 @@ struct Of {
 /// Whether a grant opens anything now.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum GrantState {
+pub(super) enum GrantState {
     Live,
     Ended,
 }
@@ -158,6 +161,7 @@ async fn create(caller: Caller, Body(body): Body<CreateGrant>) -> Result<Shown<G
         level: parse(body.level.as_deref().unwrap_or("read"))?,
         scope: Scope { prefixes: body.prefixes, ..Scope::default() },
         purpose: body.purpose,
+        start: body.start.as_deref().map(|text| time("start", text)).transpose()?,
         days: body.days.unwrap_or(DAYS_DEFAULT),
         reason: body.reason,
     };

@@ -56,3 +56,53 @@ fn the_reference_page_is_what_the_api_offers() {
     let written = std::fs::read_to_string(path).unwrap_or_default();
     assert!(written == page, "run the test once with GALEN_GOLDEN=1 and read the difference");
 }
+
+#[test]
+fn a_body_is_an_object_and_no_list_of_its_fields() {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        name: String,
+    }
+    let read = |body: &str| super::extract::object::<Named>(body.as_bytes()).map(|it| it.name);
+    assert_eq!(read(" \n{\"name\":\"a\"}").ok().as_deref(), Some("a"));
+    for bad in ["[\"a\"]", "[]", "\"a\"", "", "{", "{}{"] {
+        assert!(read(bad).is_err(), "{bad}");
+    }
+}
+
+/// Every value below a key of this name.
+fn under<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a Value>) {
+    let below: Vec<&Value> = match value {
+        Value::Object(map) => {
+            found.extend(map.get(key));
+            map.values().collect()
+        }
+        Value::Array(list) => list.iter().collect(),
+        _ => Vec::new(),
+    };
+    below.into_iter().for_each(|value| under(value, key, found));
+}
+
+// A validator of OpenAPI refused the document: answers without a description, operations of one name, a type that is not there.
+#[test]
+fn the_document_is_openapi() {
+    let document = serde_json::to_value(super::openapi()).unwrap();
+    let mut refs = Vec::new();
+    under(&document, "$ref", &mut refs);
+    for target in refs {
+        let pointer = target.as_str().unwrap().trim_start_matches('#');
+        assert!(document.pointer(pointer).is_some(), "{target}");
+    }
+    let mut names = std::collections::BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(names.insert(name.to_owned()), "{method} {path}: {name}");
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                assert!(response["description"].as_str().is_some_and(|it| !it.is_empty()), "{method} {path} {status}");
+            }
+        }
+    }
+    assert_eq!(document["components"]["securitySchemes"]["session"]["scheme"], "bearer");
+    assert_eq!(document["paths"]["/api/v1/session"]["post"]["security"], serde_json::json!([]));
+}

@@ -1,7 +1,7 @@
 //! `/why`: why somebody may or may not do something, and why a recorded decision was made.
 
 use access::{DecisionTarget, Member, Outcome};
-use base::{DecisionId, PersonId, Timestamp};
+use base::{DecisionId, PersonId};
 use evidence::{Story, ask};
 use serde_json::Value;
 
@@ -47,7 +47,7 @@ async fn why(caller: Caller, Query(asked): Query<Asked>) -> Result<Json<Value>, 
                 member: Member::Person(person),
                 action: asked.action.unwrap_or_else(|| ACTION_DEFAULT.to_owned()),
                 resource: ask::resource(&resource).map_err(|error| Problem::invalid(error.to_string()))?,
-                at: asked.at.as_deref().map(time).transpose()?,
+                at: asked.at.as_deref().map(|text| time("at", text)).transpose()?,
             };
             let permit = caller.may(api::Why, person).await?;
             let story = ask::of_question(&caller.state.access, &caller.known_names(), question).await?;
@@ -72,8 +72,4 @@ async fn of_decision(caller: &Caller, decision: &str) -> Result<Story, Problem> 
     let story = ask::of_decision(&caller.state.access, &caller.known_names(), decision).await?;
     permit.finish(Outcome::DONE);
     Ok(story)
-}
-
-fn time(text: &str) -> Result<Timestamp, Problem> {
-    text.parse().map_err(|_| Problem::invalid("`at` is a time such as 2026-11-21T09:30:00Z"))
 }
