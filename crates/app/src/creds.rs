@@ -45,7 +45,9 @@ pub(crate) struct Credentials {
 pub(crate) fn print(effects: &Effects, command: &Creds) -> Result<()> {
     let mut manage = Manage::open(effects, command.endpoint.endpoint.as_deref())?;
     let role = arn(&manage, &command.role)?;
-    let key = format!("{} {} {role}", manage.signed_in().endpoint, manage.signed_in().username);
+    let name = command.session_name.clone().unwrap_or_else(|| session_name(&manage.signed_in().username));
+    // A session of another name would be recorded under that name.
+    let key = format!("{} {} {role} {name}", manage.signed_in().endpoint, manage.signed_in().username);
     let usable = |credentials: &Credentials| {
         let (agent, signed_in) = (manage.agent(), manage.signed_in());
         let client = Client { agent, effects, aws: &signed_in.aws, region: &signed_in.region, credentials };
@@ -55,7 +57,7 @@ pub(crate) fn print(effects: &Effects, command: &Creds) -> Result<()> {
     let credentials = match cached {
         Some(credentials) if command.duration_secs.is_none() => credentials,
         _ => {
-            let got = assume(&mut manage, &role, command)?;
+            let got = assume(&mut manage, &role, &name, command.duration_secs)?;
             manage.profile().cache(&key, &got)?;
             got
         }
@@ -135,11 +137,10 @@ fn named(mine: &[Mine], name: &str) -> Result<String> {
     }
 }
 
-fn assume(manage: &mut Manage, role: &str, command: &Creds) -> Result<Credentials> {
+fn assume(manage: &mut Manage, role: &str, name: &str, duration_secs: Option<u32>) -> Result<Credentials> {
     let token = manage.id_token(AUDIENCE)?;
-    let name = command.session_name.clone().unwrap_or_else(|| session_name(&manage.signed_in().username));
     let signed_in = manage.signed_in();
-    exchange(manage.agent(), &signed_in.aws, &token, role, &name, command.duration_secs).map_err(|error| {
+    exchange(manage.agent(), &signed_in.aws, &token, role, name, duration_secs).map_err(|error| {
         let who = &signed_in.username;
         anyhow::anyhow!("{error:#} (signed in as `{who}`; `galen aws configure` lists the roles that you may assume)")
     })

@@ -51,7 +51,8 @@ fn simulate(file: &str) -> Result<()> {
     let (mut bytes, mut number, mut failed) = (Vec::new(), 0_usize, false);
     loop {
         bytes.clear();
-        if input.by_ref().take(INPUT_BYTES_MAX).read_until(b'\n', &mut bytes)? == 0 {
+        let read = input.by_ref().take(INPUT_BYTES_MAX).read_until(b'\n', &mut bytes);
+        if read.with_context(|| format!("could not read `{file}`"))? == 0 {
             break;
         }
         number += 1;

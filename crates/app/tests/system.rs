@@ -70,6 +70,9 @@ fn what_a_role_may_read_it_reads_and_nothing_else() {
     let name = role["arn"].as_str().unwrap().rsplit('/').next().unwrap();
     let by_name: Value = serde_json::from_str(&galen.ok(&["creds", "--role", name, "--format", "json"])).unwrap();
     assert_eq!(by_name, credentials, "the name means the same role, and finds the same credentials");
+    let job = galen.ok(&["creds", "--role", name, "--format", "json", "--session-name", "nightly"]);
+    let job: Value = serde_json::from_str(&job).unwrap();
+    assert!(job["arn"].as_str().unwrap().ends_with("/nightly"), "not the session of another name: {}", job["arn"]);
     let resource = |name: &str| {
         let dataset = demo.dataset(name);
         format!("arn:aws:s3:::{}/{}ae.csv", dataset["bucket"].as_str().unwrap(), dataset["prefix"].as_str().unwrap())

@@ -115,10 +115,11 @@ impl Provider {
         asked.request.max_age_secs.is_none_or(|max| self.age_secs(sign_in) <= i64::from(max))
     }
 
-    /// Whether the sign-in that led to a question of agreement still answers the request.
+    /// Whether the sign-in that led to a question of agreement still answers the request: whoever has just signed in may
+    /// take longer over the question than `max_age` says.
     pub fn still_answers(&self, asked: &Asked, sign_in: &SignIn) -> bool {
         let just_now = self.age_secs(sign_in) <= AGREED_WITHIN_SECS;
-        self.is_fresh(asked, sign_in) && (just_now || asked.request.prompt != Prompt::Login)
+        just_now || (self.is_fresh(asked, sign_in) && !wants_sign_in(asked))
     }
 
     /// Answers a request of a person with this sign-in (or none): a page, or the redirect.
@@ -126,8 +127,7 @@ impl Provider {
     /// # Errors
     /// [`Refused`], as `login_required` or `consent_required` for `prompt=none`.
     pub async fn answer(&self, asked: &Asked, sign_in: Option<&SignIn>) -> Result<Answer, Refused> {
-        let usable =
-            sign_in.filter(|sign_in| self.is_fresh(asked, sign_in)).filter(|_| asked.request.prompt != Prompt::Login);
+        let usable = sign_in.filter(|sign_in| self.is_fresh(asked, sign_in)).filter(|_| !wants_sign_in(asked));
         let asks = asked.client.asks_each_time(asked.redirect_uri());
         match (usable, asked.request.prompt) {
             (Some(sign_in), prompt) => match if asks { Answer::Agree } else { self.grant(asked, sign_in).await? } {
@@ -170,4 +170,9 @@ impl Provider {
             Refused::Page(OAuthError::new(ErrorCode::InvalidRequest, "the redirect URI cannot carry the answer"))
         })
     }
+}
+
+/// Whether no earlier sign-in will do: `max_age=0` is `prompt=login` (OpenID Connect Core, section 15.1, errata set 2).
+fn wants_sign_in(asked: &Asked) -> bool {
+    asked.request.prompt == Prompt::Login || asked.request.max_age_secs == Some(0)
 }

@@ -231,7 +231,9 @@ fn with_web_identity(form: &mut Form) -> Result<AssumeRoleWithWebIdentity, Fault
             "`ProviderId` is for OAuth 2.0 access tokens, which are not taken; send an ID token",
         ));
     }
-    let token = required(form, "WebIdentityToken")?;
+    let mut token = required(form, "WebIdentityToken")?;
+    // SDKs send a token file as it is, with the line end that whoever wrote the file put after the token.
+    token.truncate(token.trim_end_matches(['\r', '\n']).len());
     limits::WEB_IDENTITY_TOKEN.check(&token).map_err(|fault| hide_value(&fault, "webIdentityToken"))?;
     Ok(AssumeRoleWithWebIdentity { session: session_wishes(form)?, role_session_name: role_session_name(form)?, token })
 }

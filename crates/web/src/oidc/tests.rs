@@ -388,6 +388,7 @@ async fn max_age_and_prompt_ask_again() {
     assert!(ask(&[]).await.text.contains("Continue as ann?"));
     assert!(ask(&[("prompt", "login")]).await.text.contains("name=\"password\""));
     assert!(ask(&[("max_age", "60")]).await.text.contains("Continue as ann?"));
+    assert!(ask(&[("max_age", "0")]).await.text.contains("name=\"password\""));
     world.pass(Duration::from_secs(61));
     let page = ask(&[("max_age", "60")]).await;
     assert_eq!(page.status, StatusCode::OK);

@@ -55,6 +55,18 @@ async fn an_agreement_follows_a_sign_in_that_was_asked_for() {
 }
 
 #[tokio::test]
+async fn who_thinks_about_the_question_longer_than_max_age_is_let_in() {
+    let world = World::new().await;
+    for max_age in ["0", "5"] {
+        let page = world.hub(&[("max_age", max_age), ("prompt", "consent")], "").await;
+        let asked = world.fill(&page, PASSWORD).await;
+        let cookies = asked.cookies();
+        world.pass(Duration::from_secs(30));
+        assert!(world.answer(&asked, &cookies, "yes").await.param("code").is_some(), "max_age {max_age}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_asks_for_consent_gets_no_code_without_the_question() {
     let world = World::new().await;
     let signed_in = world.sign_in(PASSWORD).await;
