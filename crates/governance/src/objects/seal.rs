@@ -124,11 +124,6 @@ pub(crate) struct Sealer {
 }
 
 impl Sealer {
-    /// The plain bytes of a run of frame slots.
-    pub(crate) fn plain<'a>(&self, slots: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        slots.chunks(self.frame as usize + TAG).filter_map(|slot| slot.get(..slot.len().checked_sub(TAG)?))
-    }
-
     /// Seals in place. `slots` is a run of frame slots, each of a frame's plain bytes followed by room for its tag, the
     /// last one cut to its content plus tag; `first` is the index of the first. `ends` says that the body ends here.
     pub(crate) fn seal(

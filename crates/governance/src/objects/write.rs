@@ -1,8 +1,8 @@
 //! From a stream of plain bytes to a sealed body in the backend.
 //!
-//! Bytes are gathered into batches of frame slots. While the backend writes one batch, the next one is sealed and those after it
-//! are filled from the network; where hashing takes long, it has a thread of its own between filling and sealing. Hashing
-//! and AES never run on an asynchronous thread, except for a body of one small frame, where the hand-over would cost more.
+//! Bytes are gathered into batches of frame slots. While the backend writes one batch, the next one is hashed and sealed on a
+//! thread of its own, and those after it are filled from the network. Hashing and AES never run on an asynchronous thread,
+//! except for a body of one small frame, where the hand-over would cost more.
 //! Plain bytes live in a few buffers and nowhere else.
 
 use base::{BlobId, DatasetId, ObjectVersionId};
@@ -11,7 +11,7 @@ use crypto::Sha256Digest;
 use custody::KeyRef;
 use futures::{
     StreamExt,
-    future::{self, Either, select},
+    future::{Either, select},
 };
 use std::{
     pin::pin,
@@ -80,28 +80,18 @@ impl Drop for Guard {
 /// What is done to each batch.
 struct Sealing {
     sealer: Sealer,
-    /// Checksums that take longer than all else.
-    slow: Mutex<Hashers>,
-    quick: Mutex<Hashers>,
-}
-
-fn locked(hashers: &Mutex<Hashers>) -> MutexGuard<'_, Hashers> {
-    hashers.lock().unwrap_or_else(PoisonError::into_inner)
+    hashers: Mutex<Hashers>,
 }
 
 impl Sealing {
-    fn hash_slowly(&self, slots: &[u8]) {
-        let mut slow = locked(&self.slow);
-        self.sealer.plain(slots).for_each(|plain| slow.update(plain));
+    fn hashers(&self) -> MutexGuard<'_, Hashers> {
+        self.hashers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Seals frames, `first` being the index of the first, after hashing each by the quick checksums or by all.
-    fn seal(&self, first: u64, slots: &mut [u8], ends: bool, all: bool) -> Result<(), WorkFailed> {
-        let (mut slow, mut quick) = (all.then(|| locked(&self.slow)), locked(&self.quick));
-        self.sealer.seal(first, slots, ends, |plain| {
-            slow.iter_mut().for_each(|slow| slow.update(plain));
-            quick.update(plain);
-        })
+    /// Hashes each frame and seals it, `first` being the index of the first.
+    fn seal(&self, first: u64, slots: &mut [u8], ends: bool) -> Result<(), WorkFailed> {
+        let mut hashers = self.hashers();
+        self.sealer.seal(first, slots, ends, |plain| hashers.update(plain))
     }
 }
 
@@ -120,8 +110,7 @@ impl Claims {
     }
 
     fn check(self, sealing: &Sealing) -> Result<Hashed, Error> {
-        let [slow, quick] = [&sealing.slow, &sealing.quick].map(|hashers| std::mem::take(&mut *locked(hashers)));
-        let hashed = slow.joined(quick).finish();
+        let hashed = std::mem::take(&mut *sealing.hashers()).finish();
         let signed = self.signed.map(|digest| Checksum::of(Algorithm::Sha256, digest.bytes()));
         if signed.is_some() && signed.as_ref() != hashed.of(Algorithm::Sha256) {
             return Err(Error::NotTheSignedBody);
@@ -146,8 +135,7 @@ pub(crate) async fn store(inner: &Arc<Inner>, plan: Plan, body: Body, lease: Opt
     let frame = frame_size(announced);
     let sealer = Sealer { key: crypto::AeadKey::new(&plain_key)?, place, frame };
     let claims = Claims { expected, content_md5, signed };
-    let (slow, quick) = claims.hashers(also).parted();
-    let sealing = Arc::new(Sealing { sealer, slow: Mutex::new(slow), quick: Mutex::new(quick) });
+    let sealing = Arc::new(Sealing { sealer, hashers: Mutex::new(claims.hashers(also)) });
     let mut feed = Feed { body, inner, lease, frame: frame as usize, left: Bytes::new(), total: 0, announced, most };
 
     let plain = announced.map_or(BATCH, |len| usize::try_from(len).unwrap_or(BATCH).min(BATCH));
@@ -174,7 +162,7 @@ const INLINE_MAX: usize = 16 << 10;
 async fn seal_small(sealing: &Arc<Sealing>, mut slots: BytesMut) -> Result<BytesMut, Error> {
     let sealing = Arc::clone(sealing);
     let inline = slots.len() <= INLINE_MAX;
-    let mut work = move || sealing.seal(0, &mut slots, true, true).map(|()| std::mem::take(&mut slots));
+    let mut work = move || sealing.seal(0, &mut slots, true).map(|()| std::mem::take(&mut slots));
     let done = if inline { Ok(work()) } else { tokio::task::spawn_blocking(work).await };
     match done {
         Ok(Ok(sealed)) => Ok(sealed),
@@ -191,31 +179,9 @@ async fn store_large(
     feed: &mut Feed<'_>,
     claims: Claims,
 ) -> Result<(Blob, Hashed), Error> {
-    let mut writer = inner.backend.create(blob).await?;
-    let per_batch = feed.frames_per_batch() as u64;
-    // A body of one batch has nothing to be hashed beside.
-    let apart = more && !locked(&sealing.slow).is_empty();
     let (queue, filled) = mpsc::channel(AHEAD);
-    let (hashing, to_seal) = if apart {
-        let ((hashed, to_seal), sealing) = (mpsc::channel(AHEAD), Arc::clone(&sealing));
-        let hash = move |slots: &mut [u8], _| {
-            sealing.hash_slowly(slots);
-            Ok(())
-        };
-        (Either::Left(step(filled, hashed, hash)), to_seal)
-    } else {
-        (Either::Right(future::ready(Ok(()))), filled)
-    };
     let (sealed, mut to_write) = mpsc::channel(AHEAD);
-    let seal = {
-        let (sealing, mut first) = (Arc::clone(&sealing), 0);
-        move |slots: &mut [u8], ends| {
-            let at = first;
-            first += per_batch;
-            sealing.seal(at, slots, ends, !apart)
-        }
-    };
-    let sealing_all = step(to_seal, sealed, seal);
+    let sealing_all = seal_all(Arc::clone(&sealing), feed.frames_per_batch() as u64, filled, sealed);
     let feeding = async {
         let (mut current, mut more) = (first, more);
         loop {
@@ -225,11 +191,14 @@ async fn store_large(
                 drop(queue);
                 return Ok(());
             }
+            // The next batch may be there already: the others' turn comes first.
+            tokio::task::yield_now().await;
             current = inner.pool.empty(room);
             more = feed.fill(&mut current).await?;
         }
     };
     let writing = async {
+        let mut writer = inner.backend.create(blob).await?;
         while let Some((buffer, _)) = to_write.recv().await {
             let mut run = vec![buffer];
             run.extend(std::iter::from_fn(|| to_write.try_recv().ok()).map(|(buffer, _)| buffer));
@@ -237,9 +206,9 @@ async fn store_large(
                 inner.pool.give(buffer);
             }
         }
-        Ok::<_, Error>(())
+        Ok::<_, Error>(writer)
     };
-    futures::try_join!(feeding, hashing, sealing_all, writing)?;
+    let ((), (), writer) = futures::try_join!(feeding, sealing_all, writing)?;
     let hashed = claims.check(&sealing)?;
     Ok((writer.finish().await?, hashed))
 }
@@ -247,41 +216,46 @@ async fn store_large(
 /// A filled batch, and whether the body ends with it.
 type Batch = (BytesMut, bool);
 
-/// Does `work` to each batch and hands it on. A thread that began goes on for as long as there is something to do and room
-/// for what is done, and never waits.
-async fn step<W>(mut from: mpsc::Receiver<Batch>, mut to: mpsc::Sender<Batch>, mut work: W) -> Result<(), Error>
-where
-    W: FnMut(&mut [u8], bool) -> Result<(), WorkFailed> + Send + 'static,
-{
+/// Seals each batch and hands it on. A thread that began goes on for as long as there is something to do and room for what
+/// is done, and never waits.
+async fn seal_all(
+    sealing: Arc<Sealing>,
+    per_batch: u64,
+    mut from: mpsc::Receiver<Batch>,
+    mut to: mpsc::Sender<Batch>,
+) -> Result<(), Error> {
+    let mut first = 0;
     while let Some(mut batch) = from.recv().await {
         // Who comes after ends before the queue only with an error of its own.
         let Ok(mut place) = to.reserve_owned().await else { return Ok(()) };
+        let sealing = Arc::clone(&sealing);
         let run = move || {
             loop {
                 let (slots, ends) = &mut batch;
-                work(slots, *ends)?;
+                sealing.seal(first, slots, *ends)?;
+                first += per_batch;
                 place = match place.send(batch).try_reserve_owned() {
                     Ok(place) => place,
                     Err(TrySendError::Full(to) | TrySendError::Closed(to)) => {
-                        return Ok::<_, WorkFailed>((from, to, work));
+                        return Ok::<_, WorkFailed>((from, to, first));
                     }
                 };
                 batch = match from.try_recv() {
                     Ok(batch) => batch,
-                    Err(_) => return Ok((from, place.release(), work)),
+                    Err(_) => return Ok((from, place.release(), first)),
                 };
             }
         };
         let Ok(Ok(done)) = tokio::task::spawn_blocking(run).await else {
             return Err(Error::Damaged { what: "frame in progress" });
         };
-        (from, to, work) = done;
+        (from, to, first) = done;
     }
     Ok(())
 }
 
 /// Batches that wait for each step at most: enough that a step goes on while the one before it or after it waits for a processor or
-/// for the device. An upload that comes faster than it can be stored holds 28 MiB.
+/// for the device. An upload that comes faster than it can be stored holds 27 MiB.
 const AHEAD: usize = 8;
 
 /// Cuts what arrives into frame slots.
