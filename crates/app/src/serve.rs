@@ -257,12 +257,12 @@ async fn http<S>(
         let answer = answer.clone();
         async move {
             if names_two_hosts(&request) {
-                let mut response = http::Response::new(Answered { body: None, _open: open });
+                let mut response = http::Response::new(Answered::new(None, open));
                 *response.status_mut() = http::StatusCode::BAD_REQUEST;
                 return Ok(response);
             }
             let response = answer.answer(request).await;
-            Ok::<_, std::convert::Infallible>(response.map(|body| Answered { body: Some(body), _open: open }))
+            Ok::<_, std::convert::Infallible>(response.map(|body| Answered::new(Some(body), open)))
         }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);

@@ -41,10 +41,23 @@ impl Drop for Open {
     }
 }
 
-/// The body of an answer, whose request is open until it is gone; no body is an empty one.
+/// Largest answer that a client must take at once, in bytes: every page and document that a stranger can ask for. At the latest
+/// look it has come at 3 kB a second. What is larger is the data of somebody who is known, and may wait for its reader.
+const AT_ONCE_BYTES_MAX: u64 = 256 * 1024;
+
+/// The body of an answer, whose request is open until it is gone; no body is an empty one. A small one does not keep its connection:
+/// a client of HTTP/2 could leave it untaken for ever, and say with each ping that it is there.
 pub(super) struct Answered<B> {
-    pub(super) body: Option<B>,
-    pub(super) _open: Open,
+    body: Option<B>,
+    _open: Option<Open>,
+}
+
+impl<B: Body> Answered<B> {
+    pub(super) fn new(body: Option<B>, open: Open) -> Self {
+        let small = |body: &B| body.size_hint().upper().is_some_and(|bytes| bytes <= AT_ONCE_BYTES_MAX);
+        let open = (!body.as_ref().is_none_or(small)).then_some(open);
+        Self { body, _open: open }
+    }
 }
 
 impl<B: Body + Unpin> Body for Answered<B> {
@@ -64,3 +77,6 @@ impl<B: Body + Unpin> Body for Answered<B> {
         self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,6 +131,32 @@ async fn a_connection_that_asks_nothing_is_not_kept() {
     assert!(asked.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&asked));
 }
 
+/// Says a word.
+#[derive(Clone)]
+struct Word;
+
+impl Answer for Word {
+    type Body = http_body_util::Full<Bytes>;
+
+    fn answer(
+        &self,
+        _: http::Request<hyper::body::Incoming>,
+    ) -> impl Future<Output = http::Response<Self::Body>> + Send + 'static {
+        std::future::ready(http::Response::new(Bytes::from_static(b"word").into()))
+    }
+}
+
+#[tokio::test]
+async fn finding_answers_that_nobody_takes_kept_a_connection_for_ever() {
+    let request = headers(&[(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "here")]);
+    // SETTINGS_INITIAL_WINDOW_SIZE of 0: the client takes no byte of any answer.
+    let window = b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
+    let (preface, request) = request.split_at(PREFACE.len());
+    let seen = sent(Word, &[preface, window, request].concat(), |_| false).await;
+    assert_eq!(status_of(&seen), Some(0x88), "it was answered");
+    assert!(!seen.ends_with(b"word"));
+}
+
 #[tokio::test]
 async fn a_request_names_one_host() {
     for (request, status) in [
