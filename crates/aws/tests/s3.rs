@@ -320,6 +320,11 @@ async fn copy() {
     let itself = call("PUT", "/trial/to").header("x-amz-copy-source", "trial/to");
     world.s3(&world.ann, &itself).await.expect(400, "InvalidRequest");
     world.s3(&world.ann, &itself.header("x-amz-storage-class", "STANDARD")).await.ok();
+    put_one(&world, "/trial/gone", "1").await;
+    let marker = world.s3(&world.ann, &call("DELETE", "/trial/gone")).await.header("x-amz-version-id").to_owned();
+    let gone = format!("trial/gone?versionId={marker}");
+    let dead = world.s3(&world.ann, &call("PUT", "/trial/to").header("x-amz-copy-source", &gone)).await;
+    dead.expect(400, "InvalidRequest");
     // The source is in a dataset that Ann may not read; the destination she may write.
     world.s3(&world.bob, &call("PUT", "/secret/x").body("hidden")).await.ok();
     let stolen = world.s3(&world.ann, &call("PUT", "/trial/stolen").header("x-amz-copy-source", "/secret/x")).await;

@@ -5,7 +5,7 @@ use base::UploadId;
 use governance::Error;
 use governance::objects::{ByteRange, Conditions, Copied, Copy, CopyPart, Directive, PartInfo, ReadsObject, VersionId};
 use s3s::dto;
-use s3s::{S3ErrorCode, S3Request, S3Response, S3Result};
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
 use super::convert::{self, Sums, set_sums};
 use super::edge::{Edge, Target};
@@ -84,7 +84,7 @@ pub(super) async fn object(
     };
     let copied = match done {
         Ok(copied) => copied,
-        Err(error) => return Err(edge.answer(&from.op, from.bucket.as_str(), from.key.as_str(), error).await),
+        Err(error) => return Err(unread(edge, &from, error).await),
     };
     let sums = Sums::of(copied.written.checksum.as_ref());
     let mut result = dto::CopyObjectResult {
@@ -101,6 +101,17 @@ pub(super) async fn object(
         version_id: Some(copied.written.version.to_string()),
         ..dto::CopyObjectOutput::default()
     }))
+}
+
+/// Why the source was not copied. That it is a delete marker is no question of the method, as it is in a read.
+async fn unread(edge: &Edge, from: &Target, error: Error) -> S3Error {
+    match error {
+        Error::IsDeleteMarker { .. } => refuse(
+            S3ErrorCode::InvalidRequest,
+            "the source of a copy is a delete marker: name a version that has content",
+        ),
+        error => edge.answer(&from.op, from.bucket.as_str(), from.key.as_str(), error).await,
+    }
 }
 
 async fn write<A: ReadsObject>(
@@ -154,7 +165,7 @@ pub(super) async fn part(
     };
     let (version, part) = match done {
         Ok(done) => done,
-        Err(error) => return Err(edge.answer(&from.op, from.bucket.as_str(), from.key.as_str(), error).await),
+        Err(error) => return Err(unread(edge, &from, error).await),
     };
     let mut result = dto::CopyPartResult {
         e_tag: part.etag.as_ref().map(convert::etag),
