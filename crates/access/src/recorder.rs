@@ -21,7 +21,7 @@ use store::Store;
 use store::journal::Way;
 
 pub use change::{ChangeRecorder, Changed};
-pub(crate) use change::{unwritable, write};
+pub(crate) use change::{Made, unwritable, write};
 pub(crate) use entry::{Acting, Personal, SEALED_ELSEWHERE, code, identity};
 pub(crate) use log::Log;
 pub(crate) use outcome::Opened;

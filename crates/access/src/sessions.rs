@@ -225,9 +225,9 @@ impl Sessions {
         let row = SessionRow::of(session);
         let many = match &decision {
             Some(decision) => {
-                let (made, sessions) = (row.made(), self.clone());
-                let wait = move |owed| sessions.0.waiting.push(row, Some(owed));
-                decision.append(&made, session.kind == SessionKind::Management, wait).await?
+                let (waits, sessions) = (row.clone(), self.clone());
+                let wait = move |owed| sessions.0.waiting.push(waits, Some(owed));
+                decision.append(&row.made(), session.kind == SessionKind::Management, wait).await?
             }
             None => self.0.waiting.push(row, None),
         };

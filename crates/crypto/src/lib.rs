@@ -17,7 +17,7 @@ pub use digest::{Sha1, Sha256, Sha256Digest, sha1, sha256, sha384, sha512};
 pub use error::Error;
 pub use mac::{HKDF_OUTPUT_BYTES_MAX, HmacKey, constant_time_eq, hkdf_sha256, hmac_sha256, verify_hmac_sha256};
 pub use provider::{Crypto, SystemEntropy};
-pub use sign::{ED25519_SIGNATURE_BYTES, KeyAlgorithm, PrivateKey, PublicKey, SignatureScheme};
+pub use sign::{ED25519_SIGNATURE_BYTES, KeyAlgorithm, PrivateKey, PublicKey, SignatureScheme, VerifyingKey};
 
 #[cfg(test)]
 mod tests;

@@ -5,9 +5,13 @@ use aws_lc_rs::{
     encoding::AsDer,
     rand::SystemRandom,
     rsa::KeySize,
-    signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair, RsaPublicKeyComponents, UnparsedPublicKey},
+    signature::{
+        self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, ParsedPublicKey, RsaKeyPair, RsaParameters,
+        RsaPublicKeyComponents, UnparsedPublicKey,
+    },
 };
 use base::Secret;
+use std::{fmt, sync::Arc};
 
 use crate::Error;
 
@@ -321,20 +325,61 @@ impl PublicKey {
                 UnparsedPublicKey::new(&signature::ECDSA_P384_SHA384_FIXED, point(x, y)).verify(message, signature)
             }
             (Self::Rsa { n, e }, _) => {
-                let parameters = match scheme {
-                    SignatureScheme::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
-                    SignatureScheme::Rs384 => &signature::RSA_PKCS1_2048_8192_SHA384,
-                    SignatureScheme::Rs512 => &signature::RSA_PKCS1_2048_8192_SHA512,
-                    SignatureScheme::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
-                    SignatureScheme::EdDsa | SignatureScheme::Es256 | SignatureScheme::Es384 => {
-                        return Err(Error::WrongScheme { key: self.name(), scheme: scheme.name() });
-                    }
-                };
+                let wrong = Error::WrongScheme { key: self.name(), scheme: scheme.name() };
+                let parameters = rsa_verification(scheme).ok_or(wrong)?;
                 RsaPublicKeyComponents { n, e }.verify(parameters, message, signature)
             }
             _ => return Err(Error::WrongScheme { key: self.name(), scheme: scheme.name() }),
         };
         verified.map_err(|_| Error::DoesNotVerify)
+    }
+}
+
+/// A public key that is set up for one scheme, for whoever checks many signatures with it. It checks as [`PublicKey::verify`]
+/// does.
+#[derive(Clone)]
+pub struct VerifyingKey {
+    scheme: SignatureScheme,
+    parsed: Arc<ParsedPublicKey>,
+}
+
+impl VerifyingKey {
+    /// Sets up an RSA key for a scheme, which is the work that a check would begin with each time; `None` for
+    /// what has no such work, and for numbers that are no key.
+    pub fn new(public: &PublicKey, scheme: SignatureScheme) -> Option<Self> {
+        let (PublicKey::Rsa { n, e }, Some(parameters)) = (public, rsa_verification(scheme)) else { return None };
+        let parsed = RsaPublicKeyComponents { n, e }.to_parsed_public_key(parameters).ok()?;
+        Some(Self { scheme, parsed: Arc::new(parsed) })
+    }
+
+    /// The scheme that it is set up for.
+    pub const fn scheme(&self) -> SignatureScheme {
+        self.scheme
+    }
+
+    /// Checks a signature of `message` in the JOSE form of its scheme.
+    ///
+    /// # Errors
+    /// [`Error::DoesNotVerify`].
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), Error> {
+        self.parsed.verify_sig(message, signature).map_err(|_| Error::DoesNotVerify)
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("VerifyingKey").field(&self.scheme).finish()
+    }
+}
+
+/// How the library checks an RSA signature of a scheme; `None` for the scheme of another kind of key.
+const fn rsa_verification(scheme: SignatureScheme) -> Option<&'static RsaParameters> {
+    match scheme {
+        SignatureScheme::Rs256 => Some(&signature::RSA_PKCS1_2048_8192_SHA256),
+        SignatureScheme::Rs384 => Some(&signature::RSA_PKCS1_2048_8192_SHA384),
+        SignatureScheme::Rs512 => Some(&signature::RSA_PKCS1_2048_8192_SHA512),
+        SignatureScheme::Ps256 => Some(&signature::RSA_PSS_2048_8192_SHA256),
+        SignatureScheme::EdDsa | SignatureScheme::Es256 | SignatureScheme::Es384 => None,
     }
 }
 

@@ -154,6 +154,17 @@ fn every_scheme_signs_verifies_and_refuses() {
             let mut altered = signature.clone();
             altered[5] ^= 1;
             assert!(public.verify(*scheme, b"claims", &altered).is_err());
+            let ready = VerifyingKey::new(&public, *scheme);
+            assert_eq!(ready.is_some(), algorithm == KeyAlgorithm::Rsa2048);
+            if let Some(ready) = ready {
+                ready.verify(b"claims", &signature).unwrap();
+                assert!(matches!(ready.verify(b"claimz", &signature), Err(Error::DoesNotVerify)));
+                assert!(ready.verify(b"claims", &altered).is_err());
+                let other =
+                    if *scheme == SignatureScheme::Ps256 { SignatureScheme::Rs256 } else { SignatureScheme::Ps256 };
+                let other = key.sign(other, b"claims").unwrap();
+                assert!(ready.verify(b"claims", &other).is_err(), "it keeps to its scheme");
+            }
         }
         let foreign = if algorithm == KeyAlgorithm::P256 { SignatureScheme::Es384 } else { SignatureScheme::Es256 };
         assert!(matches!(key.sign(foreign, b""), Err(Error::WrongScheme { .. })));
@@ -196,6 +207,8 @@ fn malformed_keys_are_refused() {
     assert!(matches!(off_curve.verify(SignatureScheme::Es256, b"m", &[1; 64]), Err(Error::DoesNotVerify)));
     let short = PublicKey::Rsa { n: vec![0xff; 128], e: vec![1, 0, 1] };
     assert!(short.verify(SignatureScheme::Rs256, b"m", &[1; 128]).is_err(), "1024 bits are too few");
+    let ready = VerifyingKey::new(&short, SignatureScheme::Rs256);
+    assert!(ready.is_none_or(|ready| ready.verify(b"m", &[1; 128]).is_err()), "1024 bits are too few");
 }
 
 #[test]

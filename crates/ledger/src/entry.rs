@@ -299,20 +299,6 @@ impl Data {
         serde_json::value::to_raw_value(value).map(Self).map_err(|source| Error::EntryUnwritable { source })
     }
 
-    /// The same object with one more member, which it does not have yet.
-    ///
-    /// # Errors
-    /// [`Error::EntryUnwritable`], also when it is no object.
-    pub fn with(&self, name: &str, value: &impl Serialize) -> Result<Self, Error> {
-        let unwritable = |source| Error::EntryUnwritable { source };
-        let Some(members) = self.0.get().strip_suffix('}') else {
-            return Err(unwritable(serde::ser::Error::custom("only an object has members")));
-        };
-        let value = serde_json::to_string(value).map_err(unwritable)?;
-        let comma = if members.ends_with('{') { "" } else { "," };
-        RawValue::from_string(format!("{members}{comma}\"{name}\":{value}}}")).map(Self).map_err(unwritable)
-    }
-
     /// Reads it.
     ///
     /// # Errors
@@ -434,11 +420,38 @@ impl Entry {
     /// # Errors
     /// [`Error::EntryTooLarge`] beyond [`ENTRY_BYTES_MAX`].
     pub fn encode(&self) -> Result<Vec<u8>, Error> {
+        bounded(self.written()?)
+    }
+
+    /// As [`Entry::encode`], with one more member in the additional data, which does not have it yet; an entry without such
+    /// data stays without.
+    ///
+    /// # Errors
+    /// As [`Entry::encode`]; [`Error::EntryUnwritable`] also when the data is no object.
+    pub fn encode_with(&self, name: &str, value: &impl Serialize) -> Result<Vec<u8>, Error> {
+        let unwritable = |source| Error::EntryUnwritable { source };
+        let mut bytes = self.written()?;
+        if self.additional_event_data.is_none() {
+            return bounded(bytes);
+        }
+        // The data is the last field of an entry: one brace ends the one, the next the other.
+        if !bytes.ends_with(b"}}") {
+            return Err(unwritable(serde::ser::Error::custom("only an object has members")));
+        }
+        bytes.truncate(bytes.len() - 2);
+        if !bytes.ends_with(b"{") {
+            bytes.push(b',');
+        }
+        serde_json::to_writer(&mut bytes, name).map_err(unwritable)?;
+        bytes.push(b':');
+        serde_json::to_writer(&mut bytes, value).map_err(unwritable)?;
+        bytes.extend_from_slice(b"}}");
+        bounded(bytes)
+    }
+
+    fn written(&self) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::with_capacity(ENTRY_BYTES_USUAL);
         serde_json::to_writer(&mut bytes, self).map_err(|source| Error::EntryUnwritable { source })?;
-        if bytes.len() > ENTRY_BYTES_MAX {
-            return Err(Error::EntryTooLarge { bytes: bytes.len(), most: ENTRY_BYTES_MAX });
-        }
         Ok(bytes)
     }
 
@@ -458,4 +471,11 @@ impl Entry {
         }
         serde_json::from_slice(bytes).map_err(|source| Error::EntryUnreadable { source })
     }
+}
+
+fn bounded(bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
+    if bytes.len() > ENTRY_BYTES_MAX {
+        return Err(Error::EntryTooLarge { bytes: bytes.len(), most: ENTRY_BYTES_MAX });
+    }
+    Ok(bytes)
 }

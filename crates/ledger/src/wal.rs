@@ -57,10 +57,16 @@ fn digest(previous: &Sha256Digest, payload: u32, count: u32, first: u64, leaves:
 }
 
 /// Builds one frame from entries whose leaf hashes are known already.
-#[derive(Default)]
 pub struct FrameBuilder {
-    payload: Vec<u8>,
+    /// Room for the header, then the entries.
+    frame: Vec<u8>,
     leaves: Vec<Sha256Digest>,
+}
+
+impl Default for FrameBuilder {
+    fn default() -> Self {
+        Self { frame: vec![0; FRAME_HEADER_BYTES], leaves: Vec::new() }
+    }
 }
 
 impl FrameBuilder {
@@ -69,14 +75,14 @@ impl FrameBuilder {
     /// # Errors
     /// [`Error::EntryTooLarge`].
     pub fn push(&mut self, entry: &[u8], leaf: Sha256Digest) -> Result<(), Error> {
-        push_entry(&mut self.payload, entry)?;
+        push_entry(&mut self.frame, entry)?;
         self.leaves.push(leaf);
         Ok(())
     }
 
     /// Bytes that the frame will have.
     pub fn bytes(&self) -> usize {
-        FRAME_HEADER_BYTES + self.payload.len()
+        self.frame.len()
     }
 
     /// Entries so far.
@@ -85,21 +91,21 @@ impl FrameBuilder {
     }
 
     /// The frame, and its digest for the next one.
-    pub fn finish(self, previous: &Sha256Digest, first: u64) -> (Vec<u8>, Sha256Digest) {
+    pub fn finish(mut self, previous: &Sha256Digest, first: u64) -> (Vec<u8>, Sha256Digest) {
         // Batches are bounded by the journal far below 4 GiB.
-        let payload = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
+        let payload = u32::try_from(self.frame.len() - FRAME_HEADER_BYTES).unwrap_or(u32::MAX);
         let count = u32::try_from(self.leaves.len()).unwrap_or(u32::MAX);
         let digest = digest(previous, payload, count, first, &self.leaves);
-        let mut out = Vec::with_capacity(self.bytes());
-        out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&payload.to_be_bytes());
-        out.extend_from_slice(&count.to_be_bytes());
-        out.extend_from_slice(&first.to_be_bytes());
-        out.extend_from_slice(previous.bytes());
-        out.extend_from_slice(&check(&out));
-        out.extend_from_slice(digest.bytes());
-        out.extend_from_slice(&self.payload);
-        (out, digest)
+        let mut header = Vec::with_capacity(FRAME_HEADER_BYTES);
+        header.extend_from_slice(&MAGIC);
+        header.extend_from_slice(&payload.to_be_bytes());
+        header.extend_from_slice(&count.to_be_bytes());
+        header.extend_from_slice(&first.to_be_bytes());
+        header.extend_from_slice(previous.bytes());
+        header.extend_from_slice(&check(&header));
+        header.extend_from_slice(digest.bytes());
+        self.frame.iter_mut().zip(header).for_each(|(room, byte)| *room = byte);
+        (self.frame, digest)
     }
 }
 

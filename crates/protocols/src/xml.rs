@@ -3,7 +3,8 @@
 /// Appends `text` as XML 1.0 character data. Markup characters and carriage returns become references; characters that
 /// XML 1.0 cannot hold (section 2.2, `Char`) become U+FFFD.
 pub fn text(out: &mut String, text: &str) {
-    if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:+= ".contains(&byte)) {
+    let plain = |byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' | b':' | b'+' | b'=' | b' ');
+    if text.bytes().all(plain) {
         return out.push_str(text);
     }
     for c in text.chars() {

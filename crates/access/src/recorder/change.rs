@@ -2,6 +2,7 @@
 //! the log whose row follows.
 
 use ledger::{Entry, Phase};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,6 +46,15 @@ impl Changed {
     }
 }
 
+/// A record that was made and is small, as its entry shows it: as a [`Changed`] that had no value before.
+#[derive(Serialize)]
+pub(crate) struct Made<'a, T> {
+    pub(crate) kind: &'static str,
+    pub(crate) subject: Uuid,
+    pub(crate) old: Option<()>,
+    pub(crate) new: &'a T,
+}
+
 pub(crate) const fn unwritable() -> Error {
     Error::Value { what: "a change", expected: "less than 16 KiB of record" }
 }
@@ -75,16 +85,14 @@ fn values(txn: &WriteTxn<'_>, changed: &[Changed]) -> Result<Vec<Value>, Error> 
     Ok(values)
 }
 
-/// Adds the values of a change to its entry ([`crate::why::Additional`]).
-fn show(entry: &mut Entry, values: &[Value]) -> Result<(), Error> {
-    if let Some(data) = &entry.additional_event_data {
-        entry.additional_event_data = Some(data.with("values", &values).map_err(|_| unwritable())?);
-    }
-    Ok(())
+/// An entry with the values of its change ([`crate::why::Additional`]).
+fn shown(entry: &Entry, values: &[impl Serialize]) -> Result<Vec<u8>, Error> {
+    entry.encode_with("values", &values).map_err(|_| unwritable())
 }
 
 /// Puts an entry into the change that it records, with the facts that the change added so far.
 pub(crate) fn write(txn: &mut WriteTxn<'_>, mut entry: Entry, changed: &[Changed]) -> Result<(), Error> {
+    let mut bytes = None;
     if entry.phase == Phase::Change {
         let facts: Vec<base::FactId> = txn.added().iter().map(|fact| fact.id).collect();
         let digests: Vec<u8> = txn.added().iter().flat_map(|fact| *fact.digest.bytes()).collect();
@@ -96,10 +104,10 @@ pub(crate) fn write(txn: &mut WriteTxn<'_>, mut entry: Entry, changed: &[Changed
         });
         // A change without either has no values to show, and its entry is complete.
         if !(txn.added().is_empty() && changed.is_empty()) {
-            show(&mut entry, &values(txn, changed)?)?;
+            bytes = Some(shown(&entry, &values(txn, changed)?)?);
         }
     }
-    let bytes = entry.encode().map_err(|_| unwritable())?;
+    let bytes = bytes.map_or_else(|| entry.encode().map_err(|_| unwritable()), Ok)?;
     txn.pending(&PendingEntry { id: entry.event_id.uuid(), bytes })?;
     Ok(())
 }
@@ -126,7 +134,7 @@ impl ChangeRecorder {
         Ok(())
     }
 
-    /// Appends the entry to the ledger with what it `changed`, which goes to the store only afterwards: when the entry is durable,
+    /// Appends the entry to the ledger with what was `made`, which goes to the store only afterwards: when the entry is durable,
     /// `then` sees to that, whether or not the caller still waits. Once per permit. `reserved`: the entry may use the space that
     /// is set aside for administrators.
     ///
@@ -134,18 +142,16 @@ impl ChangeRecorder {
     /// Those of the ledger; [`Error::Value`] for a change that does not fit into an entry.
     pub(crate) async fn append<T>(
         &self,
-        changed: &Changed,
+        made: &Made<'_, impl Serialize>,
         reserved: bool,
         then: impl FnOnce(Owed) -> T + Send + Unpin + 'static,
     ) -> Result<T, Error> {
-        let mut entry = Entry::clone(&self.entry);
-        show(&mut entry, &[changed.shown()])?;
-        let bytes = entry.encode().map_err(|_| unwritable())?;
+        let bytes = shown(&self.entry, &[made])?;
         let (used, way) = (Arc::clone(&self.used), if reserved { Way::Reserved } else { Way::Alone });
-        let made = move |owed| {
+        let recorded = move |owed| {
             used.store(true, Ordering::SeqCst);
             then(owed)
         };
-        self.recorder.underway(entry.event_id, bytes, way, made).await
+        self.recorder.underway(self.entry.event_id, bytes, way, recorded).await
     }
 }

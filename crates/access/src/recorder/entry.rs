@@ -112,10 +112,10 @@ pub(crate) const fn event_type(edge: Edge) -> EventType {
 /// The personal part of a record, sealed: what its decision read of the request. The salt keeps its digest from giving
 /// anything away.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Personal {
+pub(crate) struct Personal<'a> {
     salt: String,
     /// The values of the condition keys that the documents read; `None` where nothing was evaluated.
-    pub(crate) context: Option<BTreeMap<String, Vec<String>>>,
+    pub(crate) context: Option<BTreeMap<Cow<'a, str>, Cow<'a, [String]>>>,
     pub(crate) session: Option<Acting>,
     /// The prefix that a listing asked for.
     pub(crate) prefix: Option<String>,
@@ -152,10 +152,10 @@ impl Acting {
     }
 }
 
-impl Personal {
-    fn of(context: Option<&policy::Context>, op: &OpContext, salt: &[u8; 16]) -> Self {
-        let values = |context: &policy::Context| {
-            context.iter().map(|(key, values)| (key.to_owned(), values.to_vec())).collect::<BTreeMap<_, _>>()
+impl<'a> Personal<'a> {
+    fn of(context: Option<&'a policy::Context>, op: &OpContext, salt: &[u8; 16]) -> Self {
+        let values = |context: &'a policy::Context| {
+            context.iter().map(|(key, values)| (Cow::Borrowed(key), Cow::Borrowed(values))).collect::<BTreeMap<_, _>>()
         };
         Self {
             salt: hex(salt),

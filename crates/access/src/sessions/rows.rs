@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{Store, WriteTxn};
 
-use crate::recorder::{Changed, Owed};
+use crate::recorder::{Made, Owed};
 use crate::{AccessKeyId, Session, SessionKind};
 
 /// Sessions by id.
@@ -65,8 +65,8 @@ pub struct SessionRow {
 
 impl SessionRow {
     /// The session as the entry of its making shows it: whole, so that a start after a crash can put it into the store.
-    pub(super) fn made(&self) -> Changed {
-        Changed { kind: KIND, subject: self.id.uuid(), old: None, new: serde_json::to_value(self).ok() }
+    pub(super) fn made(&self) -> Made<'_, Self> {
+        Made { kind: KIND, subject: self.id.uuid(), old: None, new: self }
     }
 
     /// The session that an entry says was made.
@@ -89,9 +89,9 @@ impl SessionRow {
         let value = serde_json::to_vec(self).map_err(|_| store::Error::Corrupt { what: "session" })?;
         let listed = self.expires.checked_add(KEPT_AFTER_END).unwrap_or(self.expires);
         let key = self.id.bytes();
-        txn.record_put(CLASS, key, &value, Some(listed))?;
+        txn.record_insert(CLASS, key, &value, Some(listed))?;
         if let Some(member) = self.person.map(|p| *p.bytes()).or(self.service.map(|s| *s.bytes())) {
-            txn.record_put(CLASS_BY_MEMBER, &[&member[..], &key[..]].concat(), &[], Some(listed))?;
+            txn.record_insert(CLASS_BY_MEMBER, &[&member[..], &key[..]].concat(), &[], Some(listed))?;
         }
         Ok(())
     }

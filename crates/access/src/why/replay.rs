@@ -98,7 +98,7 @@ impl Access {
     }
 
     /// The sealed part of a record.
-    async fn personal(&self, decided: &Decided) -> Result<Result<Personal, ReplayFault>, Error> {
+    async fn personal(&self, decided: &Decided) -> Result<Result<Personal<'static>, ReplayFault>, Error> {
         let bad = || Error::BadRecord { decision: decided.decision };
         let Some(sealed) = decided.entry.sealed.first() else { return Ok(Err(ReplayFault::NoContext)) };
         let subject = match decided.actor {
@@ -137,7 +137,7 @@ impl Access {
         Ok(altered.await?)
     }
 
-    async fn again(&self, decided: &Decided, personal: &Personal) -> Result<Verdict, Error> {
+    async fn again(&self, decided: &Decided, personal: &Personal<'_>) -> Result<Verdict, Error> {
         let data = decided.additional()?;
         let resource = resource(decided, &data);
         let op = op(self, decided, personal, &data);
@@ -245,7 +245,7 @@ fn assumption(assume: &super::Assumed, data: &Additional<'_>) -> Option<AssumeRo
 }
 
 /// The request as it came. What the gate derives from it is not derived again: the recorded context stands.
-fn op(access: &Access, decided: &Decided, personal: &Personal, data: &Additional<'_>) -> OpContext {
+fn op(access: &Access, decided: &Decided, personal: &Personal<'_>, data: &Additional<'_>) -> OpContext {
     let mut op = OpContext::anonymous(access.effects(), Edge::Internal);
     op.actor = decided.actor;
     op.at = decided.at;

@@ -160,7 +160,7 @@ impl Provider {
             expires: time(claims.expires()),
             auth,
             sign_in: claims.text("sid").and_then(|sid| sid.parse().ok()),
-            claims: claims.all().clone(),
+            claims: claims.into_inner().into_all(),
         })
     }
 }

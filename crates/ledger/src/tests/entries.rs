@@ -4,8 +4,8 @@ use base::{Actor, Timestamp};
 use serde_json::json;
 
 use crate::{
-    Decision, Document, ENTRY_BYTES_MAX, Effect, Entry, Error, EventType, Outcome, Phase, Resource, Sealed, Status,
-    UserIdentity, Why,
+    Data, Decision, Document, ENTRY_BYTES_MAX, Effect, Entry, Error, EventType, Outcome, Phase, Resource, Sealed,
+    Status, UserIdentity, Why,
 };
 
 fn intent() -> Entry {
@@ -97,6 +97,24 @@ fn an_entry_reads_back_and_ignores_newer_fields() {
     assert_eq!(Entry::decode(&newer).unwrap(), closing);
     assert_eq!(Entry::id_of(&closing.encode().unwrap()), Some(id));
     assert_eq!(Entry::id_of(&[b" ", newer.as_slice()].concat()), None, "not as this version writes it");
+}
+
+#[test]
+fn an_entry_is_written_with_one_member_more() {
+    let mut entry = intent();
+    assert_eq!(entry.encode_with("values", &[1]).unwrap(), entry.encode().unwrap(), "it has no data to add to");
+    for (data, with) in [(json!({}), json!({"values": ["}"]})), (json!({"a": {}}), json!({"a": {}, "values": ["}"]}))] {
+        entry.additional_event_data = Some(Data::new(&data).unwrap());
+        let written = Entry::decode(&entry.encode_with("values", &["}"]).unwrap()).unwrap();
+        entry.additional_event_data = Some(Data::new(&with).unwrap());
+        assert_eq!(written, entry, "and is as if it had been in the data");
+    }
+    let much = "x".repeat(ENTRY_BYTES_MAX);
+    assert!(matches!(entry.encode_with("values", &much), Err(Error::EntryTooLarge { .. })));
+    for data in [json!("}"), json!([{}]), json!(7)] {
+        entry.additional_event_data = Some(Data::new(&data).unwrap());
+        assert!(matches!(entry.encode_with("values", &1), Err(Error::EntryUnwritable { .. })), "{data}");
+    }
 }
 
 #[test]

@@ -97,6 +97,10 @@ impl Claims {
     pub const fn all(&self) -> &Map<String, Value> {
         &self.all
     }
+    /// All claims, in the order of the token.
+    pub fn into_all(self) -> Map<String, Value> {
+        self.all
+    }
 }
 
 fn text(all: &Map<String, Value>, name: &'static str) -> Result<String, Error> {

@@ -1,7 +1,7 @@
 //! Public keys by id (JWK Set, RFC 7517): what a provider publishes and a verifier selects from.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use crypto::{PublicKey, SignatureScheme, sha256};
+use crypto::{PublicKey, SignatureScheme, VerifyingKey, sha256};
 use serde_json::{Map, Value, json};
 
 use super::{Error, error::shown, strict};
@@ -14,11 +14,21 @@ const RSA_MODULUS_BYTES_MIN: usize = 256;
 const RSA_MODULUS_BYTES_MAX: usize = 1024;
 
 /// One public key that verifies tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Jwk {
     key_id: String,
     key: PublicKey,
+    /// The key set up for the scheme that it is published with: it lives and dies with the key.
+    ready: Option<VerifyingKey>,
 }
+
+impl PartialEq for Jwk {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.key_id, &self.key) == (&other.key_id, &other.key)
+    }
+}
+
+impl Eq for Jwk {}
 
 impl Jwk {
     /// A key under its thumbprint (RFC 7638), so that the same key always has the same id.
@@ -35,7 +45,8 @@ impl Jwk {
             }
             PublicKey::Rsa { n, e } => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, b64(e), b64(n)),
         };
-        Self { key_id: b64(&sha256(canonical.as_bytes()).0), key }
+        let ready = VerifyingKey::new(&key, SignatureScheme::Rs256);
+        Self { key_id: b64(&sha256(canonical.as_bytes()).0), key, ready }
     }
 
     /// The key id.
@@ -43,13 +54,8 @@ impl Jwk {
         &self.key_id
     }
 
-    /// The key.
-    pub const fn public(&self) -> &PublicKey {
-        &self.key
-    }
-
     /// Refuses a scheme that is not the key's: the header never chooses how a key is used.
-    pub(super) fn allows(&self, scheme: SignatureScheme) -> Result<(), Error> {
+    fn allows(&self, scheme: SignatureScheme) -> Result<(), Error> {
         use SignatureScheme::{Es256, Es384, Rs256, Rs384, Rs512};
         let fits = match self.key {
             PublicKey::Rsa { .. } => matches!(scheme, Rs256 | Rs384 | Rs512),
@@ -58,6 +64,16 @@ impl Jwk {
             PublicKey::Ed25519 { .. } => false,
         };
         if fits { Ok(()) } else { Err(Error::AlgorithmOfOtherKey { scheme: scheme.name(), key: self.key.name() }) }
+    }
+
+    /// Checks a signature in the JOSE form of `scheme`.
+    pub(super) fn verify(&self, scheme: SignatureScheme, signed: &[u8], signature: &[u8]) -> Result<(), Error> {
+        self.allows(scheme)?;
+        let checked = match &self.ready {
+            Some(ready) if ready.scheme() == scheme => ready.verify(signed, signature),
+            _ => self.key.verify(scheme, signed, signature),
+        };
+        checked.map_err(|_| Error::BadSignature)
     }
 
     /// The JWK as it is published.

@@ -144,6 +144,22 @@ fn issuer_audience_key_and_signature_must_fit() {
 }
 
 #[test]
+fn an_rsa_key_checks_each_of_its_schemes() {
+    let payload = payload(&format!(r#","exp":{}"#, NOW + 60));
+    for scheme in [SignatureScheme::Rs256, SignatureScheme::Rs384, SignatureScheme::Rs512] {
+        let header = format!(r#"{{"alg":"{}","kid":"{}"}}"#, scheme.name(), RSA.jwk.key_id());
+        let signed = format!("{}.{}", b64(&header), b64(&payload));
+        let token = |by: SignatureScheme| {
+            let signature = RSA.private.sign(by, signed.as_bytes()).unwrap();
+            format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+        };
+        check(&token(scheme)).unwrap();
+        let other = if scheme == SignatureScheme::Rs256 { SignatureScheme::Rs512 } else { SignatureScheme::Rs256 };
+        assert_eq!(refused(&token(other)), Error::BadSignature.to_string(), "signed with {}", other.name());
+    }
+}
+
+#[test]
 fn malformed_tokens_are_refused() {
     let sound = EC.es256(&payload(&format!(r#","exp":{}"#, NOW + 60)));
     for bad in ["", ".", "..", "a.b", "a.b.c.d", &format!("{sound}="), &format!(" {sound}"), &format!("{sound}\n")] {

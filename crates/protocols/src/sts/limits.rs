@@ -9,7 +9,8 @@ pub(super) struct Text {
     pub(super) chars_min: usize,
     pub(super) chars_max: usize,
     pub(super) pattern: &'static str,
-    pub(super) allowed: fn(char) -> bool,
+    /// `None`: every character.
+    pub(super) allowed: Option<fn(char) -> bool>,
 }
 
 impl Text {
@@ -25,7 +26,7 @@ impl Text {
         if chars > self.chars_max {
             return Err(self.fault(value, &format!("Member must have length less than or equal to {}", self.chars_max)));
         }
-        if !value.chars().all(self.allowed) {
+        if self.allowed.is_some_and(|allowed| !value.chars().all(allowed)) {
             return Err(self.fault(value, &format!("Member must satisfy regular expression pattern: {}", self.pattern)));
         }
         Ok(())
@@ -74,42 +75,53 @@ pub(super) fn arn_char(c: char) -> bool {
     !c.is_control()
 }
 
-pub(super) fn any_char(_: char) -> bool {
-    true
-}
-
 pub(super) const ROLE_SESSION_NAME: Text =
-    Text { name: "RoleSessionName", chars_min: 2, chars_max: 64, pattern: r"[\w+=,.@-]*", allowed: name_char };
+    Text { name: "RoleSessionName", chars_min: 2, chars_max: 64, pattern: r"[\w+=,.@-]*", allowed: Some(name_char) };
 pub(super) const SOURCE_IDENTITY: Text =
-    Text { name: "SourceIdentity", chars_min: 2, chars_max: 64, pattern: r"[\w+=,.@-]*", allowed: name_char };
-pub(super) const EXTERNAL_ID: Text =
-    Text { name: "ExternalId", chars_min: 2, chars_max: 1224, pattern: r"[\w+=,.@:\/-]*", allowed: external_id_char };
-pub(super) const TAG_KEY: Text =
-    Text { name: "Tags.Key", chars_min: 1, chars_max: 128, pattern: r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+", allowed: tag_char };
+    Text { name: "SourceIdentity", chars_min: 2, chars_max: 64, pattern: r"[\w+=,.@-]*", allowed: Some(name_char) };
+pub(super) const EXTERNAL_ID: Text = Text {
+    name: "ExternalId",
+    chars_min: 2,
+    chars_max: 1224,
+    pattern: r"[\w+=,.@:\/-]*",
+    allowed: Some(external_id_char),
+};
+pub(super) const TAG_KEY: Text = Text {
+    name: "Tags.Key",
+    chars_min: 1,
+    chars_max: 128,
+    pattern: r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+",
+    allowed: Some(tag_char),
+};
 pub(super) const TAG_VALUE: Text = Text {
     name: "Tags.Value",
     chars_min: 0,
     chars_max: 256,
     pattern: r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*",
-    allowed: tag_char,
+    allowed: Some(tag_char),
 };
 pub(super) const ROLE_ARN: Text =
-    Text { name: "RoleArn", chars_min: 20, chars_max: 2048, pattern: r"[\u0020-\uFFFF]+", allowed: arn_char };
-pub(super) const POLICY_ARN: Text =
-    Text { name: "PolicyArns.Arn", chars_min: 20, chars_max: 2048, pattern: r"[\u0020-\uFFFF]+", allowed: arn_char };
+    Text { name: "RoleArn", chars_min: 20, chars_max: 2048, pattern: r"[\u0020-\uFFFF]+", allowed: Some(arn_char) };
+pub(super) const POLICY_ARN: Text = Text {
+    name: "PolicyArns.Arn",
+    chars_min: 20,
+    chars_max: 2048,
+    pattern: r"[\u0020-\uFFFF]+",
+    allowed: Some(arn_char),
+};
 pub(super) const POLICY: Text = Text {
     name: "Policy",
     chars_min: 1,
     chars_max: 2048,
     pattern: r"[\u0009\u000A\u000D\u0020-\u00FF]+",
-    allowed: policy_char,
+    allowed: Some(policy_char),
 };
 pub(super) const WEB_IDENTITY_TOKEN: Text =
-    Text { name: "WebIdentityToken", chars_min: 4, chars_max: 20_000, pattern: ".+", allowed: any_char };
+    Text { name: "WebIdentityToken", chars_min: 4, chars_max: 20_000, pattern: ".+", allowed: None };
 pub(super) const PROVIDER_ID: Text =
-    Text { name: "ProviderId", chars_min: 4, chars_max: 2048, pattern: ".+", allowed: arn_char };
+    Text { name: "ProviderId", chars_min: 4, chars_max: 2048, pattern: ".+", allowed: Some(arn_char) };
 pub(super) const SAML_ASSERTION: Text =
-    Text { name: "SAMLAssertion", chars_min: 4, chars_max: 100_000, pattern: ".+", allowed: any_char };
+    Text { name: "SAMLAssertion", chars_min: 4, chars_max: 100_000, pattern: ".+", allowed: None };
 
 /// Checks one session tag as a request's own would be: lengths, characters, and no key starting with `aws:`. For tags that
 /// arrive in claims.
