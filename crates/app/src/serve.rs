@@ -1,6 +1,7 @@
 //! Listening: sockets, TLS, connection limits and the graceful stop. It knows bytes and connections, not what is served.
 
 mod activity;
+mod steady;
 mod tls;
 
 use anyhow::{Context as _, Result};
@@ -117,10 +118,10 @@ impl Listener {
             let Some((stream, peer, place)) = accepted else { continue };
             let tls = self.tls.as_ref().map(|(acceptor, _)| acceptor.clone());
             let (answer, stop, idle_look) = (answer.clone(), stop.clone(), self.idle_look);
-            connections.spawn(async move {
+            connections.spawn(steady::steady(async move {
                 connection((stream, peer), tls, answer, idle_look, stop).await;
                 drop(place);
-            });
+            }));
         }
         connections.close();
         if tokio::time::timeout(grace, connections.wait()).await.is_err() {
