@@ -27,6 +27,11 @@ impl Samples {
         Duration::from_nanos(self.0.get(n).copied().unwrap_or(0))
     }
 
+    pub(crate) fn mean(&self) -> Duration {
+        let sum: u64 = self.0.iter().sum();
+        Duration::from_nanos(sum / u64::try_from(self.0.len()).unwrap_or(1).max(1))
+    }
+
     pub(crate) fn p50(&mut self) -> Duration {
         self.at(0.5)
     }
