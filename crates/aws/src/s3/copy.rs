@@ -41,15 +41,9 @@ pub(super) async fn object(
     let new_tags = replaces("x-amz-tagging-directive", req.input.tagging_directive.as_ref().map(|d| d.as_str()))?;
     let new_metadata = replaces("x-amz-metadata-directive", req.input.metadata_directive.as_ref().map(|d| d.as_str()))?;
     let pairs = convert::tagging_header(req.input.tagging.as_deref())?;
-    let ignored = |what, directive| {
-        let message = format!("`{what}` would be ignored: set `{directive}: REPLACE`");
-        refuse(S3ErrorCode::InvalidArgument, message)
-    };
     if !new_tags && !pairs.is_empty() {
-        return Err(ignored("x-amz-tagging", "x-amz-tagging-directive"));
-    }
-    if !new_metadata && req.input.metadata.as_ref().is_some_and(|pairs| !pairs.is_empty()) {
-        return Err(ignored("x-amz-meta-..", "x-amz-metadata-directive"));
+        let message = "`x-amz-tagging` would be ignored: set `x-amz-tagging-directive: REPLACE`";
+        return Err(refuse(S3ErrorCode::InvalidArgument, message));
     }
     let input = &mut req.input;
     let copy = Copy {
