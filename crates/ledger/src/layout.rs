@@ -7,8 +7,8 @@
 //! tile/entries/000                full entry bundles (256 entries), partial ones as for tiles
 //! checkpoints/00000000000000004096  earlier checkpoints, kept so that an alteration can be narrowed down
 //! log.key                         the verifier key, as NAME+ID+KEY
-//! wal/00000000000000004096        entries that are durable and not yet published; first index in the name
-//! wal/spare.tmp, reserve, lock    zeros, zeros, and nothing: space set aside, and what a writing process locks
+//! wal/00000000000000004096.8388608  entries that are durable and not yet published; first index and bytes in the name
+//! wal/spare.8388608, reserve.4194304, lock  zeros, zeros, and nothing: space set aside, and what a writing process locks
 //! ```
 
 use tlog_tiles::Tile;
@@ -23,11 +23,11 @@ pub const LOG_KEY: &str = "log.key";
 pub const CHECKPOINTS: &str = "checkpoints/";
 /// Prefix of the write-ahead files.
 pub const WAL: &str = "wal/";
-/// The next write-ahead file, kept ready: zeros.
-pub const SPARE: &str = "wal/spare.tmp";
+/// The next write-ahead file, kept ready: zeros. The stem of its name, see [`filled`].
+pub const SPARE: &str = "wal/spare";
 /// Locked while a process writes; it holds nothing.
 pub const LOCK: &str = "lock";
-/// Space set aside for the entries of administrators when the disk is full: zeros.
+/// Space set aside for the entries of administrators when the disk is full: zeros. The stem of its name, see [`filled`].
 pub const RESERVE: &str = "reserve";
 /// End of the name of a file that is being written; not part of the log.
 pub const TEMPORARY: &str = ".tmp";
@@ -100,17 +100,41 @@ impl TileName {
     }
 }
 
+/// The name of a file that is made with so many zeros. It tells them, so that a byte that is missing at its end is found; the file
+/// has another name until it is whole.
+pub fn filled(stem: &str, bytes: usize) -> String {
+    format!("{stem}.{bytes}")
+}
+
+/// The stem of a name that [`filled`] made, and the bytes that it tells. Any other name, such as an older one that told no size, is
+/// its own stem.
+pub fn filling(name: &str) -> (&str, Option<usize>) {
+    let told = name.rsplit_once('.').and_then(|(stem, bytes)| Some((stem, bytes.parse().ok()?)));
+    let told = told.filter(|(stem, bytes)| filled(stem, *bytes) == name);
+    told.map_or((name, None), |(stem, bytes)| (stem, Some(bytes)))
+}
+
 /// The name of a kept checkpoint of a tree of this size.
 pub fn kept_checkpoint(size: u64) -> String {
     format!("{CHECKPOINTS}{size:020}")
 }
 
-/// The name of the write-ahead file whose first entry has this index.
-pub fn wal(first: u64) -> String {
+/// The stem of the name of the write-ahead file whose first entry has this index.
+pub fn wal_stem(first: u64) -> String {
     format!("{WAL}{first:020}")
 }
 
-/// The number in a name that [`kept_checkpoint`] or [`wal`] made under this prefix.
+/// The name of the write-ahead file of so many bytes whose first entry has this index.
+pub fn wal(first: u64, bytes: usize) -> String {
+    filled(&wal_stem(first), bytes)
+}
+
+/// The index of the first entry of a write-ahead file, from its name.
+pub fn wal_first(name: &str) -> Option<u64> {
+    numbered(WAL, filling(name).0)
+}
+
+/// The number in a name that [`kept_checkpoint`] or [`wal_stem`] made under this prefix.
 pub fn numbered(prefix: &str, name: &str) -> Option<u64> {
     let digits = name.strip_prefix(prefix)?;
     let number = digits.parse().ok()?;

@@ -97,7 +97,10 @@ struct Inventory {
     /// Widths present for each tile.
     tiles: BTreeMap<(TileKind, u64), Vec<u16>>,
     kept: Vec<u64>,
-    wal: Vec<u64>,
+    /// Names of the write-ahead files by first index.
+    wal: BTreeMap<u64, String>,
+    /// What must hold nothing.
+    space: Vec<String>,
     unknown: Vec<String>,
 }
 
@@ -110,15 +113,16 @@ impl Inventory {
                 inventory.tiles.entry((tile.kind, tile.number)).or_default().push(tile.width);
             } else if let Some(size) = layout::numbered(layout::CHECKPOINTS, &name) {
                 inventory.kept.push(size);
-            } else if let Some(first) = layout::numbered(layout::WAL, &name) {
-                inventory.wal.push(first);
+            } else if let Some(first) = layout::wal_first(&name).filter(|first| !inventory.wal.contains_key(first)) {
+                inventory.wal.insert(first, name);
+            } else if is_space(&name) {
+                inventory.space.push(name);
             } else if !is_ours(&name) {
                 inventory.unknown.push(name);
             }
         }
         inventory.tiles.values_mut().for_each(|widths| widths.sort_unstable());
         inventory.kept.sort_unstable();
-        inventory.wal.sort_unstable();
         Ok(inventory)
     }
 
@@ -138,8 +142,15 @@ impl Inventory {
 }
 
 fn is_ours(name: &str) -> bool {
-    [layout::CHECKPOINT, layout::LOG_KEY, layout::LOCK, layout::RESERVE].contains(&name)
-        || name.ends_with(layout::TEMPORARY)
+    [layout::CHECKPOINT, layout::LOG_KEY].contains(&name) || name.ends_with(layout::TEMPORARY)
+}
+
+/// What is beside the log and holds no entry: the lock, space set aside, and files of zeros that are being made.
+fn is_space(name: &str) -> bool {
+    if let Some(stem) = name.strip_suffix(layout::TEMPORARY) {
+        return [layout::RESERVE, layout::SPARE].contains(&stem) || layout::numbered(layout::WAL, stem).is_some();
+    }
+    matches!(layout::filling(name), (layout::RESERVE, _) | (layout::SPARE, Some(_)) | (layout::LOCK, None))
 }
 
 /// A root that the log must have had at some size.
@@ -180,7 +191,7 @@ impl Replay<'_> {
         self.read_kept(verifier, head.as_ref())?;
         self.expect_witnesses(verifier, head.as_ref());
         let size = head.as_ref().map_or_else(|| self.inventory.bundled(), |head| head.size);
-        self.leaves_from = self.inventory.wal.first().copied().unwrap_or(size).min(size);
+        self.leaves_from = self.inventory.wal.keys().next().copied().unwrap_or(size).min(size);
         self.check_roots();
         self.replay(size, head.as_ref())?;
         self.settle(size, head.as_ref());

@@ -27,7 +27,7 @@ const CHECK_BYTES: usize = 8;
 /// Fewest bytes of a torn frame whose header was lost; fewer are an alteration of the zeros behind the last frame.
 const TORN_BYTES_MIN: usize = 8;
 
-/// The unit in which a disk write is torn, and in which space is set aside: a sector.
+/// The unit in which a disk write is torn: a sector.
 pub const SECTOR_BYTES: usize = 512;
 
 /// Separates these digests from all others.
@@ -141,16 +141,15 @@ pub enum WalEnd {
     },
 }
 
-/// Bytes that a file of zeros is made with: a power of two, so that its length says whether a piece of its end is missing.
-pub fn space_bytes(least: usize) -> usize {
-    least.max(SECTOR_BYTES).next_power_of_two()
+/// Where a file of `len` bytes does not end as its name tells, by [`crate::layout::filling`]: there it is cut, or goes on.
+pub fn missized(len: usize, told: usize) -> Option<usize> {
+    (len != told).then_some(len.min(told))
 }
 
-/// Where a file that is filled with zeros does not end as it was made: something is too much or too little. One that a crash may
-/// have cut short while it was made (`!whole`) has whole sectors at least.
-pub(crate) fn misfilled(bytes: &[u8], whole: bool) -> Option<usize> {
-    let len = bytes.len();
-    let fits = if whole { len == space_bytes(len) } else { len.is_multiple_of(SECTOR_BYTES) };
+/// As [`missized`] for a file whose name tells no size: it was made before names did, with a power of two of bytes, or is being made
+/// (`!whole`) and has whole sectors at least.
+pub(crate) fn misfilled(len: usize, whole: bool) -> Option<usize> {
+    let fits = if whole { len.is_power_of_two() && len >= SECTOR_BYTES } else { len.is_multiple_of(SECTOR_BYTES) };
     (!fits).then_some(len)
 }
 

@@ -3,6 +3,7 @@
 //! Each check is a value with a verdict, a sentence, and what to do. It must not change anything. INVARIANT: a software
 //! key token is always a warning, however well everything else stands.
 
+use ::ledger::layout;
 use base::{Effects, Timestamp};
 use custody::TokenInfo;
 use serde::Serialize;
@@ -232,7 +233,9 @@ fn disk_verdict(dir: PathBuf, free: u64, total: u64) -> Check {
 fn ledger(dir: &Path) -> Check {
     match rustix::fs::statvfs(dir) {
         Ok(stat) => {
-            let reserve = dir.join(::ledger::layout::RESERVE).exists();
+            let names =
+                std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok).map(|file| file.file_name());
+            let reserve = names.into_iter().any(|name| layout::filling(&name.to_string_lossy()).0 == layout::RESERVE);
             ledger_verdict(dir, stat.f_bavail.saturating_mul(stat.f_frsize), reserve)
         }
         Err(error) => {

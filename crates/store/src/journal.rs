@@ -22,7 +22,7 @@ pub use read::StoredEntry;
 pub use state::{State, Stats};
 
 use crypto::Sha256Digest;
-use ledger::{CheckpointSigner, ENTRY_BYTES_MAX, LogKey, Origin, TreeHead, leaf_hash, wal};
+use ledger::{CheckpointSigner, ENTRY_BYTES_MAX, LogKey, Origin, TreeHead, layout, leaf_hash, wal};
 use std::{
     pin::Pin,
     sync::{Arc, Mutex},
@@ -72,6 +72,21 @@ impl Options {
     /// Whether so many bytes without a checkpoint are too many to wait for its interval.
     pub(crate) const fn presses(&self, bytes: usize) -> bool {
         bytes >= self.backlog_bytes_max / 4
+    }
+
+    /// The name of the write-ahead file that begins with this entry.
+    pub(crate) fn wal_name(&self, first: u64) -> String {
+        layout::wal(first, self.wal_bytes)
+    }
+
+    /// The name of the write-ahead file that is kept ready.
+    pub(crate) fn spare_name(&self) -> String {
+        layout::filled(layout::SPARE, self.wal_bytes)
+    }
+
+    /// The name of the space for administrators.
+    pub(crate) fn reserve_name(&self) -> String {
+        layout::filled(layout::RESERVE, self.reserve_bytes)
     }
 
     /// The defaults for a log of this name.
@@ -152,7 +167,7 @@ impl Journal {
     pub fn open(disk: Arc<dyn Disk>, signer: Arc<dyn CheckpointSigner>, mut options: Options) -> Result<Self, Error> {
         // The largest batch fits into a new file.
         let least = options.batch_bytes_max + wal::FRAME_HEADER_BYTES;
-        options.wal_bytes = wal::space_bytes(options.wal_bytes.max(least));
+        options.wal_bytes = options.wal_bytes.max(least);
         let opened = open::open(&*disk, &*signer, &options)?;
         let shared = Shared::new(disk, signer, options, opened.builder.head(), opened.checkpoint, opened.wal);
         shared.set_space_state(opened.state);

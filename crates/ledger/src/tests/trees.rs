@@ -88,8 +88,12 @@ fn names_follow_the_specification() {
     ] {
         assert_eq!(TileName::from_path(bad), None, "{bad}");
     }
-    assert_eq!(layout::numbered(layout::WAL, &layout::wal(70_000)), Some(70_000));
-    assert_eq!(layout::numbered(layout::WAL, "wal/70000"), None);
+    assert_eq!(layout::wal_first(&layout::wal(70_000, 512)), Some(70_000));
+    assert_eq!(layout::wal_first(&layout::wal_stem(70_000)), Some(70_000), "made before sizes stood in names");
+    for bad in ["wal/70000", "wal/00000000000000070000.0512", "wal/00000000000000070000.512.tmp", "wal/spare.512"] {
+        assert_eq!(layout::wal_first(bad), None, "{bad}");
+    }
+    assert_eq!(layout::filling("reserve.4096"), ("reserve", Some(4096)));
     assert_eq!(layout::width_in(257, 1), Some(1));
     assert_eq!(layout::width_in(256, 1), None);
 }

@@ -45,7 +45,8 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// As [`Disk::read`].
     fn remove(&self, name: &str) -> io::Result<()>;
-    /// Makes a durable file of `bytes` zeros and opens it for writing in place.
+    /// Makes a durable file of `bytes` zeros and opens it for writing in place. A crash may leave it short: it gets a name that
+    /// tells its size when it is whole.
     ///
     /// # Errors
     /// As [`Disk::read`].

@@ -6,10 +6,14 @@ use ledger::{
     leaf_hash,
     wal::{self, WalEnd},
 };
-use std::{collections::BTreeSet, io, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::Arc,
+};
 
 use super::{
-    Disk, Error, Options,
+    Disk, Error, Options, WriteAhead,
     disk::Reading,
     state::{State, WalFile},
 };
@@ -33,7 +37,7 @@ pub(super) fn open(disk: &dyn Disk, signer: &dyn CheckpointSigner, options: &Opt
     let state = disk.available().map_or(State::Ready, |free| State::of_space(free, options));
     if state == State::ReadOnly {
         // Opening needs a little room itself; an administrator must be able to start and to be recorded.
-        disk.remove(layout::RESERVE).map_err(failed("remove", layout::RESERVE))?;
+        remove(disk, &reserves(&names))?;
     }
     check_key(disk, &key, options)?;
     let (mut builder, mut checkpoint) = published(disk, &key, options, &names)?;
@@ -51,11 +55,13 @@ pub(super) fn open(disk: &dyn Disk, signer: &dyn CheckpointSigner, options: &Opt
     // After the first checkpoint: a log with a key file and no checkpoint has lost it.
     write_durably(disk, layout::LOG_KEY, format!("{key}\n").as_bytes())?;
     remove(disk, &wals)?;
-    if state != State::ReadOnly && !names.iter().any(|name| name == layout::RESERVE) {
+    if state != State::ReadOnly && !names.contains(&options.reserve_name()) {
+        // One of another size, or of the time before sizes stood in names.
+        remove(disk, &reserves(&names))?;
         make_reserve(disk, options);
     }
-    let name = layout::wal(builder.size());
-    let file = disk.create_wal(&name, options.wal_bytes).map_err(failed("create", &name))?;
+    let stem = layout::wal_stem(builder.size());
+    let file = set_aside(disk, &stem, options.wal_bytes).map_err(failed("create", &stem))?;
     let wal = WalFile { first: builder.size(), file, offset: 0 };
     Ok(Opened { builder, checkpoint: checkpoint.unwrap_or_default(), wal, state })
 }
@@ -77,7 +83,7 @@ fn published(
 ) -> Result<(LogBuilder, Option<Vec<u8>>), Error> {
     let Some(note) = disk.read(layout::CHECKPOINT).map_err(failed("read", layout::CHECKPOINT))? else {
         // The first checkpoint is written before anything else, so whatever else there is once had one.
-        let others = names.iter().filter(|name| ![layout::LOCK, layout::RESERVE].contains(&name.as_str()));
+        let others = names.iter().filter(|name| ![layout::LOCK, layout::RESERVE].contains(&layout::filling(name).0));
         if others.into_iter().any(|name| !name.ends_with(layout::TEMPORARY)) {
             return Err(ledger::Error::FileMissing { name: layout::CHECKPOINT.to_owned() }.into());
         }
@@ -96,31 +102,37 @@ fn replay(
     names: &[String],
     builder: &mut LogBuilder,
 ) -> Result<Vec<String>, Error> {
-    let mut firsts: Vec<u64> = names.iter().filter_map(|name| layout::numbered(layout::WAL, name)).collect();
-    firsts.sort_unstable();
-    for first in &firsts {
-        let name = layout::wal(*first);
-        let bytes = disk.read(&name).map_err(failed("read", &name))?.unwrap_or_default();
+    let numbered = |name: &String| layout::wal_first(name).map(|first| (first, name.clone()));
+    let wals: BTreeMap<u64, String> = names.iter().filter_map(numbered).collect();
+    for (first, name) in &wals {
+        let bytes = disk.read(name).map_err(failed("read", name))?.unwrap_or_default();
         let scan = wal::scan(&bytes, &options.origin, *first);
         for entry in scan.entries.iter().filter(|entry| entry.index >= builder.size()).collect::<Vec<_>>() {
             if entry.index > builder.size() {
-                return Err(Error::WalGap { name, from: builder.size(), until: entry.index });
+                return Err(Error::WalGap { name: name.clone(), from: builder.size(), until: entry.index });
             }
             builder.append(entry.bytes, leaf_hash(entry.bytes))?;
         }
-        if let WalEnd::Altered { offset, index } = scan.end {
-            return Err(Error::WalDamaged { name, offset, index });
+        let missing = layout::filling(name).1.and_then(|told| wal::missized(bytes.len(), told));
+        let damaged = match scan.end {
+            WalEnd::Altered { offset, .. } => Some(offset),
+            // What is cut off may have held acknowledged entries.
+            WalEnd::Clean | WalEnd::Torn { .. } => missing,
+        };
+        if let Some(offset) = damaged {
+            return Err(Error::WalDamaged { name: name.clone(), offset, index: scan.next });
         }
     }
-    Ok(firsts.into_iter().map(layout::wal).collect())
+    Ok(wals.into_values().collect())
 }
 
-/// Removes what a crash left: files that were being written, and partial tiles that no checkpoint needs.
+/// Removes what a crash left: files that were being written, spare ones, and partial tiles that no checkpoint needs.
 fn remove_leftovers(disk: &dyn Disk, names: &[String], builder: &LogBuilder) -> Result<(), Error> {
     let current: BTreeSet<&str> = builder.partials().collect();
     for name in names {
         let partial = TileName::from_path(name).is_some_and(|tile| !tile.is_full());
-        if name.ends_with(layout::TEMPORARY) || (partial && !current.contains(name.as_str())) {
+        let spare = layout::filling(name).0 == layout::SPARE;
+        if name.ends_with(layout::TEMPORARY) || spare || (partial && !current.contains(name.as_str())) {
             disk.remove(name).map_err(failed("remove", name))?;
         }
     }
@@ -159,10 +171,21 @@ pub(super) fn make_reserve(disk: &dyn Disk, options: &Options) {
     if options.reserve_bytes == 0 {
         return;
     }
-    // Under another name until it is whole: half a reserve is none.
-    let temporary = format!("{}{}", layout::RESERVE, layout::TEMPORARY);
-    let made = disk.create_wal(&temporary, wal::space_bytes(options.reserve_bytes));
-    if made.and_then(|_| disk.rename(&temporary, layout::RESERVE)).is_err() {
+    let _ = set_aside(disk, layout::RESERVE, options.reserve_bytes);
+}
+
+/// The names of the space for administrators, of whatever size.
+fn reserves(names: &[String]) -> Vec<String> {
+    names.iter().filter(|name| layout::filling(name).0 == layout::RESERVE).cloned().collect()
+}
+
+/// Makes a file of zeros whose name tells how many, under another name until it is whole; leaves none when that fails.
+pub(super) fn set_aside(disk: &dyn Disk, stem: &str, bytes: usize) -> io::Result<Box<dyn WriteAhead>> {
+    let (temporary, name) = (format!("{stem}{}", layout::TEMPORARY), layout::filled(stem, bytes));
+    let made = disk.create_wal(&temporary, bytes).and_then(|file| disk.rename(&temporary, &name).map(|()| file));
+    if made.is_err() {
         let _ = disk.remove(&temporary);
+        let _ = disk.remove(&name);
     }
+    made
 }

@@ -6,7 +6,7 @@ use std::{sync::PoisonError, time::Duration};
 
 use super::{
     Error,
-    open::{make_reserve, remove, write},
+    open::{make_reserve, remove, set_aside, write},
     queue::Prepared,
     state::{PublishAck, Shared, State},
 };
@@ -113,7 +113,7 @@ impl Publisher<'_> {
         }
         self.garbage.extend(publication.obsolete.iter().cloned());
         let obsolete = self.take_published(publication);
-        self.garbage.extend(obsolete.into_iter().map(layout::wal));
+        self.garbage.extend(obsolete.into_iter().map(|first| self.shared.options.wal_name(first)));
         Ok(())
     }
 
@@ -158,7 +158,7 @@ impl Publisher<'_> {
         let wanted = std::mem::take(&mut log.spare_wanted) && log.spare.is_none() && !log.writer_done;
         drop(log);
         if wanted {
-            match self.shared.disk.create_wal(layout::SPARE, self.shared.options.wal_bytes) {
+            match set_aside(&*self.shared.disk, layout::SPARE, self.shared.options.wal_bytes) {
                 Ok(spare) => self.shared.log().spare = Some(spare),
                 // The writer makes its own when it needs one.
                 Err(error) => tracing::warn!(error = %error, "no spare write-ahead file could be made"),
@@ -177,7 +177,7 @@ impl Publisher<'_> {
             (State::Failed, _) => return,
             // Give the reserved space to the entries that are still allowed.
             (State::Ready | State::HighWater, State::ReadOnly) => {
-                if let Err(error) = disk.remove(layout::RESERVE) {
+                if let Err(error) = disk.remove(&options.reserve_name()) {
                     tracing::warn!(error = %error, "the reserved space could not be released");
                 }
             }
@@ -200,9 +200,10 @@ impl Publisher<'_> {
         for asker in askers {
             let _ = asker.send(if whole { Ok(head.clone()) } else { Err(Error::Closed) });
         }
-        let mut names = vec![layout::SPARE.to_owned()];
+        let options = &self.shared.options;
+        let mut names = vec![options.spare_name()];
         if whole {
-            names.extend(wals.into_iter().map(layout::wal));
+            names.extend(wals.into_iter().map(|first| options.wal_name(first)));
         }
         self.garbage.extend(names);
         self.remove_garbage();

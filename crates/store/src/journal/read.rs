@@ -157,7 +157,7 @@ impl LogFiles for LiveFiles<'_> {
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
         // The offset first: everything before it is on the disk when the file is read.
         let log = self.0.log();
-        let durable = log.wals.back().filter(|first| layout::wal(**first) == name).map(|_| log.wal_offset);
+        let durable = log.wals.back().filter(|first| self.0.options.wal_name(**first) == name).map(|_| log.wal_offset);
         drop(log);
         let mut bytes = self.0.disk.read(name)?;
         if let (Some(bytes), Some(durable)) = (&mut bytes, durable)

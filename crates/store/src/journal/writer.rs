@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::{
     Appended, Error,
-    open::failed,
+    open::{failed, set_aside},
     queue::Request,
     state::{Shared, State, WalFile},
 };
@@ -143,10 +143,11 @@ impl Turn<'_> {
         if self.writer.wal.offset + frame.bytes() > self.shared.options.wal_bytes {
             self.change_file()?;
         }
-        let name = layout::wal(self.writer.wal.first);
+        let (options, first) = (&self.shared.options, self.writer.wal.first);
+        let wrote = |source| wrote(&options.wal_name(first), source);
         let (bytes, digest) = frame.finish(&self.writer.digest, self.writer.next);
-        self.writer.wal.file.write_at(self.writer.wal.offset as u64, &bytes).map_err(|source| wrote(&name, source))?;
-        self.writer.wal.file.sync().map_err(|source| wrote(&name, source))?;
+        self.writer.wal.file.write_at(self.writer.wal.offset as u64, &bytes).map_err(wrote)?;
+        self.writer.wal.file.sync().map_err(wrote)?;
         self.writer.wal.offset += bytes.len();
         self.writer.digest = digest;
         Ok(())
@@ -155,27 +156,23 @@ impl Turn<'_> {
     /// Goes on in a new file: the spare one, or one that is made now. Every frame fits into a new file, so no file is
     /// left without an entry, and no two have one name.
     fn change_file(&mut self) -> Result<(), Error> {
-        let name = layout::wal(self.writer.next);
+        let options = &self.shared.options;
         let disk = &self.shared.disk;
         let mut log = self.shared.log();
         let file = match log.spare.take() {
             Some(file) => {
                 // Under the lock: until the name is free, the publisher must not begin the next spare file, which would
                 // be this one by another handle.
-                disk.rename(layout::SPARE, &name).map_err(failed("rename", &name))?;
+                let name = options.wal_name(self.writer.next);
+                disk.rename(&options.spare_name(), &name).map_err(failed("rename", &name))?;
                 drop(log);
                 file
             }
             None => {
                 drop(log);
-                match disk.create_wal(&name, self.shared.options.wal_bytes) {
-                    Ok(file) => file,
-                    Err(source) => {
-                        // A file without entries would stand in the way of the next attempt.
-                        let _ = disk.remove(&name);
-                        return Err(Error::Io { operation: "create", name, source: Arc::new(source) });
-                    }
-                }
+                let stem = layout::wal_stem(self.writer.next);
+                // A file without entries would stand in the way of the next attempt: none is left when this fails.
+                set_aside(&**disk, &stem, options.wal_bytes).map_err(failed("create", &stem))?
             }
         };
         let mut log = self.shared.log();

@@ -38,6 +38,8 @@ fn live(disk: &Arc<MemoryDisk>, options: Options, from: u64) -> Vec<(u64, u64)> 
 
 fn check(disk: &Arc<MemoryDisk>, acknowledged: &[(u64, u64)], what: &str) {
     disk.heal();
+    // Before anything mends it.
+    assert_sound(&**disk);
     let journal = open(disk, tiny());
     let found = read_all(&journal);
     for (index, number) in acknowledged {

@@ -227,7 +227,7 @@ fn an_altered_write_ahead_file_is_not_taken_for_a_torn_one() {
             journal.append(entry(number)).await.unwrap();
         }
     });
-    let name = disk.names().into_iter().find(|name| layout::numbered(layout::WAL, name).is_some()).unwrap();
+    let name = disk.names().into_iter().find(|name| layout::wal_first(name).is_some()).unwrap();
     let mut wal = disk.bytes(&name).unwrap();
     journal.close().unwrap();
     let size = open(&disk, tiny()).size();
@@ -239,6 +239,57 @@ fn an_altered_write_ahead_file_is_not_taken_for_a_torn_one() {
     fresh.put(&name, wal);
     let opened = Journal::open(fresh, TestSigner::new(7), tiny());
     assert!(matches!(opened.err(), Some(Error::WalDamaged { index: 0, .. })));
+}
+
+/// What is cut off at the end of a write-ahead file may have held acknowledged entries: whole batches, or only filling.
+#[test]
+fn a_write_ahead_file_that_lacks_its_end_is_not_taken_for_a_shorter_one() {
+    let disk = Arc::new(MemoryDisk::default());
+    let journal = open(&disk, tiny());
+    runtime().block_on(async {
+        for number in 0..3 {
+            journal.append(entry(number)).await.unwrap();
+        }
+    });
+    let name = disk.names().into_iter().find(|name| layout::wal_first(name).is_some()).unwrap();
+    let wal = disk.bytes(&name).unwrap();
+    let entries_until = wal.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    journal.close().unwrap();
+    for len in [wal.len() - 1, wal.len() / 2, entries_until, entries_until - 1, 0] {
+        let fresh = Arc::new(MemoryDisk::default());
+        drop(open(&fresh, tiny()));
+        fresh.put(&name, wal[..len].to_vec());
+        let opened = Journal::open(fresh.clone(), TestSigner::new(7), tiny());
+        assert!(matches!(opened.err(), Some(Error::WalDamaged { name: found, .. }) if found == name), "{len}");
+        assert_eq!(fresh.bytes(&name).unwrap().len(), len, "nothing was changed");
+        fresh.put(&name, wal.clone());
+        assert_eq!(open(&fresh, tiny()).size(), 3);
+    }
+}
+
+/// An installation of the time before sizes stood in names: its files are read, and replaced.
+#[test]
+fn files_without_a_size_in_their_names_are_taken_over() {
+    let disk = Arc::new(MemoryDisk::default());
+    let options = || Options { reserve_bytes: 512, ..tiny() };
+    let journal = open(&disk, options());
+    runtime().block_on(journal.append(entry(0))).unwrap();
+    let name = disk.names().into_iter().find(|name| layout::wal_first(name).is_some()).unwrap();
+    let wal = disk.bytes(&name).unwrap();
+    drop(journal);
+
+    let old = Arc::new(MemoryDisk::default());
+    drop(open(&old, tiny()));
+    old.put(layout::filling(&name).0, wal);
+    old.put(layout::RESERVE, vec![0; 512]);
+    old.put("wal/spare.tmp", vec![0; 512]);
+    assert_eq!(assert_sound(&*old), 1);
+    let journal = open(&old, options());
+    assert_eq!(journal.size(), 1);
+    drop(journal);
+    let beside: Vec<_> =
+        old.names().into_iter().filter(|name| name.contains("reserve") || name.contains("wal")).collect();
+    assert_eq!(beside, ["reserve.512"]);
 }
 
 #[test]

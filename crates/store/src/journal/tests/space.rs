@@ -8,7 +8,7 @@ use crate::journal::{Error, Options, State, Way};
 
 #[test]
 fn a_full_disk_makes_the_journal_read_only_and_room_makes_it_ready() {
-    let disk = Arc::new(MemoryDisk::default());
+    let (disk, reserve) = (Arc::new(MemoryDisk::default()), layout::filled(layout::RESERVE, 512));
     disk.set_free(5000);
     let options = Options {
         low_space_bytes: 1000,
@@ -22,7 +22,7 @@ fn a_full_disk_makes_the_journal_read_only_and_room_makes_it_ready() {
         journal.append(entry(0)).await.unwrap();
         journal.publish().await.unwrap();
         assert_eq!(journal.stats().state, State::Ready);
-        assert!(disk.bytes(layout::RESERVE).is_some());
+        assert!(disk.bytes(&reserve).is_some());
 
         disk.set_free(500);
         journal.publish().await.unwrap();
@@ -32,7 +32,7 @@ fn a_full_disk_makes_the_journal_read_only_and_room_makes_it_ready() {
         disk.set_free(50);
         journal.publish().await.unwrap();
         assert_eq!(journal.stats().state, State::ReadOnly);
-        assert!(disk.bytes(layout::RESERVE).is_none(), "the reserve is given to what is still allowed");
+        assert!(disk.bytes(&reserve).is_none(), "the reserve is given to what is still allowed");
         assert!(matches!(journal.append(entry(2)).await, Err(Error::ReadOnly)), "an access fails closed");
         assert!(matches!(journal.append_batched(entry(2)).await, Err(Error::ReadOnly)));
         assert_eq!(journal.take(vec![entry(2)], Way::Reserved).await.unwrap().await.unwrap()[0].index, 2);
@@ -41,7 +41,7 @@ fn a_full_disk_makes_the_journal_read_only_and_room_makes_it_ready() {
         disk.set_free(5000);
         journal.publish().await.unwrap();
         assert_eq!(journal.stats().state, State::Ready);
-        assert!(disk.bytes(layout::RESERVE).is_some());
+        assert!(disk.bytes(&reserve).is_some());
         journal.append(entry(3)).await.unwrap();
     });
     journal.close().unwrap();
@@ -50,14 +50,14 @@ fn a_full_disk_makes_the_journal_read_only_and_room_makes_it_ready() {
 
 #[test]
 fn a_journal_opens_on_a_full_disk_for_its_administrators() {
-    let disk = Arc::new(MemoryDisk::default());
+    let (disk, reserve) = (Arc::new(MemoryDisk::default()), layout::filled(layout::RESERVE, 512));
     let options = || Options { full_space_bytes: 100, low_space_bytes: 100, reserve_bytes: 512, ..tiny() };
     drop(open(&disk, options()));
-    assert!(disk.bytes(layout::RESERVE).is_some());
+    assert!(disk.bytes(&reserve).is_some());
     disk.set_free(50);
     let journal = open(&disk, options());
     assert_eq!(journal.stats().state, State::ReadOnly);
-    assert!(disk.bytes(layout::RESERVE).is_none());
+    assert!(disk.bytes(&reserve).is_none());
     runtime().block_on(async {
         assert!(matches!(journal.append(entry(0)).await, Err(Error::ReadOnly)));
         assert_eq!(journal.take(vec![entry(0)], Way::Reserved).await.unwrap().await.unwrap()[0].index, 0);
