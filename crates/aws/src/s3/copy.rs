@@ -4,6 +4,8 @@ use access::{Object, Permit, s3};
 use base::UploadId;
 use governance::Error;
 use governance::objects::{ByteRange, Conditions, Copied, Copy, CopyPart, Directive, PartInfo, ReadsObject, VersionId};
+use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, EXPIRES};
+use http::{HeaderMap, HeaderName};
 use s3s::dto;
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 
@@ -23,13 +25,27 @@ fn source<T>(edge: &Edge, req: &S3Request<T>, from: &dto::CopySource) -> S3Resul
     edge.target(req, bucket, key, version_id.as_deref())
 }
 
-/// `COPY` or `REPLACE`.
-fn replaces(name: &'static str, directive: Option<&str>) -> S3Result<bool> {
-    match directive {
-        None | Some("COPY") => Ok(false),
-        Some("REPLACE") => Ok(true),
-        Some(other) => Err(argument(name, other, "a directive is COPY or REPLACE")),
+/// Whether the copy replaces what its source has: `REPLACE`. `COPY` says that what comes with the request is left aside; without a
+/// directive nothing may come, since it would be left aside in silence.
+fn replaces(name: &'static str, directive: Option<&str>, given: Option<&str>) -> S3Result<bool> {
+    match (directive, given) {
+        (Some("REPLACE"), _) => Ok(true),
+        (Some("COPY"), _) | (None, None) => Ok(false),
+        (None, Some(header)) => {
+            let message =
+                format!("`{header}` would be ignored: set `{name}` to `REPLACE`, or to `COPY` to keep the source's");
+            Err(refuse(S3ErrorCode::InvalidArgument, message))
+        }
+        (Some(other), _) => Err(argument(name, other, "a directive is COPY or REPLACE")),
     }
+}
+
+/// A header of a request that says something about the object which a copy takes from its source. `Content-Type` is none: libraries
+/// add it by themselves.
+fn about_the_object(headers: &HeaderMap) -> Option<&str> {
+    let system = [CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, EXPIRES];
+    let says = |name: &&HeaderName| name.as_str().starts_with("x-amz-meta-") || system.contains(name);
+    headers.keys().find(says).map(HeaderName::as_str)
 }
 
 pub(super) async fn object(
@@ -38,13 +54,12 @@ pub(super) async fn object(
 ) -> S3Result<S3Response<dto::CopyObjectOutput>> {
     let mut to = edge.target(&req, &req.input.bucket, &req.input.key, None)?;
     let from = source(edge, &req, &req.input.copy_source)?;
-    let new_tags = replaces("x-amz-tagging-directive", req.input.tagging_directive.as_ref().map(|d| d.as_str()))?;
-    let new_metadata = replaces("x-amz-metadata-directive", req.input.metadata_directive.as_ref().map(|d| d.as_str()))?;
     let pairs = convert::tagging_header(req.input.tagging.as_deref())?;
-    if !new_tags && !pairs.is_empty() {
-        let message = "`x-amz-tagging` would be ignored: set `x-amz-tagging-directive: REPLACE`";
-        return Err(refuse(S3ErrorCode::InvalidArgument, message));
-    }
+    let tags_given = (!pairs.is_empty()).then_some("x-amz-tagging");
+    let directive = req.input.tagging_directive.as_ref().map(|d| d.as_str());
+    let new_tags = replaces("x-amz-tagging-directive", directive, tags_given)?;
+    let directive = req.input.metadata_directive.as_ref().map(|d| d.as_str());
+    let new_metadata = replaces("x-amz-metadata-directive", directive, about_the_object(&req.headers))?;
     let input = &mut req.input;
     let copy = Copy {
         metadata: if new_metadata {
@@ -63,6 +78,7 @@ pub(super) async fn object(
         checksum: convert::named_algorithm(&req.headers)?,
         stored_anew: input.storage_class.is_some() || input.server_side_encryption.is_some(),
     };
+    let pairs = if new_tags { pairs } else { Vec::new() };
     to.op.keys.request_tags.clone_from(&pairs);
     let (read, _) = edge.object(&from).await?;
     let source_tags = read.tags.clone();

@@ -1,19 +1,23 @@
 //! What people agreed to: which clients beside Galen's own get tokens that speak for them.
 //!
 //! An agreement is to what the client is then: its name, where its answers go, whose audience it may ask for. Another registration
-//! asks again. It must not know pages. INVARIANT: Galen's own clients alone get codes of people who did not agree.
+//! asks again. A question is about one request, one sign-in and one state of the client, and its answer too: the page carries a
+//! seal over them. It must not know pages. INVARIANT: Galen's own clients alone get codes of people who did not agree.
 
 use access::{Changed, EpochKey, OpContext, ResourceRef};
 use base::{Actor, ClientId, PersonId};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use crypto::{Sha256Digest, sha256};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{ReadTxn, WriteTxn};
 
-use super::Provider;
+use super::{Provider, authorize::Asked};
 use crate::{Client, Error, SignIn, clients, facts, signin::Act};
 
 const CLASS: &str = "oidc_agreement";
+/// How long a person may think about a question; `max_age` of the request counts until it is asked.
+const QUESTION_SECS: i64 = 600;
 /// Agreements of one person that are listed; more than anybody has applications.
 const LISTED_MAX: usize = 200;
 
@@ -54,6 +58,34 @@ const fn changed(client: ClientId, old: Option<Value>, new: Option<Value>) -> Ch
 }
 
 impl Provider {
+    /// The question whether a person agrees, as its page carries it to the answer: when it was asked, and a seal over that, the
+    /// request, the sign-in that answered the request then, and what the client is.
+    ///
+    /// # Errors
+    /// [`Error::Custody`].
+    pub fn question(&self, asked: &Asked, request: &str, sign_in: &SignIn) -> Result<String, Error> {
+        self.question_of(self.now().as_second(), asked, request, sign_in)
+    }
+
+    fn question_of(&self, at: i64, asked: &Asked, request: &str, sign_in: &SignIn) -> Result<String, Error> {
+        let sealed = facts::bytes(&(at, request, sign_in.id, terms(&asked.client)?))?;
+        let seal = self.0.directory.0.custody.index_hash("agreement question", &sealed)?;
+        Ok(format!("{at}.{}", BASE64_URL_SAFE_NO_PAD.encode(seal)))
+    }
+
+    /// Whether this is a question that was asked about this request and this sign-in at most ten minutes ago, of a client that
+    /// is what it was then. Its answer then needs no fresher sign-in, whatever `max_age` says.
+    ///
+    /// # Errors
+    /// [`Error::Custody`].
+    pub fn was_asked(&self, question: &str, asked: &Asked, request: &str, sign_in: &SignIn) -> Result<bool, Error> {
+        let at = question.split_once('.').and_then(|(at, _)| at.parse::<i64>().ok());
+        let now = self.now().as_second();
+        let Some(at) = at.filter(|at| (0..=QUESTION_SECS).contains(&now.saturating_sub(*at))) else { return Ok(false) };
+        let ours = self.question_of(at, asked, request, sign_in)?;
+        Ok(crypto::constant_time_eq(ours.as_bytes(), question.as_bytes()))
+    }
+
     /// Whether a person agreed to what a client is now.
     ///
     /// # Errors

@@ -39,9 +39,6 @@ pub enum Answer {
     Redirect(String),
 }
 
-/// How long after a sign-in that a client asked for anew an agreement still goes on with it.
-const AGREED_WITHIN_SECS: i64 = 600;
-
 /// Adds parameters to a redirect URI, `iss` always among them (RFC 9207).
 fn answer_url(redirect_uri: &str, state: Option<&str>, issuer: &str, pairs: &[(&str, &str)]) -> Option<String> {
     let mut url = Url::parse(redirect_uri).ok()?;
@@ -107,19 +104,9 @@ impl Provider {
         self.refuse(&asked.params, &OAuthError::new(ErrorCode::AccessDenied, "the person did not agree"))
     }
 
-    fn age_secs(&self, sign_in: &SignIn) -> i64 {
-        self.now().as_second() - sign_in.auth.auth_time.as_second()
-    }
-
     fn is_fresh(&self, asked: &Asked, sign_in: &SignIn) -> bool {
-        asked.request.max_age_secs.is_none_or(|max| self.age_secs(sign_in) <= i64::from(max))
-    }
-
-    /// Whether the sign-in that led to a question of agreement still answers the request: whoever has just signed in may
-    /// take longer over the question than `max_age` says.
-    pub fn still_answers(&self, asked: &Asked, sign_in: &SignIn) -> bool {
-        let just_now = self.age_secs(sign_in) <= AGREED_WITHIN_SECS;
-        just_now || (self.is_fresh(asked, sign_in) && !wants_sign_in(asked))
+        let age = self.now().as_second() - sign_in.auth.auth_time.as_second();
+        asked.request.max_age_secs.is_none_or(|max| age <= i64::from(max))
     }
 
     /// Answers a request of a person with this sign-in (or none): a page, or the redirect.

@@ -9,7 +9,7 @@ use protocols::oidc::Form;
 
 use super::{
     State,
-    authorize::{SignInForm, bad_request, refused},
+    authorize::{self, bad_request, refused},
     caller::Caller,
     cookies, pages,
 };
@@ -25,12 +25,17 @@ pub(super) async fn page(state: &State, caller: &Caller, asked: &Asked, request:
         Ok(agreed) => agreed,
         Err(error) => return pages::failed(&error),
     };
+    let question = match state.provider.question(asked, request, sign_in) {
+        Ok(question) => question,
+        Err(error) => return pages::failed(&error),
+    };
     let (client, csrf) = (&asked.client.registered, caller.csrf(state));
     let username = personal.as_ref().map_or("", |personal| personal.username.as_str());
     let goes_to = asked.redirect_uri();
     if agreed && asked.client.asks_each_time(goes_to) {
         let (client, port) = (client.name.as_str(), asked.local_port());
-        let template = pages::ContinuePage { client, username, port, goes_to, csrf: &csrf, request };
+        let template =
+            pages::ContinuePage { client, username, port, goes_to, csrf: &csrf, request, question: &question };
         return pages::form(state, StatusCode::OK, &template, &csrf, Some(goes_to));
     }
     let template = pages::AgreePage {
@@ -41,11 +46,12 @@ pub(super) async fn page(state: &State, caller: &Caller, asked: &Asked, request:
         audiences: &client.audiences,
         csrf: &csrf,
         request,
+        question: &question,
     };
     pages::form(state, StatusCode::OK, &template, &csrf, Some(goes_to))
 }
 
-/// The person's answer.
+/// The person's answer. One to another question, or to one that was asked too long ago, is no answer: the request begins anew.
 pub(super) async fn decided(Extract(state): Extract<State>, caller: Caller, body: Bytes) -> Response {
     let form = Form::parse(&body).unwrap_or_default();
     if !caller.is_own_form(&state, form.value("csrf")) {
@@ -57,12 +63,17 @@ pub(super) async fn decided(Extract(state): Extract<State>, caller: Caller, body
         Err(refusal) => return refused(refusal),
     };
     let sign_in = match caller.signed_in(&state).await {
-        Ok(sign_in) => sign_in.filter(|sign_in| state.provider.still_answers(&asked, sign_in)),
+        Ok(sign_in) => sign_in,
         Err(error) => return pages::failed(&error),
     };
-    let Some(sign_in) = sign_in else {
-        let form = SignInForm { asked: Some(&asked), request, user_code: "" };
-        return form.page(&state, &caller, StatusCode::OK, "", None);
+    let question = form.value("question").unwrap_or_default();
+    let was_asked = |sign_in: &SignIn| state.provider.was_asked(question, &asked, request, sign_in);
+    let answers = match sign_in.as_ref().map(was_asked).transpose() {
+        Ok(was_asked) => was_asked == Some(true),
+        Err(error) => return pages::failed(&error),
+    };
+    let Some(sign_in) = sign_in.filter(|_| answers) else {
+        return authorize::answer(&state, &caller, request).await;
     };
     if form.value("answer") != Some("yes") {
         return refused(state.provider.disagree(&asked));

@@ -44,7 +44,8 @@ pub(super) fn refused(refused: Refused) -> Response {
     }
 }
 
-async fn answer(state: &State, caller: &Caller, query: &str) -> Response {
+/// Answers an authorization request: a page, or the redirect.
+pub(super) async fn answer(state: &State, caller: &Caller, query: &str) -> Response {
     if query.len() > REQUEST_BYTES_MAX {
         return bad_request("the request is longer than 8 KiB");
     }

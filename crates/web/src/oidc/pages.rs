@@ -49,6 +49,7 @@ pub(super) struct AgreePage<'a> {
     pub(super) audiences: &'a [String],
     pub(super) csrf: &'a str,
     pub(super) request: &'a str,
+    pub(super) question: &'a str,
 }
 
 /// Where a person who is signed in says that they started a program themselves.
@@ -61,6 +62,7 @@ pub(super) struct ContinuePage<'a> {
     pub(super) goes_to: &'a str,
     pub(super) csrf: &'a str,
     pub(super) request: &'a str,
+    pub(super) question: &'a str,
 }
 
 /// Where a person sees which applications they let in.

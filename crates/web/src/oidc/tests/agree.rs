@@ -8,8 +8,14 @@ impl World {
     }
 
     async fn answer(&self, page: &Answer, cookies: &str, answer: &str) -> Answer {
-        let (csrf, request) = (page.hidden("csrf"), page.hidden("request"));
-        self.post("/agree", cookies, &[("csrf", &csrf), ("request", &request), ("answer", answer)]).await
+        self.answer_to(page, &page.hidden("request"), cookies, answer).await
+    }
+
+    /// The answer on a page, posted for a request of the caller's choice.
+    async fn answer_to(&self, page: &Answer, request: &str, cookies: &str, answer: &str) -> Answer {
+        let (csrf, question) = (page.hidden("csrf"), page.hidden("question"));
+        let form = [("csrf", csrf.as_str()), ("request", request), ("question", &question), ("answer", answer)];
+        self.post("/agree", cookies, &form).await
     }
 }
 
@@ -64,6 +70,27 @@ async fn who_thinks_about_the_question_longer_than_max_age_is_let_in() {
         world.pass(Duration::from_secs(30));
         assert!(world.answer(&asked, &cookies, "yes").await.param("code").is_some(), "max_age {max_age}");
     }
+}
+
+/// Whoever wrote the form by hand got a code for `max_age=5` or `prompt=login` by a sign-in of ten minutes.
+#[tokio::test]
+async fn finding_a_sign_in_answers_only_the_request_that_it_was_asked_about() {
+    let world = World::new().await;
+    let signed_in = world.sign_in(PASSWORD).await;
+    let page = world.hub(&[], &signed_in.cookies()).await;
+    let cookies = format!("{}; {}", signed_in.cookies(), page.cookies());
+    world.pass(Duration::from_secs(30));
+    let request = page.hidden("request");
+    for stricter in ["&max_age=5", "&max_age=0", "&prompt=login"] {
+        let other = world.answer_to(&page, &format!("{request}{stricter}"), &cookies, "yes").await;
+        assert!(other.text.contains("name=\"password\""), "{stricter}: {}", other.text);
+    }
+    // Neither does an answer on a page that another sign-in was asked on: that page named somebody else, perhaps.
+    let again = world.sign_in(PASSWORD).await;
+    let others = format!("{}; {}", again.cookies(), page.cookies());
+    let asked_anew = world.answer(&page, &others, "yes").await;
+    assert!(asked_anew.text.contains("Let it in"), "{}", asked_anew.text);
+    assert!(world.answer(&page, &cookies, "yes").await.param("code").is_some());
 }
 
 #[tokio::test]
