@@ -258,6 +258,15 @@ impl Journal {
         self.shared.queue.push(request)
     }
 
+    /// Makes durable what waits now, batched entries too, and returns when it is, or when the journal takes nothing more. A batch
+    /// that is being written at this moment waits no longer and is not waited for.
+    pub async fn hurry(&self) {
+        if let Some(told) = self.shared.queue.hurry() {
+            // Who waits for an entry is told why it could not be written.
+            let _ = told.await;
+        }
+    }
+
     /// Checks and hashes the entries here, on the caller's thread, and waits for room in the queue.
     async fn prepare(&self, entries: Vec<Vec<u8>>, reserved: bool) -> Result<Request, Error> {
         self.shared.admits(reserved)?;

@@ -49,6 +49,11 @@ impl Log {
         self.0.journal.append_batched(bytes).await.map_err(Error::from)
     }
 
+    /// Makes durable what waits to be; whoever asks about a moment ago shall find it.
+    pub(crate) async fn hurry(&self) {
+        self.0.journal.hurry().await;
+    }
+
     /// Appends an entry without waiting at all; whether it was taken.
     pub(crate) fn append_soon(&self, bytes: Vec<u8>) -> bool {
         let mut late = self.late();

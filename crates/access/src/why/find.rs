@@ -154,7 +154,7 @@ impl Access {
         }
     }
 
-    /// What the index knows and what the log has gained since: asking writes nothing and waits for no commit.
+    /// What the index knows and what the log has gained since.
     async fn newest(
         &self,
         class: &'static str,
@@ -196,8 +196,10 @@ impl Access {
         Ok(found)
     }
 
-    /// Indexes when what is behind the index has grown beyond what is looked through entry by entry.
+    /// Makes the decisions of this moment readable; indexes when what is behind the index has grown beyond what is looked through
+    /// entry by entry.
     async fn near(&self) -> Result<(), Error> {
+        self.log().hurry().await;
         let node = self.node();
         let cursor = self.store().read(move |txn| cursor(txn, node)).await.map_err(Error::Store)?;
         if self.log().size().saturating_sub(cursor) > TAIL_MAX {

@@ -22,6 +22,8 @@ pub(super) struct Prepared {
 
 /// Who waits for a batch, and what is told them.
 pub(super) type Ack = oneshot::Sender<Result<Vec<Appended>, Error>>;
+/// Their end of it.
+pub(super) type Told = oneshot::Receiver<Result<Vec<Appended>, Error>>;
 
 /// Entries of one caller.
 pub(super) struct Request {
@@ -92,18 +94,23 @@ impl Queue {
 
     /// Whether the thread must be woken.
     fn put(&self, request: Request) -> Result<bool, Error> {
+        self.lock().put(request, self.batch_bytes_max)
+    }
+
+    /// Asks that what waits is written now; tells when it is. `None` when nothing waits. The request has no entry of its own: it
+    /// shares the batch of the one before it.
+    pub(super) fn hurry(&self) -> Option<Told> {
+        let room = Arc::clone(&self.room).try_acquire_many_owned(0).ok()?;
+        let (sender, receiver) = oneshot::channel();
+        let request = Request { entries: Vec::new(), bytes: 0, reserved: false, ack: Some(sender), _room: room };
         let mut waiting = self.lock();
-        if waiting.closed {
-            return Err(Error::Closed);
+        if waiting.requests.is_empty() {
+            return None;
         }
-        let urgent = request.ack.is_some();
-        // The thread is asleep only before the first entry, or before the first that somebody waits for: a wake costs as
-        // much as the rest of an append.
-        let wakes = waiting.requests.is_empty() || (urgent && waiting.urgent == 0);
-        waiting.bytes += request.bytes;
-        waiting.urgent += usize::from(urgent);
-        waiting.requests.push_back(request);
-        Ok(wakes || waiting.bytes >= self.batch_bytes_max)
+        if waiting.put(request, self.batch_bytes_max).ok()? {
+            self.changed.notify_one();
+        }
+        Some(receiver)
     }
 
     /// Nothing more comes in; what is in will still be written.
@@ -150,6 +157,21 @@ impl Queue {
 }
 
 impl Waiting {
+    /// Adds a request; whether the thread must be woken.
+    fn put(&mut self, request: Request, batch_bytes_max: usize) -> Result<bool, Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        let urgent = request.ack.is_some();
+        // The thread is asleep only before the first entry, or before the first that somebody waits for: a wake costs as
+        // much as the rest of an append.
+        let wakes = self.requests.is_empty() || (urgent && self.urgent == 0);
+        self.bytes += request.bytes;
+        self.urgent += usize::from(urgent);
+        self.requests.push_back(request);
+        Ok(wakes || self.bytes >= batch_bytes_max)
+    }
+
     fn take(&mut self, bytes_max: usize) -> Vec<Request> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while let Some(request) = self.requests.pop_front_if(|request| bytes == 0 || bytes + request.bytes <= bytes_max)

@@ -100,6 +100,11 @@ fn batched_entries_come_with_the_next_strict_one_or_by_themselves() {
         journal.append_batched(entry(0)).await.unwrap();
         journal.append_batched(entry(1)).await.unwrap();
         assert_eq!(journal.append(entry(2)).await.unwrap().index, 2);
+        journal.hurry().await;
+        journal.append_batched(entry(3)).await.unwrap();
+        journal.append_batched(entry(4)).await.unwrap();
+        journal.hurry().await;
+        assert_eq!(journal.size(), 5, "somebody wants to read them");
     });
     let journal = open(&Arc::new(MemoryDisk::default()), Options { batched_delay: Duration::ZERO, ..tiny() });
     runtime().block_on(async {
