@@ -325,10 +325,6 @@ impl World {
         self.services.get(&service)
     }
 
-    pub(crate) fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
-        self.services.values()
-    }
-
     /// Microseconds of the newest fact that is in.
     pub(crate) const fn known(&self) -> i64 {
         self.known

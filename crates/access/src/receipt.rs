@@ -3,8 +3,8 @@
 //! It owns the document and its offline check. It must not know how a revocation is carried out. INVARIANT: what
 //! `verify` returns is exactly what was signed: Ed25519 over the RFC 8785 form of `statement`.
 
-use base::{Actor, ChangeId, DatasetId, FactId, GrantId, GroupId, NodeId, PersonId, ReceiptId, Region, SessionId};
-use base::{BadName, Timestamp, canonical};
+use base::{Actor, ChangeId, DatasetId, FactId, GrantId, GroupId, NodeId, PersonId, ReceiptId, Region};
+use base::{BadName, ServiceId, SessionId, Timestamp, canonical};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crypto::{ED25519_SIGNATURE_BYTES, PublicKey, SignatureScheme};
@@ -30,6 +30,11 @@ pub enum What {
     Person {
         /// Who.
         person: PersonId,
+    },
+    /// Everything that a service signed in to before.
+    Service {
+        /// Which.
+        service: ServiceId,
     },
     /// One session and what was made from it.
     Session {

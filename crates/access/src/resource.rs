@@ -110,6 +110,15 @@ impl From<ServiceId> for Member {
     }
 }
 
+impl From<Member> for custody::Subject {
+    fn from(member: Member) -> Self {
+        match member {
+            Member::Person(id) => id.into(),
+            Member::Service(id) => id.into(),
+        }
+    }
+}
+
 /// One edge between a member and a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct MembershipEdge {
@@ -196,6 +205,15 @@ into_ref! {
     DecisionTarget => Decision, DomainTarget => Domain, MembershipEdge => Edge, GrantTarget => Grant, Proposal => Proposal,
     GroupId => Group, PersonId => Person, ReceiptId => Receipt, RoleId => Role, ServiceId => Service,
     SessionTarget => Session,
+}
+
+impl From<Member> for ResourceRef {
+    fn from(member: Member) -> Self {
+        match member {
+            Member::Person(id) => Self::Person(id),
+            Member::Service(id) => Self::Service(id),
+        }
+    }
 }
 
 impl From<Installation> for ResourceRef {

@@ -1,4 +1,4 @@
-//! Revocation: a person, a session, a membership or a grant is taken away, the streams that stood on it are closed,
+//! Revocation: a person, a service, a session, a membership or a grant is taken away, the streams that stood on it are closed,
 //! and a signed receipt says since when.
 //!
 //! It owns the order of these steps. It must not decide who may revoke: each use case takes its permit. INVARIANT: the
@@ -88,6 +88,21 @@ pub async fn person(access: &Access, permit: Permit<api::RevokePerson>, reason: 
     let key = EpochKey::Person { person };
     let plan = Plan { what: What::Person { person }, epoch: Some(key), reason };
     run(access, permit, plan, move |txn, reason| Ok(epoch::raise(txn, key, Some(reason.to_owned()))?)).await
+}
+
+/// Cuts everything that a service signed in to before now: its sessions and its tokens. Its secret stays good.
+///
+/// # Errors
+/// [`Error`].
+pub async fn service(access: &Access, permit: Permit<api::RevokeService>, reason: String) -> Result<Receipt, Error> {
+    let service = *permit.resource();
+    let key = EpochKey::Service { service };
+    let plan = Plan { what: What::Service { service }, epoch: Some(key), reason };
+    let cut = move |txn: &mut WriteTxn<'_>, reason: &str| {
+        facts::service(txn, service)?.ok_or(crate::Error::Missing { what: "service" })?;
+        Ok(epoch::raise(txn, key, Some(reason.to_owned()))?)
+    };
+    run(access, permit, plan, cut).await
 }
 
 /// Cuts one session and what was made from it.

@@ -65,6 +65,8 @@ pub(crate) enum Command {
     Role(Noun<Verb<Role>>),
     /// OpenID Connect clients.
     Client(Noun<Verb<Client>>),
+    /// Machines that sign in with a secret of their own.
+    Service(Noun<Verb<Service>>),
     /// Business data domains.
     Domain(Noun<Verb<Domain>>),
     /// Governed collections of data.
@@ -274,10 +276,13 @@ pub(crate) struct Why {
     #[command(flatten)]
     pub(crate) endpoint: Endpoint,
     /// User name or id of the person.
-    #[arg(long, requires = "resource", required_unless_present = "decision")]
+    #[arg(long, requires = "resource", required_unless_present_any = ["decision", "service"])]
     pub(crate) person: Option<String>,
+    /// Name or id of the service, instead of a person.
+    #[arg(long, requires = "resource", conflicts_with = "person")]
+    pub(crate) service: Option<String>,
     /// ARN of the resource, such as `arn:aws:s3:::bucket/key`.
-    #[arg(long, requires = "person")]
+    #[arg(long)]
     pub(crate) resource: Option<String>,
     /// The action.
     #[arg(long, default_value = "s3:GetObject")]
@@ -286,7 +291,7 @@ pub(crate) struct Why {
     #[arg(long)]
     pub(crate) at: Option<String>,
     /// A recorded decision.
-    #[arg(long, conflicts_with_all = ["person", "resource", "at"])]
+    #[arg(long, conflicts_with_all = ["person", "service", "resource", "at"])]
     pub(crate) decision: Option<String>,
 }
 
@@ -294,10 +299,12 @@ pub(crate) struct Why {
 pub(crate) enum Revoke {
     /// End a grant.
     Grant(Target),
-    /// Take a person out of a group.
+    /// Take a person or a service out of a group.
     Membership(Target),
     /// Cut everything that a person has open; new sign-ins are possible.
     Person(Target),
+    /// Cut everything that a service has open; its secret stays good.
+    Service(Target),
     /// Cut one session.
     Session(Target),
 }

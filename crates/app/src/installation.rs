@@ -160,6 +160,8 @@ pub(crate) fn doctor(output: Output, effects: &Effects, command: &ConfigFile) ->
         Some(operate::doctor::EdgeTls { name, cert, key })
     });
     let tls: Vec<_> = tls.collect();
+    let ownerless = block_on(async { Ok(store.read(directory::ownerless_services).await?) })?;
+    let ownerless: Vec<String> = ownerless.into_iter().map(|service| service.name).collect();
     let patient = operate::doctor::Patient {
         store: &store,
         token: token.describe(),
@@ -167,6 +169,7 @@ pub(crate) fn doctor(output: Output, effects: &Effects, command: &ConfigFile) ->
         ledger: &Layout::new(&config.data_dir).ledger(),
         tls: &tls,
         second_approval: config.approvals.second,
+        ownerless: &ownerless,
         effects,
     };
     let examination = block_on(async { Ok(operate::doctor::examine(patient).await) })?;

@@ -115,6 +115,7 @@ fn remote(effects: &Effects, command: &Command) -> Result<Value> {
         Command::Approval(command) => nouns::run(effects, command),
         Command::Role(command) => nouns::run(effects, command),
         Command::Client(command) => nouns::run(effects, command),
+        Command::Service(command) => nouns::run(effects, command),
         Command::Domain(command) => nouns::run(effects, command),
         Command::Dataset(command) => nouns::run(effects, command),
         Command::Grant(command) => nouns::run(effects, command),
@@ -129,6 +130,7 @@ fn revoke(effects: &Effects, command: &Revoke) -> Result<Value> {
         Revoke::Grant(target) => ("grant", target),
         Revoke::Membership(target) => ("membership", target),
         Revoke::Person(target) => ("person", target),
+        Revoke::Service(target) => ("service", target),
         Revoke::Session(target) => ("session", target),
     };
     nouns::revoke(effects, what, target)

@@ -1,4 +1,4 @@
-//! Names for evidence, joined from the parts that know them: people, groups and clients from the directory, datasets from
+//! Names for evidence, joined from the parts that know them: people, services, groups and clients from the directory, datasets from
 //! governance, roles from access.
 
 use access::Access;
@@ -29,7 +29,10 @@ impl Names for KnownNames {
         }
     }
     async fn service(&self, service: ServiceId) -> Name {
-        known(self.access.service(service).map(|service| service.name.clone()))
+        known(self.directory.service_known_as(service).await.ok().flatten().map(|(name, _)| name))
+    }
+    async fn answers_for(&self, service: ServiceId) -> Option<PersonId> {
+        self.directory.service_known_as(service).await.ok().flatten().map(|(_, owner)| owner)
     }
     async fn group(&self, group: GroupId) -> Name {
         known(self.directory.group(group).await.ok().flatten().map(|group| group.name.to_string()))

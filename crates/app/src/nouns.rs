@@ -11,7 +11,7 @@ use std::path::Path;
 use crate::{
     cli::{
         Approval, Client, Dataset, DatasetPolicy, Domain, End, Grant, GrantList, Group, Key, List, Membership,
-        MembershipList, Noun, Person, Role, Session, SessionList, Stewards, Target, Verb, Which,
+        MembershipList, Noun, Person, Role, Service, Session, SessionList, Stewards, Target, Verb, Which,
     },
     local,
     manage::Manage,
@@ -80,9 +80,9 @@ macro_rules! lists {
 }
 
 lists! {
-    MembershipList { person, group }
+    MembershipList { person, service, group }
     GrantList { dataset, group, state }
-    SessionList { person }
+    SessionList { person, service }
 }
 
 /// What was typed, without what was not: an absent field keeps its value, or takes the server's default.
@@ -137,6 +137,12 @@ asks! {
         Self::Create(new) => Call::Create(body(new)),
         Self::Change(change) => Call::Change(&change.which, body(change), None),
         Self::RenewSecret(which) => Call::Do(which, "renew-secret", json!({})),
+        Self::End(end) => act(end, "end"),
+    }
+    Service "services" {
+        Self::Create(new) => Call::Create(body(new)),
+        Self::Change(change) => Call::Change(&change.which, body(change), None),
+        Self::RenewSecret(end) => act(end, "renew-secret"),
         Self::End(end) => act(end, "end"),
     }
     Domain "domains" {

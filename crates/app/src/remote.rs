@@ -60,13 +60,15 @@ pub(crate) fn token(output: Output, effects: &Effects, command: &Token) -> Resul
 pub(crate) fn why(effects: &Effects, command: &Why) -> Result<Value> {
     let manage = Manage::open(effects, command.endpoint.endpoint.as_deref())?;
     let mut query: Vec<(&str, &str)> = Vec::new();
-    match (&command.decision, &command.person, &command.resource) {
+    let person = command.person.as_deref().map(|person| ("person", person));
+    let who = person.or(command.service.as_deref().map(|service| ("service", service)));
+    match (&command.decision, who, &command.resource) {
         (Some(decision), _, _) => query.push(("decision", decision)),
-        (None, Some(person), Some(resource)) => {
-            query.extend([("person", person.as_str()), ("resource", resource), ("action", &command.action)]);
+        (None, Some(who), Some(resource)) => {
+            query.extend([who, ("resource", resource), ("action", &command.action)]);
             query.extend(command.at.as_deref().map(|at| ("at", at)));
         }
-        _ => anyhow::bail!("ask with --person and --resource, or with --decision"),
+        _ => anyhow::bail!("ask with --person or --service and --resource, or with --decision"),
     }
     manage.get("why", &query)
 }

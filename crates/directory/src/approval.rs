@@ -5,15 +5,15 @@
 //! INVARIANT: nothing of a change is done before the second approval; what waits holds no secret in clear.
 
 use access::{Action, EpochKey, Member, Permit, Proposal, api};
-use base::{ApprovalId, GroupId, Ids, MembershipId, PersonId, SessionId, Timestamp};
+use base::{ApprovalId, GroupId, Ids, MembershipId, PersonId, ServiceId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use store::{ReadTxn, WriteTxn};
 
 use crate::{
-    Directory, Error, PersonStatus, erasure,
+    Directory, Error, erasure,
     facts::{self, ApprovalBody, Asked},
-    groups, membership, people,
+    groups, membership, people, services,
 };
 
 /// How long a change waits for its second approval; after it the change must be asked for again.
@@ -67,6 +67,13 @@ pub enum Proposed {
         /// The hash of the password, sealed under the person's key.
         sealed: Vec<u8>,
     },
+    /// Give a service another secret.
+    RenewServiceSecret {
+        /// Which.
+        service: ServiceId,
+        /// The hash of the secret, sealed under the service's key.
+        sealed: Vec<u8>,
+    },
 }
 
 impl Proposed {
@@ -76,6 +83,7 @@ impl Proposed {
             Self::ErasePerson { .. } => "erase_person",
             Self::AddMember { .. } => "add_member",
             Self::SetPassword { .. } => "set_password",
+            Self::RenewServiceSecret { .. } => "renew_service_secret",
         }
     }
 
@@ -84,7 +92,19 @@ impl Proposed {
         match self {
             Self::ErasePerson { person } | Self::SetPassword { person, .. } => Some(*person),
             Self::AddMember { member: Member::Person(person), .. } => Some(*person),
-            Self::AddMember { member: Member::Service(_), .. } => None,
+            Self::AddMember { member: Member::Service(_), .. } | Self::RenewServiceSecret { .. } => None,
+        }
+    }
+
+    /// The service that it concerns.
+    pub const fn service(&self) -> Option<ServiceId> {
+        match self {
+            Self::AddMember { member: Member::Service(service), .. } | Self::RenewServiceSecret { service, .. } => {
+                Some(*service)
+            }
+            Self::AddMember { member: Member::Person(_), .. } | Self::ErasePerson { .. } | Self::SetPassword { .. } => {
+                None
+            }
         }
     }
 
@@ -92,12 +112,13 @@ impl Proposed {
     pub const fn group(&self) -> Option<GroupId> {
         match self {
             Self::AddMember { group, .. } => Some(*group),
-            Self::ErasePerson { .. } | Self::SetPassword { .. } => None,
+            Self::ErasePerson { .. } | Self::SetPassword { .. } | Self::RenewServiceSecret { .. } => None,
         }
     }
 
     fn asked(&self) -> Asked {
-        Asked { change: self.as_str().to_owned(), person: self.person(), group: self.group() }
+        let change = self.as_str().to_owned();
+        Asked { change, person: self.person(), service: self.service(), group: self.group() }
     }
 }
 
@@ -126,10 +147,13 @@ pub struct Waiting {
     called: Option<Called>,
 }
 
-/// The names of a change: the keyed hash of the person's user name, and the group's name.
+/// The names of a change: the keyed hash of the person's user name, the service's and the group's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Called {
     username: Option<[u8; 32]>,
+    /// The name of a service, with the person who answers for it.
+    #[serde(default)]
+    service: Option<(String, PersonId)>,
     group: Option<String>,
 }
 
@@ -139,7 +163,11 @@ impl Called {
             Some(group) => Some(groups::live_in(txn, group)?.name.to_string()),
             None => None,
         };
-        Ok(Self { username, group })
+        let service = match proposed.service() {
+            Some(service) => services::live_in(txn, service).map(|it| Some((it.name, it.owner)))?,
+            None => None,
+        };
+        Ok(Self { username, service, group })
     }
 }
 
@@ -382,10 +410,7 @@ fn approve(
         return Err(Error::SameApprover);
     }
     for person in [asked.requested_by, second.by] {
-        let status = people::status_in(txn, person)?;
-        if status != PersonStatus::Active {
-            return Err(Error::NotActive { person, status: status.as_str() });
-        }
+        people::active(txn, person)?;
     }
     if !prepared.asks {
         return Err(Error::RequesterCut { person: asked.requested_by });
@@ -407,6 +432,7 @@ fn approve(
             let names = prepared.names.ok_or_else(|| facts::no_person(*person))?;
             people::put_password(txn, *person, sealed, &names.username, why)?;
         }
+        Proposed::RenewServiceSecret { service, sealed } => services::put_secret(txn, *service, sealed, why)?,
     }
     txn.record_delete(CLASS, id.bytes())?;
     Ok(())

@@ -7,6 +7,7 @@ use access::{Permit, api, assume::MANAGEMENT_AUDIENCE};
 use base::{AccountId, ClientId, Ids, Secret};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use crypto::sha256;
+use custody::Subject;
 use protocols::oidc::RedirectUri;
 use serde::{Deserialize, Serialize};
 use store::{ReadTxn, ViewedRow, WriteTxn};
@@ -15,8 +16,10 @@ use crate::{Directory, Error, facts};
 
 /// Most redirect URIs, post-logout URIs or audiences of one client.
 const LIST_MAX: usize = 32;
-/// Name of the sealed row.
-const SECRET: &str = "secret";
+/// Name of the sealed row with the hash of a client's or service's secret.
+pub(crate) const SECRET: &str = "secret";
+/// What the secret of a client begins with, so that a leaked one is recognised.
+const PREFIX: &str = "gcs_";
 
 /// The client whose ID tokens STS takes for AWS tools.
 pub const AWS_CLIENT: &str = "galen-aws";
@@ -198,7 +201,7 @@ impl Directory {
         check(&new)?;
         let id = ClientId::from_uuid(self.0.effects.uuid());
         let (key, wrapped) = self.0.custody.subject_key_new(id)?;
-        let secret = (new.kind == ClientKind::Confidential).then(|| self.new_secret());
+        let secret = (new.kind == ClientKind::Confidential).then(|| self.new_secret(PREFIX));
         let sealed =
             secret.as_ref().map(|secret| key.seal(SECRET, &sha256(secret.expose().as_bytes()).0)).transpose()?;
         let (account, issuer) = (self.0.account, self.0.issuer.clone());
@@ -248,7 +251,7 @@ impl Directory {
         let id = *permit.resource();
         let key = self.0.custody.subject_key(id).await?;
         let key = key.ok_or_else(|| Error::NotFound { what: "client", name: id.to_string() })?;
-        let secret = self.new_secret();
+        let secret = self.new_secret(PREFIX);
         let sealed = key.seal(SECRET, &sha256(secret.expose().as_bytes()).0)?;
         self.change(permit, move |txn| {
             if client_in(txn, id)?.registered.kind == ClientKind::Public {
@@ -321,19 +324,19 @@ impl Directory {
         self.0.store.read(move |txn| by_client_id(txn, &client_id)).await
     }
 
-    /// Whether this is the secret of a confidential client.
-    pub(crate) async fn secret_fits(&self, client: ClientId, given: &Secret<String>) -> Result<bool, Error> {
-        let directory = self.clone();
+    /// Whether this is the secret of a confidential client or of a service.
+    pub(crate) async fn secret_fits(&self, whose: impl Into<Subject>, given: &Secret<String>) -> Result<bool, Error> {
+        let (directory, whose) = (self.clone(), whose.into());
         let stored = self.0.store.read(move |txn| -> Result<Option<Secret<Vec<u8>>>, Error> {
-            let Some(key) = directory.0.custody.subject_key_in(txn, client)? else { return Ok(None) };
-            let Some(sealed) = txn.sealed_get(client.uuid(), SECRET)? else { return Ok(None) };
+            let Some(key) = directory.0.custody.subject_key_in(txn, whose)? else { return Ok(None) };
+            let Some(sealed) = txn.sealed_get(whose.uuid(), SECRET)? else { return Ok(None) };
             Ok(Some(key.open(SECRET, &sealed)?))
         });
         let digest = sha256(given.expose().as_bytes());
         Ok(stored.await?.is_some_and(|stored| crypto::constant_time_eq(stored.expose(), &digest.0)))
     }
 
-    fn new_secret(&self) -> Secret<String> {
-        Secret::new(format!("gcs_{}", BASE64_URL_SAFE_NO_PAD.encode(self.0.crypto.bytes::<32>())))
+    pub(crate) fn new_secret(&self, prefix: &str) -> Secret<String> {
+        Secret::new(format!("{prefix}{}", BASE64_URL_SAFE_NO_PAD.encode(self.0.crypto.bytes::<32>())))
     }
 }

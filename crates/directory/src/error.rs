@@ -115,8 +115,8 @@ pub enum Error {
         /// The bound.
         max: usize,
     },
-    /// Whom or what it concerns is called otherwise than when it was asked for.
-    #[error("the person or group that it concerns was renamed since it was asked for: refuse it, and ask again")]
+    /// Whom or what it concerns is called otherwise than when it was asked for, or a service has another owner.
+    #[error("who or what it concerns was renamed since it was asked for: refuse it, and ask again")]
     RenamedMeanwhile,
     /// Who asked for it has lost since then what they asked with.
     #[error("what `{person}` asked with was cut or taken away since: refuse it, and ask again")]

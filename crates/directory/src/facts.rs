@@ -2,7 +2,7 @@
 //!
 //! INVARIANT: bodies hold ids, group names and client registrations; nothing personal and nothing secret.
 
-use base::{Actor, GroupId, PersonId, SessionId, Timestamp};
+use base::{Actor, GroupId, PersonId, ServiceId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use store::{Fact, NewFact, WriteTxn};
@@ -38,6 +38,8 @@ pub(crate) const GROUP_ENDED: &str = "group.ended";
 pub(crate) const OIDC_CLIENT_PUT: &str = "oidc_client.put";
 /// A confidential client has another secret, which stands nowhere but with the client; its hash is sealed.
 pub(crate) const OIDC_CLIENT_SECRET_RENEWED: &str = "oidc_client.secret_renewed";
+/// A service has another secret, which stands nowhere but with the service; its hash is sealed.
+pub(crate) const SERVICE_SECRET_RENEWED: &str = "service.secret_renewed";
 /// An OIDC client is over.
 pub(crate) const OIDC_CLIENT_ENDED: &str = "oidc_client.ended";
 /// The provider signs with new keys; the body names those that they supersede.
@@ -79,6 +81,8 @@ pub(crate) struct PersonErased {
 pub(crate) struct Asked {
     pub(crate) change: String,
     pub(crate) person: Option<PersonId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) service: Option<ServiceId>,
     pub(crate) group: Option<GroupId>,
 }
 

@@ -1,4 +1,4 @@
-//! People, groups and sign-in: who exists, what they are called, how they prove who they are, and the tokens that say so.
+//! People, groups, services and sign-in: who exists, what they are called, how they prove who they are, and the tokens that say so.
 //!
 //! It must not know HTTP, and it does not decide who may do what: protected operations take the gate's permit, and
 //! memberships are written as `access`'s own facts. INVARIANT: no personal attribute and no secret is in a fact; a
@@ -18,6 +18,7 @@ mod password;
 mod people;
 mod ports;
 pub mod provider;
+mod services;
 mod signin;
 
 use access::{Access, Action, Outcome, Permit};
@@ -34,11 +35,12 @@ pub use fold::folds;
 pub use groups::{Group, GroupStatus};
 pub use lockout::{FAILURES_EVERYWHERE_MAX, FAILURES_MAX, FAILURES_WINDOW, LOCKED_FOR};
 pub use membership::MembershipRow;
-pub use names::{DisplayName, Email, GroupName, Username};
+pub use names::{DisplayName, Email, GroupName, ServiceName, Username};
 pub use password::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 pub use people::{NewPerson, Person, PersonChange, PersonStatus, Personal, may_sign_in};
 pub use ports::Entitlements;
 pub use provider::Provider;
+pub use services::{OWNERLESS_MAX, Service, ServiceChange, ownerless_services};
 pub use signin::{ACR_PASSWORD, SIGN_IN_IDLE, SIGN_IN_LASTS, SignIn};
 
 /// What the directory is built from.

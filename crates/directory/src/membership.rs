@@ -8,9 +8,9 @@ use base::{GroupId, Ids, MembershipId, Timestamp};
 use store::{ReadTxn, ViewedRow, WriteTxn};
 
 use crate::{
-    Directory, Error, Made, PersonStatus, Proposed,
+    Directory, Error, Made, Proposed,
     approval::{self, Route},
-    facts, groups, people,
+    facts, groups, people, services,
 };
 
 /// One membership.
@@ -52,16 +52,13 @@ pub(crate) fn end_all(
     Ok(())
 }
 
-/// Refuses an edge whose group has ended, or whose person may not sign in.
+/// Refuses an edge whose group or service has ended, or whose person may not sign in.
 fn may_join(txn: &ReadTxn<'_>, member: Member, group: GroupId) -> Result<(), Error> {
     groups::live_in(txn, group)?;
-    if let Member::Person(person) = member {
-        let status = people::status_in(txn, person)?;
-        if status != PersonStatus::Active {
-            return Err(Error::NotActive { person, status: status.as_str() });
-        }
+    match member {
+        Member::Person(person) => people::active(txn, person),
+        Member::Service(service) => services::live_in(txn, service).map(drop),
     }
-    Ok(())
 }
 
 /// Makes a membership.

@@ -1,4 +1,4 @@
-//! Names of people and groups: parsed once, bounded, without control characters. People's names have no `Debug`.
+//! Names of people, groups and services: parsed once, bounded, without control characters. People's names have no `Debug`.
 
 use base::{BadName, misleads};
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,16 @@ text! {
     |text| is_plain(text, 1, 128) && !misleads(text)
 }
 
+text! {
+    /// A service's name: 2 to 64 lower-case letters, digits and `._-`, a letter first; no id looks like one. It can stand in an ARN and be
+    /// the name of a role session.
+    ServiceName, "a service's name", "2 to 64 lower-case letters, digits and `._-`, a letter first, and no id", true,
+    |text| (2..=64).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
+        && text.parse::<base::ServiceId>().is_err()
+}
+
 impl Username {
     /// The form in which user names are compared.
     pub(crate) fn folded(&self) -> String {
@@ -82,6 +92,12 @@ impl GroupName {
     /// The form in which group names are compared.
     pub(crate) fn folded(&self) -> String {
         self.0.to_lowercase()
+    }
+}
+
+impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

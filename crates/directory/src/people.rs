@@ -332,6 +332,14 @@ pub(crate) fn status_in(txn: &ReadTxn<'_>, id: PersonId) -> Result<PersonStatus,
     facts::read::<Row>(&row.body, "person").map(|row| row.status)
 }
 
+/// Refuses a person who may not sign in.
+pub(crate) fn active(txn: &ReadTxn<'_>, person: PersonId) -> Result<(), Error> {
+    match status_in(txn, person)? {
+        PersonStatus::Active => Ok(()),
+        status => Err(Error::NotActive { person, status: status.as_str() }),
+    }
+}
+
 /// Whether a member can act at all: a person who may sign in.
 pub fn may_sign_in(txn: &ReadTxn<'_>, member: Member) -> bool {
     matches!(member, Member::Person(person) if status_in(txn, person).is_ok_and(|it| it == PersonStatus::Active))

@@ -1,4 +1,4 @@
-//! What the directory needs of the gate: which groups and roles a person has now, and where the line of epochs is.
+//! What the directory needs of the gate: which groups and roles somebody has now, and where the line of epochs is.
 
 use access::{Access, AuthPosition, EpochKey, Member};
 use base::{ClientId, GroupId, PersonId, SignInId};
@@ -10,8 +10,8 @@ pub trait Entitlements: Send + Sync + 'static {
     async fn fresh(&self) -> bool;
     /// The live groups of a person.
     fn groups_of(&self, person: PersonId) -> Vec<GroupId>;
-    /// The ARNs of the roles that the person's groups entitle them to, through this client.
-    fn roles_of(&self, person: PersonId, client: ClientId) -> Vec<String>;
+    /// The ARNs of the roles that the groups of a person or service entitle to, through this client.
+    fn roles_of(&self, member: Member, client: ClientId) -> Vec<String>;
     /// The issuer's sequence number, which every new credential carries.
     fn position(&self) -> u64;
     /// Why a credential of this sign-in and position no longer counts; `None` when it does.
@@ -26,8 +26,8 @@ impl Entitlements for Access {
     fn groups_of(&self, person: PersonId) -> Vec<GroupId> {
         Self::groups_of(self, person)
     }
-    fn roles_of(&self, person: PersonId, client: ClientId) -> Vec<String> {
-        let roles = self.entitled_roles(Member::Person(person), Some(client));
+    fn roles_of(&self, member: Member, client: ClientId) -> Vec<String> {
+        let roles = self.entitled_roles(member, Some(client));
         roles.iter().map(|role| role.arn()).collect()
     }
     fn position(&self) -> u64 {

@@ -11,6 +11,7 @@ mod families;
 mod keys;
 mod known;
 mod limits;
+mod machines;
 mod tokens;
 mod verify;
 

@@ -2,7 +2,7 @@
 //!
 //! A sign-in is a record under the hash of its cookie. INVARIANT: whoever can read the store cannot sign in with it.
 
-use access::{AtTheDoor, AuthPosition, Changed, EpochKey, OpContext, ResourceRef};
+use access::{AtTheDoor, AuthPosition, Changed, EpochKey, Member, OpContext, ResourceRef};
 use base::{Actor, DecisionId, Ids, PersonId, Secret, SignInId, Timestamp};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use crypto::sha256;
@@ -63,8 +63,8 @@ pub(crate) struct Act<'a> {
     /// Who did it; Galen itself where somebody unknown was the cause.
     pub(crate) actor: Actor,
     /// Whom it concerns.
-    pub(crate) person: Option<PersonId>,
-    /// What it was done to, where that is not the person.
+    pub(crate) member: Option<Member>,
+    /// What it was done to, where that is not whom it concerns.
     pub(crate) object: Option<ResourceRef>,
     pub(crate) parameters: Option<Value>,
     /// What it changed beside facts.
@@ -74,7 +74,8 @@ pub(crate) struct Act<'a> {
 impl<'a> Act<'a> {
     /// What a person does to what is theirs.
     pub(crate) const fn of(name: &'static str, person: PersonId, changed: &'a [Changed]) -> Self {
-        Self { name, actor: Actor::Person(person), person: Some(person), object: None, parameters: None, changed }
+        let member = Some(Member::Person(person));
+        Self { name, actor: Actor::Person(person), member, object: None, parameters: None, changed }
     }
 }
 
@@ -170,7 +171,8 @@ impl Directory {
                 let changed = [Changed { kind: "sign_in_lock", subject, old: Some(json!({"lockedUntil": null})), new }];
                 let object = person.is_none().then_some(ResourceRef::Installation);
                 let (name, actor, parameters) = ("SignInLocked", Actor::System, None);
-                directory.record(txn, &op, Act { name, actor, person, object, parameters, changed: &changed })?;
+                let member = person.map(Member::Person);
+                directory.record(txn, &op, Act { name, actor, member, object, parameters, changed: &changed })?;
             }
             Ok(attempt)
         });
@@ -247,13 +249,22 @@ impl Directory {
         self.record_as(txn, op, DecisionId::from_uuid(self.0.effects.uuid()), act)
     }
 
-    fn record_as(&self, txn: &mut WriteTxn<'_>, op: &OpContext, id: DecisionId, act: Act<'_>) -> Result<(), Error> {
-        let Act { name, actor, person, object, parameters, changed } = act;
-        let personal = person.map(|person| self.personal_in(txn, person)).transpose()?.flatten();
-        let source_identity = personal.map(|personal| personal.handle);
-        let object = object.or(person.map(ResourceRef::Person)).unwrap_or(ResourceRef::Installation);
+    pub(crate) fn record_as(
+        &self,
+        txn: &mut WriteTxn<'_>,
+        op: &OpContext,
+        id: DecisionId,
+        act: Act<'_>,
+    ) -> Result<(), Error> {
+        let Act { name, actor, member, object, parameters, changed } = act;
+        let source_identity = match member {
+            Some(Member::Person(person)) => self.handle_in(txn, person)?,
+            Some(Member::Service(service)) => Some(crate::services::handle(service)?),
+            None => None,
+        };
+        let object = object.or(member.map(ResourceRef::from)).unwrap_or(ResourceRef::Installation);
         let actor = Some(actor);
-        let act = AtTheDoor { id, name, actor, person, source_identity, object, parameters, changed };
+        let act = AtTheDoor { id, name, actor, member, source_identity, object, parameters, changed };
         Ok(self.0.access.record_at_the_door(txn, op, act)?)
     }
 

@@ -4,6 +4,7 @@ mod doors;
 mod flows;
 mod folds;
 mod people;
+mod services;
 
 use crate::*;
 use access::{Access, AuthPosition, EpochKey, Epochs, OpContext, Permit, api};
@@ -50,7 +51,7 @@ impl Entitlements for Given {
     fn groups_of(&self, person: PersonId) -> Vec<GroupId> {
         self.groups.lock().unwrap().get(&person).cloned().unwrap_or_default()
     }
-    fn roles_of(&self, _person: PersonId, _client: ClientId) -> Vec<String> {
+    fn roles_of(&self, _member: access::Member, _client: ClientId) -> Vec<String> {
         self.roles.lock().unwrap().clone()
     }
     fn position(&self) -> u64 {

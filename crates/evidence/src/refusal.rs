@@ -68,7 +68,7 @@ pub(crate) async fn told(names: &dyn Names, reason: &DenyReason) -> Option<Strin
         }
         DenyReason::RoleEnded { role } => format!("{} does not exist any more", self::role(names, *role).await),
         DenyReason::NotEntitled { role } => {
-            format!("no group of this person entitles to {} through this service", self::role(names, *role).await)
+            format!("no group of whoever asks entitles to {} through this client", self::role(names, *role).await)
         }
         DenyReason::RoleSilent { role } => {
             format!("the policies of {} do not allow it", self::role(names, *role).await)

@@ -10,7 +10,7 @@ use crate::story::{Link, Recorded};
 /// An allow, from whoever asked back to whoever approved.
 pub fn allowed(who: &Named, recorded: &Recorded, chain: &[Link]) -> String {
     let verb = if recorded.decision.is_some() { "was allowed" } else { "may do" };
-    let head = format!("{who} {verb} {} on {} ({})", recorded.action, recorded.resource, time(recorded.at));
+    let head = head(who, verb, recorded, chain);
     let grounds: Vec<String> = chain.iter().filter_map(ground).collect();
     let mut sentence =
         if grounds.is_empty() { format!("{head}.") } else { format!("{head}, because {}.", join(&grounds)) };
@@ -21,11 +21,21 @@ pub fn allowed(who: &Named, recorded: &Recorded, chain: &[Link]) -> String {
 /// A deny, with what was missing.
 pub fn refused(who: &Named, recorded: &Recorded, reason: &DenyReason, told: &str, chain: &[Link]) -> String {
     let verb = if recorded.decision.is_some() { "was refused" } else { "may not do" };
-    let head = format!("{who} {verb} {} on {} ({})", recorded.action, recorded.resource, time(recorded.at));
+    let head = head(who, verb, recorded, chain);
     let why = grant_words(reason, chain).unwrap_or_else(|| told.trim_end_matches('.').to_owned());
     let mut sentence = format!("{head}: {why}.");
     sentence.extend(origin(chain));
     sentence
+}
+
+/// Who was told what, of what and when; a machine with the person who answers for it.
+fn head(who: &Named, verb: &str, recorded: &Recorded, chain: &[Link]) -> String {
+    let service = chain.iter().find_map(|link| match link {
+        Link::Service { service, owner } => Some(format!("service {service} ({owner} answers for it)")),
+        _ => None,
+    });
+    let who = service.unwrap_or_else(|| who.to_string());
+    format!("{who} {verb} {} on {} ({})", recorded.action, recorded.resource, time(recorded.at))
 }
 
 /// How a permitted act ended, as a sentence of its own.
@@ -79,7 +89,7 @@ fn ground(link: &Link) -> Option<String> {
             format!("statement {statement}{sid} of the {document} allows it")
         }
         Link::Ground { because } => because.clone(),
-        Link::Session { .. } | Link::SignIn { .. } => return None,
+        Link::Service { .. } | Link::Session { .. } | Link::SignIn { .. } => return None,
     })
 }
 

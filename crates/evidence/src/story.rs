@@ -98,6 +98,13 @@ pub struct Recorded {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "link", rename_all = "snake_case")]
 pub enum Link {
+    /// The service that acted, and the person who answers for it.
+    Service {
+        /// The service.
+        service: Named,
+        /// The person.
+        owner: Named,
+    },
     /// The role session that acted.
     Session {
         /// Which.
@@ -216,6 +223,12 @@ pub async fn tell(
 ) -> Result<Story, Error> {
     let who = Named::actor(names, recorded.actor).await;
     let mut chain = Vec::new();
+    if let Actor::Service(service) = recorded.actor
+        && let Some(owner) = names.answers_for(service).await
+    {
+        let owner = Named::actor(names, Actor::Person(owner)).await;
+        chain.push(Link::Service { service: who.clone(), owner });
+    }
     if let Some(row) = &session {
         chain.extend(session_links(names, row).await);
     } else if let Some(session) = recorded.session {

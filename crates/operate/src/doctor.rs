@@ -98,6 +98,8 @@ pub struct Patient<'a> {
     pub tls: &'a [EdgeTls<'a>],
     /// Whether a change that gives somebody access which no owner chose for them waits for a second person.
     pub second_approval: bool,
+    /// The names of services whose owner may not sign in any more.
+    pub ownerless: &'a [String],
     /// The clock.
     pub effects: &'a Effects,
 }
@@ -111,6 +113,7 @@ pub async fn examine(patient: Patient<'_>) -> Examination {
     checks.push(folder(patient.data_dir));
     checks.push(disk(patient.data_dir));
     checks.push(approvals(patient.second_approval));
+    checks.push(services(patient.ownerless));
     checks.push(ledger(patient.ledger));
     checks.extend(patient.tls.iter().map(|edge| tls::check(edge, now)));
     let verdict = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok);
@@ -127,6 +130,15 @@ fn approvals(second: bool) -> Check {
     let seen = "one administrator alone can reach data, by a membership or another person's password";
     let advice = "enrol a second administrator, then set `second = true` in `[approvals]` and restart";
     Check::new("approvals", Verdict::Warning, seen, advice)
+}
+
+fn services(ownerless: &[String]) -> Check {
+    if ownerless.is_empty() {
+        return Check::ok("services", "somebody who may sign in answers for each service");
+    }
+    let seen = format!("nobody who may sign in answers for: {}", ownerless.join(", "));
+    let advice = "give each another owner: `galen service change NAME --owner USER`, or end it";
+    Check::new("services", Verdict::Warning, seen, advice)
 }
 
 fn keys(token: &TokenInfo) -> Vec<Check> {

@@ -23,6 +23,7 @@ mod person;
 mod resolve;
 mod revocation;
 mod role;
+mod service;
 mod session;
 mod system;
 mod why;
@@ -116,7 +117,10 @@ impl Deref for State {
 /// The description of the API, completed by its routes.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Galen management API", description = "People, groups, roles, datasets, grants, why and revoke."),
+    info(
+        title = "Galen management API",
+        description = "People, groups, services, roles, datasets, grants, why and revoke."
+    ),
     components(schemas(Problem, grant::GrantState))
 )]
 struct Document;
@@ -134,6 +138,7 @@ fn routes() -> OpenApiRouter<State> {
         .merge(approval::routes())
         .merge(role::routes())
         .merge(client::routes())
+        .merge(service::routes())
         .merge(domain::routes())
         .merge(dataset::routes())
         .merge(grant::routes())

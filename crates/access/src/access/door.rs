@@ -2,7 +2,7 @@
 //!
 //! It must not know how anybody shows who they are.
 
-use base::{Actor, DecisionId, PersonId, SourceIdentity};
+use base::{Actor, DecisionId, SourceIdentity};
 use ledger::{Data, Entry, EventType, Phase, Resource, Sealed};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ use store::WriteTxn;
 use super::Access;
 use crate::recorder::{Changed, Personal, identity, unwritable, write};
 use crate::why::Additional;
-use crate::{Error, OpContext, ResourceRef};
+use crate::{Error, Member, OpContext, ResourceRef};
 
 /// An act at a door.
 pub struct AtTheDoor<'a> {
@@ -22,8 +22,8 @@ pub struct AtTheDoor<'a> {
     /// Who did it; `None` for somebody unknown.
     pub actor: Option<Actor>,
     /// Whom it concerns: where it came from is sealed under their key.
-    pub person: Option<PersonId>,
-    /// The source identity of that person.
+    pub member: Option<Member>,
+    /// Their source identity.
     pub source_identity: Option<SourceIdentity>,
     /// What it was done to.
     pub object: ResourceRef,
@@ -47,11 +47,11 @@ impl Access {
         entry.request_parameters = act.parameters;
         let arn = self.arn(&act.object).parse().map_err(|_| unwritable())?;
         entry.resources.push(Resource { arn, account: None, kind: None, version: None });
-        if let Some(person) = act.person
-            && let Some(key) = self.0.custody.subject_key_in(txn, person)?
+        if let Some(member) = act.member
+            && let Some(key) = self.0.custody.subject_key_in(txn, member)?
         {
             let blob = key.seal_blob(&Personal::at_the_door(op, act.source_identity, &self.0.effects.bytes()))?;
-            entry.sealed.push(Sealed { subject: person.to_string(), blob });
+            entry.sealed.push(Sealed { subject: member.uuid().to_string(), blob });
         }
         let data = Additional { action: Cow::Borrowed(act.name), ..Additional::default() };
         entry.additional_event_data = Some(Data::new(&data).map_err(|_| unwritable())?);

@@ -154,11 +154,6 @@ impl Access {
         self.0.index.world().service(service).cloned()
     }
 
-    /// The live service that presents tokens of this client.
-    pub fn service_of_client(&self, client: ClientId) -> Option<Arc<Service>> {
-        self.0.index.world().services().find(|service| service.client == Some(client)).cloned()
-    }
-
     /// The live groups of a person, sorted.
     pub fn groups_of(&self, person: PersonId) -> Vec<GroupId> {
         let world = self.0.index.world();

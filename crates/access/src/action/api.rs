@@ -1,7 +1,7 @@
 //! The management actions, `galen:VERB`, of the API, the portal and the CLI.
 
 use super::actions;
-use crate::{DecisionTarget, DomainTarget, GrantTarget, Installation, MembershipEdge, Proposal, SessionTarget};
+use crate::{DecisionTarget, DomainTarget, GrantTarget, Installation, Member, MembershipEdge, Proposal, SessionTarget};
 use base::{AccountId, ClientId, DatasetId, GroupId, PersonId, RoleId, ServiceId};
 
 actions! { "galen";
@@ -71,8 +71,10 @@ actions! { "galen";
     ShowService(ServiceId) View Iam;
     /// Register a service with its owner.
     CreateService(Installation) Change Iam;
-    /// Change a service.
+    /// Change a service's name or owner.
     ChangeService(ServiceId) Change Iam;
+    /// Give a service another secret: the old one stops.
+    RenewServiceSecret(ServiceId) Change Iam;
     /// End a service.
     EndService(ServiceId) Change Iam;
     /// List domains.
@@ -117,12 +119,14 @@ actions! { "galen";
     EndSession(SessionTarget) Change Iam;
     /// Cut every session of a person.
     RevokePerson(PersonId) Change Iam;
+    /// Cut every session of a service.
+    RevokeService(ServiceId) Change Iam;
     /// Show the guardrail of an account.
     ShowGuardrail(AccountId) View Iam;
     /// Set the guardrail of an account.
     PutGuardrail(AccountId) Change Iam;
-    /// Ask why, of a person and a resource.
-    Why(PersonId) View Iam;
+    /// Ask why, of a person or service and a resource.
+    Why(Member) View Iam;
     /// Ask why, of a recorded decision.
     ShowDecision(DecisionTarget) View Iam;
     /// Evaluate a recorded decision again.

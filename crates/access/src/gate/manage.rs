@@ -94,14 +94,21 @@ fn of_everything(world: &World, scene: &Scene<'_>, subject: &Subject<'_>, group:
 }
 
 /// Whether a change gives somebody access that no owner chose for them, so that one person must not make it alone: a member
-/// of a group that reaches data or runs the installation, or the password of such a member.
+/// of a group that reaches data or runs the installation, or the password or secret of such a member.
 fn needs_approval(world: &World, scene: &Scene<'_>, ask: &Ask<'_>, subject: &Subject<'_>) -> bool {
     let reaches = |group| !world.reach(group, scene.now).is_nothing();
+    let member_reaches = |member: Member| {
+        let mut groups = world.edges(member.uuid()).iter().filter_map(|edge| world.group(edge.group));
+        groups.any(reaches)
+    };
     match ask.resource {
         ResourceRef::Edge(edge) if ask.action == <api::AddMember as crate::Action>::NAME => reaches(edge.group),
         ResourceRef::Person(person) if ask.action == <api::SetPassword as crate::Action>::NAME => {
-            let mut groups = world.edges(person.uuid()).iter().filter_map(|edge| world.group(edge.group));
-            Member::Person(*person) != subject.member && groups.any(reaches)
+            let member = Member::Person(*person);
+            member != subject.member && member_reaches(member)
+        }
+        ResourceRef::Service(service) if ask.action == <api::RenewServiceSecret as crate::Action>::NAME => {
+            member_reaches(Member::Service(*service))
         }
         _ => false,
     }

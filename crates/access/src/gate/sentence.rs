@@ -10,9 +10,9 @@ pub(crate) fn sentence(reason: &DenyReason) -> String {
         DenyReason::SessionExpired { at } => format!("the session ended at {at}: sign in again"),
         DenyReason::SessionCut { epoch } => format!("the session was cut ({epoch}): sign in again"),
         DenyReason::RoleEnded { role } => format!("role {role} does not exist any more"),
-        DenyReason::NoRole => "no group of this person entitles to any role".to_owned(),
+        DenyReason::NoRole => "no group of whoever asks entitles to any role".to_owned(),
         DenyReason::NotEntitled { role } => {
-            format!("no group of this person entitles to role {role} through this service")
+            format!("no group of whoever asks entitles to role {role} through this client")
         }
         DenyReason::Denied(at) => format!("the {} forbids it (statement {})", at.document.slot, at.statement),
         DenyReason::RoleSilent { role } => format!("the policies of role {role} do not allow it"),

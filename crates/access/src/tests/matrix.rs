@@ -393,6 +393,10 @@ fn resource(world: &World, cell: &str) -> (ResourceRef, Option<String>) {
         ["edge-to", name, group] => {
             MembershipEdge { member: Member::Person(person(world, name)), group: world.group(group) }.into()
         }
+        ["service-to", name, group] => {
+            let service = ServiceId::from_uuid(world.id(&format!("service {name}")));
+            MembershipEdge { member: Member::Service(service), group: world.group(group) }.into()
+        }
         ["proposal", name, "by", by] => proposal(world, by, Some(person(world, name)), None).into(),
         ["proposal-to", group, "by", by] => proposal(world, by, None, Some(world.group(group))).into(),
         ["client", name] => world.client_id(name).into(),

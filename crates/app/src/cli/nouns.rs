@@ -152,8 +152,11 @@ pub(crate) struct MembershipList {
     #[command(flatten)]
     pub(crate) list: List,
     /// Only those of this person (id or user name).
-    #[arg(long)]
+    #[arg(long, conflicts_with = "service")]
     pub(crate) person: Option<String>,
+    /// Only those of this service (id or name).
+    #[arg(long)]
+    pub(crate) service: Option<String>,
     /// Only those in this group (id or name).
     #[arg(long)]
     pub(crate) group: Option<String>,
@@ -161,9 +164,9 @@ pub(crate) struct MembershipList {
 
 #[derive(Subcommand)]
 pub(crate) enum Membership {
-    /// Put a person into a group.
+    /// Put a person or a service into a group.
     Create(NewMembership),
-    /// Take a person out of a group; prints the signed receipt.
+    /// Take a person or a service out of a group; prints the signed receipt.
     End(End),
 }
 
@@ -173,8 +176,11 @@ pub(crate) struct NewMembership {
     #[arg(long)]
     group: String,
     /// User name or id of the person.
+    #[arg(long, required_unless_present = "service", conflicts_with = "service")]
+    person: Option<String>,
+    /// Name or id of the service, instead of a person.
     #[arg(long)]
-    person: String,
+    service: Option<String>,
     /// The reason; it is recorded.
     #[arg(long)]
     reason: Option<String>,
@@ -316,6 +322,39 @@ pub(crate) struct ClientChange {
     device: Option<bool>,
 }
 
+#[derive(Subcommand)]
+pub(crate) enum Service {
+    /// Register a service; its secret is printed once.
+    Create(NewService),
+    /// Change the name, or who answers for it.
+    Change(Change<ServiceChange>),
+    /// Give a service another secret, printed once: the old one stops and its sessions are cut. Where the service reaches data, a second
+    /// person approves first.
+    RenewSecret(End),
+    /// End a service; its secret and its sessions are refused.
+    End(End),
+}
+
+#[derive(Args, Serialize)]
+pub(crate) struct NewService {
+    /// Its name: 2 to 64 lower-case letters, digits and `._-`, a letter first.
+    name: String,
+    /// User name or id of the person who answers for it.
+    #[arg(long)]
+    owner: String,
+}
+
+#[derive(Args, Serialize)]
+#[group(required = true, multiple = true)]
+pub(crate) struct ServiceChange {
+    /// The new name.
+    #[arg(long)]
+    name: Option<String>,
+    /// User name or id of the new owner.
+    #[arg(long)]
+    owner: Option<String>,
+}
+
 /// The groups that look after something, as a change names them.
 #[derive(Args, Serialize)]
 pub(crate) struct Stewards {
@@ -436,8 +475,11 @@ pub(crate) struct SessionList {
     #[command(flatten)]
     pub(crate) list: List,
     /// Only those of this person (id or user name).
-    #[arg(long)]
+    #[arg(long, conflicts_with = "service")]
     pub(crate) person: Option<String>,
+    /// Only those of this service (id or name).
+    #[arg(long)]
+    pub(crate) service: Option<String>,
 }
 
 #[derive(Subcommand)]

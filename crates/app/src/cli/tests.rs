@@ -13,11 +13,18 @@ fn no_name_is_used_twice() {
 }
 
 #[test]
-fn a_question_names_a_person_or_a_decision() {
+fn a_question_names_somebody_or_a_decision() {
     let parsed = |words: &str| Cli::try_parse_from(words.split(' '));
     assert!(parsed("galen why").is_err());
     assert!(parsed("galen why --person anna").is_err());
     assert!(parsed("galen why --person anna --resource arn:aws:s3:::b/k").is_ok());
+    assert!(parsed("galen why --service etl").is_err());
+    assert!(parsed("galen why --resource arn:aws:s3:::b/k").is_err());
+    assert!(parsed("galen why --service etl --resource arn:aws:s3:::b/k").is_ok());
+    assert!(parsed("galen why --service etl --person anna --resource arn:aws:s3:::b/k").is_err());
+    assert!(parsed("galen membership create --group g").is_err());
+    assert!(parsed("galen membership create --group g --person a --service s").is_err());
+    assert!(parsed("galen membership create --group g --service s").is_ok());
     assert!(parsed("galen why --decision 0192f0c1-7a5e-7cc0-8000-0123456789ab").is_ok());
     let listed = parsed("galen grant list --dataset d --limit 3").unwrap();
     let Command::Grant(Noun { verb: Verb::List(GrantList { dataset, list, .. }), .. }) = listed.command else {
@@ -38,7 +45,8 @@ const EMPTY: &[(&str, &str, &str)] = &[
 fn every_noun_has_every_verb_on_the_command_line_and_in_the_api() {
     let document = serde_json::to_value(web::api::openapi()).unwrap();
     let command = Cli::command();
-    for noun in ["person", "group", "membership", "role", "client", "domain", "dataset", "grant", "session"] {
+    for noun in ["person", "group", "membership", "role", "client", "service", "domain", "dataset", "grant", "session"]
+    {
         let verbs = command.find_subcommand(noun).unwrap();
         let (all, one) = (format!("/api/v1/{noun}s"), format!("/api/v1/{noun}s/{{id}}"));
         let routes = [

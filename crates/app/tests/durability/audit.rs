@@ -151,6 +151,10 @@ fn change_everything(rig: &Rig, admin: &Caller, second: &Caller, owner: &Caller)
     admin.change(all, "PATCH /clients/{id}", id(&client), &json!({"name": "audited-too"}));
     admin.change(all, "POST /clients/{id}/renew-secret", id(&client), &Value::Null);
     admin.change(all, "POST /clients/{id}/end", id(&client), over);
+    let service = admin.change(all, "POST /services", "", &json!({"name": "audited", "owner": id(&zoe)}));
+    admin.change(all, "PATCH /services/{id}", id(&service), &json!({"name": "audited-too"}));
+    admin.change(all, "POST /services/{id}/renew-secret", id(&service), &json!({"reason": "yearly"}));
+    admin.change(all, "POST /services/{id}/end", id(&service), over);
     let domain = admin.change(all, "POST /domains", "", &json!({"name": "audited", "owner": "crash-owners"}));
     owner.change(all, "PATCH /domains/{id}", id(&domain), &json!({"name": "audited-too"}));
     let dataset =

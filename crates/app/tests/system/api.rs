@@ -382,6 +382,19 @@ fn every_noun_is_made_shown_changed_listed_and_ended() {
     assert_eq!(changed["redirect_uris"][0], "http://127.0.0.1/new");
     assert_eq!((&changed["device"], &changed["client_id"]), (&true.into(), &"notebook".into()));
     assert!(json(&["client", "renew-secret", "notebook"])["secret"].is_string());
+    let service = json(&["service", "create", "pilot-etl", "--owner", "zoe"]);
+    assert!(service["secret"].as_str().unwrap().starts_with("gss_"), "{service}");
+    let service = id(&service);
+    let changed = json(&["service", "change", "pilot-etl", "--name", "pilot-loader"]);
+    assert_eq!(
+        (&changed["name"], &changed["owner"], &changed["secret"]),
+        (&"pilot-loader".into(), &person.clone().into(), &Value::Null)
+    );
+    let member = json(&["membership", "create", "--group", "pilot", "--service", "pilot-loader"]);
+    assert_eq!((&member["service"], &member["service_name"]), (&service.clone().into(), &"pilot-loader".into()));
+    assert_eq!(json(&["membership", "list", "--service", "pilot-loader"])[0]["id"], member["id"]);
+    let renewed = json(&["service", "renew-secret", "pilot-loader", "--reason", "yearly"]);
+    assert!(renewed["secret"].is_string() && json(&["service", "show", &service])["secret"].is_null(), "{renewed}");
     let domain = id(&json(&["domain", "create", "pilot-domain", "--owner", "oncology-owners"]));
     let changed = by(&owner, &["domain", "change", &domain, "--name", "pilots", "--add-steward", "pilot"]);
     assert_eq!((&changed["name"], &changed["steward_names"][0]), (&"pilots".into(), &"pilot".into()));
@@ -396,7 +409,9 @@ fn every_noun_is_made_shown_changed_listed_and_ended() {
     assert_eq!(keys["key_ids"].as_array().unwrap().len(), 4, "the old ones are published still: {keys}");
     galen.ok(&["token"]);
 
-    for (noun, id) in [("role", &role), ("client", &client), ("domain", &domain), ("membership", &membership)] {
+    let ended =
+        [("role", &role), ("client", &client), ("service", &service), ("domain", &domain), ("membership", &membership)];
+    for (noun, id) in ended {
         json(&[noun, "end", id, "--reason", "the pilot is over"]);
         let left = json(&[noun, "list"]);
         assert!(!left.as_array().unwrap().iter().any(|row| row["id"] == id.as_str()), "{noun} is still listed");

@@ -26,7 +26,9 @@ impl Asked {
 
     /// Every list of the management API.
     fn api(&mut self, api: &Api) {
-        for list in ["groups", "persons", "roles", "roles/mine", "clients", "memberships", "domains", "datasets"] {
+        for list in
+            ["groups", "persons", "roles", "roles/mine", "clients", "services", "memberships", "domains", "datasets"]
+        {
             self.note(list, api.recorded(list));
         }
         for list in ["grants", "sessions", "approvals", "grants?dataset=oncology-sdtm"] {

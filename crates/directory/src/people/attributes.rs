@@ -243,7 +243,7 @@ impl Directory {
     }
 
     /// The source identity alone; `None` for an erased person.
-    pub(super) fn handle_in(&self, txn: &ReadTxn<'_>, id: PersonId) -> Result<Option<SourceIdentity>, Error> {
+    pub(crate) fn handle_in(&self, txn: &ReadTxn<'_>, id: PersonId) -> Result<Option<SourceIdentity>, Error> {
         let Some(key) = self.0.custody.subject_key_in(txn, id)? else { return Ok(None) };
         Ok(Some(open(txn, &key, id, Attribute::Handle)?.parse()?))
     }

@@ -2,7 +2,8 @@
 //!
 //! It must not know tokens. INVARIANT: what is kept was read after the newest change that this process knows of.
 
-use base::{ClientId, PersonId, SourceIdentity};
+use access::Member;
+use base::{ClientId, SourceIdentity};
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -10,21 +11,21 @@ use std::{
 use store::{CommitHook, Fact, Position};
 
 use super::Provider;
-use crate::{Error, PersonStatus, clients::by_client_id};
+use crate::{Error, PersonStatus, clients::by_client_id, services};
 
 /// Most subjects that are kept, some hundred bytes each; beyond it all are read again.
 const KEPT_MAX: usize = 4096;
 
-/// The person and the client that a token names.
+/// Who a token is about, and the client that it names.
 #[derive(Clone)]
 pub(super) struct Subject {
-    /// Of the person, if there is one: their status and source identity.
+    /// Of the person or service, if there is one: their status and source identity.
     pub(super) standing: Option<(PersonStatus, Option<SourceIdentity>)>,
     /// The client whose audience it is, ended or not.
     pub(super) client: Option<ClientId>,
 }
 
-/// Subjects by person and audience.
+/// Subjects by who they are and audience.
 #[derive(Default)]
 pub(super) struct Subjects(Mutex<Kept>);
 
@@ -32,7 +33,7 @@ pub(super) struct Subjects(Mutex<Kept>);
 struct Kept {
     /// Changes that were seen: what was read before one is not kept after it.
     changes: u64,
-    subjects: HashMap<(PersonId, String), Subject>,
+    subjects: HashMap<(Member, String), Subject>,
 }
 
 impl Subjects {
@@ -50,12 +51,12 @@ impl CommitHook for Subjects {
 }
 
 impl Provider {
-    /// Whom a token of this person for this audience is about.
+    /// Whom a token of this person or service for this audience is about.
     ///
     /// # Errors
     /// [`Error::Store`], [`Error::Custody`].
-    pub(super) async fn known(&self, person: PersonId, audience: &str) -> Result<Subject, Error> {
-        let key = (person, audience.to_owned());
+    pub(super) async fn known(&self, member: Member, audience: &str) -> Result<Subject, Error> {
+        let key = (member, audience.to_owned());
         let changes = {
             let kept = self.0.known.kept();
             if let Some(subject) = kept.subjects.get(&key) {
@@ -66,7 +67,11 @@ impl Provider {
         let (directory, named) = (self.0.directory.clone(), key.1.clone());
         let read = self.0.directory.0.store.read(move |txn| -> Result<_, Error> {
             let client = by_client_id(txn, &named)?.map(|client| client.id);
-            Ok(Subject { standing: directory.standing_in(txn, person)?, client })
+            let standing = match member {
+                Member::Person(person) => directory.standing_in(txn, person)?,
+                Member::Service(service) => services::standing_in(txn, service)?,
+            };
+            Ok(Subject { standing, client })
         });
         let subject = read.await?;
         let mut kept = self.0.known.kept();

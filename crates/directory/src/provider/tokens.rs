@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use crypto::sha256;
 use protocols::{
     jwt::{self, Kind, Signing},
-    oidc::{AwsClaims, Endpoints, Grant, OAuthError, Scopes, TokenRequest},
+    oidc::{AwsClaims, ClientAuth, Endpoints, Grant, OAuthError, Scopes, TokenRequest},
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -27,9 +27,9 @@ pub const GROUPS_MAX: usize = 200;
 
 /// What the token endpoint gives.
 pub struct Tokens {
-    /// The ID token.
-    pub id_token: Secret<String>,
-    /// For user-info.
+    /// The ID token; a machine gets none.
+    pub id_token: Option<Secret<String>>,
+    /// For user-info; a machine's is for the audience that it asked for.
     pub access_token: Secret<String>,
     /// For the next tokens, if `offline_access` was granted.
     pub refresh_token: Option<Secret<String>>,
@@ -46,11 +46,14 @@ impl Tokens {
             "access_token": self.access_token.expose(),
             "token_type": "Bearer",
             "expires_in": self.expires_in,
-            "id_token": self.id_token.expose(),
-            "scope": self.scope,
         });
-        if let (Some(map), Some(refresh)) = (out.as_object_mut(), &self.refresh_token) {
-            map.insert("refresh_token".to_owned(), json!(refresh.expose()));
+        let refresh = self.refresh_token.as_ref().map(|token| token.expose().as_str());
+        let id_token = self.id_token.as_ref().map(|token| token.expose().as_str());
+        let scope = Some(self.scope.as_str()).filter(|scope| !scope.is_empty());
+        for (name, value) in [("id_token", id_token), ("refresh_token", refresh), ("scope", scope)] {
+            if let (Some(map), Some(value)) = (out.as_object_mut(), value) {
+                map.insert(name.to_owned(), json!(value));
+            }
         }
         out
     }
@@ -62,20 +65,25 @@ impl Provider {
     /// # Errors
     /// [`OAuthError`] with the code of the standard.
     pub async fn token(&self, op: &OpContext, request: TokenRequest) -> Result<Tokens, OAuthError> {
-        let client = self.client(&request.client).await?;
-        // Asked for first: what is refused for its age must not use a code or a refresh token up.
-        if !self.0.entitlements.fresh().await {
-            return Err(failed(Error::Stale));
-        }
+        let by = &request.client;
         match request.grant {
             Grant::Code { code, redirect_uri, verifier } => {
-                self.exchange_code(op, &client, HandedIn { code, redirect_uri, verifier }).await
+                let handed_in = HandedIn { code, redirect_uri, verifier };
+                self.exchange_code(op, &self.proven(by).await?, handed_in).await
             }
             Grant::Refresh { token, scopes, audience } => {
-                self.refresh(op, &client, token, scopes, audience.as_deref()).await
+                self.refresh(op, &self.proven(by).await?, token, scopes, audience.as_deref()).await
             }
-            Grant::Device { code } => self.exchange_device(&client, &code).await,
+            Grant::Device { code } => self.exchange_device(&self.proven(by).await?, &code).await,
+            Grant::Machine { audience } => self.machine_token(op, by, audience.as_deref()).await,
         }
+    }
+
+    /// The client that asks, after it proved itself, where the state here is young enough. That is asked for first: what is refused for
+    /// its age must not use a code or a refresh token up.
+    async fn proven(&self, auth: &ClientAuth) -> Result<Client, OAuthError> {
+        let client = self.client(auth).await?;
+        if self.0.entitlements.fresh().await { Ok(client) } else { Err(failed(Error::Stale)) }
     }
 
     /// Signs the tokens of a family for `target`, at the wish of `client`.
@@ -108,10 +116,15 @@ impl Provider {
         let signer = if target.registered.es256 { &keys.es256 } else { &keys.rs256 };
         let id_token = self.signed(signer, Kind::Id, &claims).map_err(failed)?;
         let expires_in = seconds(ACCESS_TOKEN_LASTS);
-        Ok(Tokens { id_token, access_token, refresh_token, expires_in, scope: scopes.text() })
+        Ok(Tokens { id_token: Some(id_token), access_token, refresh_token, expires_in, scope: scopes.text() })
     }
 
-    fn signed(&self, signer: &Signer, kind: Kind, claims: &Map<String, Value>) -> Result<Secret<String>, Error> {
+    pub(super) fn signed(
+        &self,
+        signer: &Signer,
+        kind: Kind,
+        claims: &Map<String, Value>,
+    ) -> Result<Secret<String>, Error> {
         let signing = Signing { key_id: &signer.key_id, scheme: signer.scheme, kind };
         let custody = &self.0.directory.0.custody;
         Ok(Secret::new(jwt::sign(&signing, claims, |input| custody.sign(&signer.key, input))?))
@@ -184,7 +197,7 @@ impl Provider {
                 source_identity: personal.handle.as_str().to_owned(),
                 principal_tags: vec![("PersonId".to_owned(), family.person.to_string())],
                 transitive_tag_keys: vec!["PersonId".to_owned()],
-                roles: Some(self.0.entitlements.roles_of(family.person, target.id)),
+                roles: Some(self.0.entitlements.roles_of(family.person.into(), target.id)),
             };
             aws.write(claims);
         }
@@ -243,7 +256,7 @@ fn scoped_claims(claims: &mut Map<String, Value>, scopes: Scopes, personal: &Per
     }
 }
 
-fn into_map(value: Value) -> Map<String, Value> {
+pub(super) fn into_map(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map.into_iter().filter(|(_, value)| !value.is_null()).collect(),
         _ => Map::new(),

@@ -1,17 +1,17 @@
 //! Verifying the provider's own tokens: for STS and the management API (ID tokens), and for user-info (access tokens).
 
 use access::{
-    AuthPosition,
+    AuthPosition, Member,
     assume::{IdentityTokens, TokenFault, VerifiedToken},
 };
-use base::{PersonId, Timestamp};
+use base::{PersonId, ServiceId, Timestamp};
 use protocols::{
     jwt::{self, Audience, Claims, Expected, Kind, Unverified, Verified},
     oidc::{Endpoints, ErrorCode, OAuthError, Scopes},
 };
 use uuid::Uuid;
 
-use super::{Provider, failed, families::Family};
+use super::{Provider, failed, families::Family, machines};
 use crate::{Client, Error, PersonStatus};
 
 /// Why a token is not taken, as the port says it.
@@ -55,6 +55,16 @@ fn position(claims: &Claims) -> Option<AuthPosition> {
         amr: claims.texts("amr").into_iter().map(str::to_owned).collect(),
         acr: claims.text("acr").map(str::to_owned),
     })
+}
+
+/// Whom a token of this provider is about. Its own claim says of which kind, so that an id is looked for among its kind alone.
+fn member(claims: &Claims) -> Option<Member> {
+    let subject = claims.subject();
+    match claims.text(machines::KIND) {
+        None => subject.parse::<PersonId>().ok().map(Member::Person),
+        Some(machines::SERVICE) => subject.parse::<ServiceId>().ok().map(Member::Service),
+        Some(_) => None,
+    }
 }
 
 impl Provider {
@@ -124,7 +134,7 @@ impl Provider {
         Ok(registered.then(|| (uri.to_owned(), sign_in)))
     }
 
-    /// Whom a verified token is about: its person and its client, if its family was not cut.
+    /// Whom a verified token is about: its person or service, and its client, if its family was not cut.
     async fn resolve(&self, claims: Verified<Claims>, now: Timestamp) -> Result<VerifiedToken, TokenFault> {
         let malformed = |what| TokenFault::Malformed { what };
         let rejected = |why| TokenFault::Rejected { why };
@@ -133,8 +143,8 @@ impl Provider {
             _ => return Err(TokenFault::Audience),
         };
         let auth = position(&claims).ok_or_else(|| malformed("`auth_time` is missing"))?;
-        let unknown = || rejected("its subject is not a person of this directory");
-        let person: PersonId = claims.subject().parse().map_err(|_| unknown())?;
+        let unknown = || rejected("its subject is not a person or service of this directory");
+        let member = member(&claims).ok_or_else(unknown)?;
         let live = match family_claim(&claims) {
             Some(family) => self.live_family(family).await.map_err(|_| TokenFault::IssuerUnreachable)?.is_some(),
             None => true,
@@ -142,7 +152,7 @@ impl Provider {
         if !live {
             return Err(rejected("the sign-in that it came from was cut: sign in again"));
         }
-        let known = self.known(person, &audience).await.map_err(|_| TokenFault::IssuerUnreachable)?;
+        let known = self.known(member, &audience).await.map_err(|_| TokenFault::IssuerUnreachable)?;
         let handle = match known.standing.ok_or_else(unknown)? {
             (PersonStatus::Active, Some(handle)) => handle,
             _ => return Err(rejected("its subject may not sign in any more")),
@@ -153,8 +163,8 @@ impl Provider {
             subject: claims.subject().to_owned(),
             audience,
             client: known.client,
-            person: Some(person),
-            service: None,
+            person: if let Member::Person(person) = member { Some(person) } else { None },
+            service: if let Member::Service(service) = member { Some(service) } else { None },
             handle,
             issued: time(claims.issued().unwrap_or_else(|| now.as_second())),
             expires: time(claims.expires()),

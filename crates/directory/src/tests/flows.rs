@@ -53,6 +53,10 @@ pub(super) async fn refresh(world: &World, tokens: &Tokens, extra: &str) -> Resu
     token(world, &format!("grant_type=refresh_token&client_id=galen-cli&refresh_token={refresh}{extra}")).await
 }
 
+fn id_token(tokens: &Tokens) -> &str {
+    tokens.id_token.as_ref().unwrap().expose()
+}
+
 #[tokio::test]
 async fn a_code_gives_tokens_that_say_who() {
     let world = world().await;
@@ -60,7 +64,7 @@ async fn a_code_gives_tokens_that_say_who() {
     let group = world.group("g").await;
     world.given.groups.lock().unwrap().insert(ann, vec![group]);
     let tokens = exchange(&world, &code(&world).await).await.unwrap();
-    let verified = world.provider.verify(tokens.id_token.expose(), world.effects.now()).await.unwrap();
+    let verified = world.provider.verify(id_token(&tokens), world.effects.now()).await.unwrap();
     assert_eq!((verified.person, verified.audience.as_str()), (Some(ann), "galen-cli"));
     assert_eq!(verified.handle.as_str(), "ann@example.com");
     assert_eq!(verified.auth.amr, ["pwd"]);
@@ -71,10 +75,10 @@ async fn a_code_gives_tokens_that_say_who() {
     let info = world.provider.userinfo(tokens.access_token.expose()).await.unwrap();
     assert_eq!((&info["sub"], &info["name"]), (&serde_json::json!(ann), &serde_json::json!("Ann Onym")));
     // One kind of token is never taken for another.
-    assert!(world.provider.userinfo(tokens.id_token.expose()).await.is_err());
+    assert!(world.provider.userinfo(id_token(&tokens)).await.is_err());
     assert!(world.provider.verify(tokens.access_token.expose(), world.effects.now()).await.is_err());
     world.pass(ID_TOKEN_LASTS);
-    let expired = world.provider.verify(tokens.id_token.expose(), world.effects.now()).await;
+    let expired = world.provider.verify(id_token(&tokens), world.effects.now()).await;
     assert!(matches!(expired, Err(TokenFault::Expired { .. })));
 }
 
@@ -83,7 +87,7 @@ async fn a_token_that_was_taken_is_refused_from_the_change_on() {
     let world = world().await;
     let ann = world.directory.resolve_person("ann").await.unwrap();
     let tokens = exchange(&world, &code(&world).await).await.unwrap();
-    let verify = async || world.provider.verify(tokens.id_token.expose(), world.effects.now()).await;
+    let verify = async || world.provider.verify(id_token(&tokens), world.effects.now()).await;
     for _ in 0..2 {
         assert_eq!(verify().await.unwrap().person, Some(ann));
     }
@@ -98,7 +102,7 @@ async fn a_replayed_code_is_refused_and_cuts_its_tokens() {
     let code = code(&world).await;
     let tokens = exchange(&world, &code).await.unwrap();
     assert!(exchange(&world, &code).await.err().unwrap().starts_with("invalid_grant: the code was used before"));
-    let rejected = world.provider.verify(tokens.id_token.expose(), world.effects.now()).await;
+    let rejected = world.provider.verify(id_token(&tokens), world.effects.now()).await;
     assert!(matches!(rejected, Err(TokenFault::Rejected { .. })));
     assert!(world.provider.userinfo(tokens.access_token.expose()).await.is_err());
     assert!(refresh(&world, &tokens, "").await.err().unwrap().contains("was cut"));
@@ -133,7 +137,7 @@ async fn a_reused_refresh_token_cuts_the_family() {
     let second = refresh(&world, &first, "").await.unwrap();
     assert!(refresh(&world, &first, "").await.err().unwrap().contains("used before"));
     assert!(refresh(&world, &second, "").await.err().unwrap().contains("was cut"));
-    let rejected = world.provider.verify(second.id_token.expose(), world.effects.now()).await;
+    let rejected = world.provider.verify(id_token(&second), world.effects.now()).await;
     assert!(matches!(rejected, Err(TokenFault::Rejected { .. })));
 }
 
@@ -154,7 +158,7 @@ async fn a_refresh_token_that_was_never_given_out_cuts_nothing() {
         assert!(token(&world, &body).await.err().unwrap().contains("not known"), "{forged}");
     }
     let next = refresh(&world, &tokens, "").await.unwrap();
-    world.provider.verify(next.id_token.expose(), world.effects.now()).await.unwrap();
+    world.provider.verify(id_token(&next), world.effects.now()).await.unwrap();
 }
 
 #[tokio::test]
@@ -164,7 +168,7 @@ async fn an_audience_is_limited_by_the_clients_list() {
     let first = exchange(&world, &code(&world).await).await.unwrap();
     assert!(refresh(&world, &first, "&audience=other").await.err().unwrap().starts_with("invalid_target"));
     let second = refresh(&world, &first, "&audience=galen-aws").await.unwrap();
-    let verified = world.provider.verify(second.id_token.expose(), world.effects.now()).await.unwrap();
+    let verified = world.provider.verify(id_token(&second), world.effects.now()).await.unwrap();
     assert_eq!(verified.audience, "galen-aws");
     assert_eq!(verified.client, Some(world.directory.resolve_client("galen-aws").await.unwrap().id));
     let claim = |name: &str| verified.claims.get(name).cloned().unwrap();
@@ -244,7 +248,7 @@ async fn keys_rotate_and_old_tokens_verify_until_they_expire() {
         .unwrap();
     let after = world.provider.jwks().await.unwrap();
     assert_eq!((before.keys().len(), after.keys().len()), (2, 4));
-    world.provider.verify(tokens.id_token.expose(), world.effects.now()).await.unwrap();
+    world.provider.verify(id_token(&tokens), world.effects.now()).await.unwrap();
     world.pass(2 * ID_TOKEN_LASTS);
     let later = world.provider.jwks().await.unwrap();
     assert_eq!(later.keys().len(), 2);
@@ -272,7 +276,7 @@ async fn a_device_signs_in_after_the_person_agreed() {
     assert_eq!(asked.client, "Galen command line");
     world.provider.device_decide(&world.op(), &sign_in, &user, true).await.unwrap();
     let tokens = poll(&device).await.unwrap();
-    world.provider.verify(tokens.id_token.expose(), world.effects.now()).await.unwrap();
+    world.provider.verify(id_token(&tokens), world.effects.now()).await.unwrap();
     assert!(refresh(&world, &tokens, "").await.is_ok());
     assert!(poll(&device).await.err().unwrap().starts_with("expired_token"));
     let (device, user) = begin().await;
@@ -324,7 +328,7 @@ async fn a_confidential_client_proves_itself() {
 }
 
 async fn sign_in_of(world: &World, tokens: &Tokens) -> EpochKey {
-    let verified = world.provider.verify(tokens.id_token.expose(), world.effects.now()).await.unwrap();
+    let verified = world.provider.verify(id_token(tokens), world.effects.now()).await.unwrap();
     EpochKey::SignIn { sign_in: verified.sign_in.unwrap() }
 }
 
@@ -419,7 +423,7 @@ async fn a_client_that_changed_is_agreed_to_anew() {
     assert!(
         world
             .provider
-            .verify(tokens.id_token.expose(), world.effects.now())
+            .verify(id_token(&tokens), world.effects.now())
             .await
             .is_ok_and(|read| { world.given.cut(sign_in.person, sign_in.id, &read.auth).is_some() })
     );

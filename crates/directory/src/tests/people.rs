@@ -298,7 +298,7 @@ async fn erasing_needs_two_people_and_leaves_only_the_id() {
     assert!(matches!(world.directory.create_person(permit, new).await, Err(Error::HandleTaken)));
 }
 
-fn signed_in(world: &World, person: PersonId) -> Arc<Session> {
+pub(super) fn signed_in(world: &World, person: PersonId) -> Arc<Session> {
     let role = (AccountId::new(42).unwrap(), base::RoleId::from_uuid(world.effects.uuid()), "administrator");
     Arc::new(Session { expires: Timestamp::MAX, ..Session::for_test(&world.effects, (person, "admin"), role) })
 }
@@ -308,7 +308,7 @@ async fn request_erasure(world: &World, person: PersonId, by: &Arc<Session>) -> 
     world.directory.request_erasure(permit, "asked".to_owned()).await
 }
 
-async fn approve(world: &World, asked: &Waiting, by: &Arc<Session>) -> Result<(), Error> {
+pub(super) async fn approve(world: &World, asked: &Waiting, by: &Arc<Session>) -> Result<(), Error> {
     let permit = world.permit(api::ApproveChange, asked.proposal()).given_to(Arc::clone(by), false);
     world.directory.approve(permit, Some("agreed".to_owned())).await
 }

@@ -77,7 +77,16 @@ async fn an_examination_names_every_check_once() {
     let edge = |name| EdgeTls { name, cert: dir.path(), key: dir.path() };
     let tls = &[edge("TLS of the web edge"), edge("TLS of the AWS edge")];
     let token = token(true);
-    let patient = Patient { store: &store, token, data_dir, ledger, tls, second_approval: true, effects: &effects };
+    let patient = Patient {
+        store: &store,
+        token,
+        data_dir,
+        ledger,
+        tls,
+        second_approval: true,
+        ownerless: &[],
+        effects: &effects,
+    };
     let examination = examine(patient).await;
     let names: Vec<_> = examination.checks.iter().map(|check| check.name).collect();
     let expected = [
@@ -89,6 +98,7 @@ async fn an_examination_names_every_check_once() {
         "data folder",
         "disk",
         "approvals",
+        "services",
         "ledger",
         "TLS of the web edge",
         "TLS of the AWS edge",

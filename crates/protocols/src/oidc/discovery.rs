@@ -52,8 +52,10 @@ impl Endpoints {
             "scopes_supported": Scopes::NAMES,
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
-            "grant_types_supported":
-                ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
+            "grant_types_supported": [
+                "authorization_code", "refresh_token", "client_credentials",
+                "urn:ietf:params:oauth:grant-type:device_code"
+            ],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": self.signing_algorithms,
             "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],

@@ -1,4 +1,4 @@
-//! Requests to the token and device endpoints (RFC 6749, section 4.1.3 and 6; RFC 8628).
+//! Requests to the token and device endpoints (RFC 6749, sections 4.1.3, 4.4 and 6; RFC 8628).
 
 use base::Secret;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -44,6 +44,11 @@ pub enum Grant {
         /// A narrower scope, if asked for.
         scopes: Option<Scopes>,
         /// Another client's audience for the ID token, if asked for (an extension; the client's allow list bounds it).
+        audience: Option<String>,
+    },
+    /// `client_credentials`: a machine asks for itself.
+    Machine {
+        /// The audience of the token, if one is asked for (an extension).
         audience: Option<String>,
     },
     /// `urn:ietf:params:oauth:grant-type:device_code`.
@@ -146,9 +151,17 @@ impl TokenRequest {
                 scopes: optional(&form, "scope", NAME_LEN_MAX)?.map(Scopes::parse),
                 audience: optional(&form, "audience", NAME_LEN_MAX)?.map(str::to_owned),
             },
+            "client_credentials" => {
+                if form.value("scope").is_some() {
+                    let sentence = "a service has no scopes: what its token is good for is the role that it assumes";
+                    return Err(OAuthError::new(ErrorCode::InvalidScope, sentence));
+                }
+                Grant::Machine { audience: optional(&form, "audience", NAME_LEN_MAX)?.map(str::to_owned) }
+            }
             DEVICE_GRANT => Grant::Device { code: secret(required(&form, "device_code", SECRET_LEN_MAX)?) },
             _ => {
-                let sentence = "offered are `authorization_code`, `refresh_token` and the device code of RFC 8628";
+                let sentence = "offered are `authorization_code`, `refresh_token`, `client_credentials` and the device code \
+                                of RFC 8628";
                 return Err(OAuthError::new(ErrorCode::UnsupportedGrantType, sentence));
             }
         };

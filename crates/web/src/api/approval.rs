@@ -17,12 +17,16 @@ pub(super) struct ApprovalRow {
     id: String,
     /// `waiting`.
     state: &'static str,
-    /// `add_member`, `set_password` or `erase_person`.
+    /// `add_member`, `set_password`, `renew_service_secret` or `erase_person`.
     change: &'static str,
     /// Id of the person whom it concerns.
     person: Option<String>,
     /// Their user name, for a caller who may see people.
     person_name: Option<String>,
+    /// Id of the service that it concerns.
+    service: Option<String>,
+    /// Its name.
+    service_name: Option<String>,
     /// Id of the group that would get a member.
     group: Option<String>,
     /// Its name.
@@ -37,12 +41,16 @@ pub(super) struct ApprovalRow {
     expires: String,
     /// Why it was asked for.
     reason: Option<String>,
+    /// The new secret of a service, shown once to who asked for it; it works from the approval on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
 }
 
 impl Row for ApprovalRow {
     type Of = Waiting;
     async fn of(names: &Names<'_>, waiting: Waiting) -> Self {
-        let (person, group) = (waiting.proposed.person(), waiting.proposed.group());
+        let (person, service) = (waiting.proposed.person(), waiting.proposed.service());
+        let group = waiting.proposed.group();
         let group_name = match group {
             Some(group) => names.group(group).await,
             None => None,
@@ -53,6 +61,8 @@ impl Row for ApprovalRow {
             change: waiting.proposed.as_str(),
             person: person.map(|id| id.to_string()),
             person_name: names.person(person).await,
+            service: service.map(|id| id.to_string()),
+            service_name: names.service(service).await,
             group: group.map(|id| id.to_string()),
             group_name,
             requested_by: waiting.requested_by.to_string(),
@@ -60,6 +70,7 @@ impl Row for ApprovalRow {
             requested: waiting.at.to_string(),
             expires: waiting.expires.to_string(),
             reason: waiting.reason,
+            secret: None,
         }
     }
     fn key(&self) -> String {
@@ -69,7 +80,12 @@ impl Row for ApprovalRow {
 
 /// The answer to a change that waits: accepted, not done.
 pub(super) async fn waits(caller: &Caller, waiting: Waiting) -> Response {
-    let row = ApprovalRow::of(&Names::of_list(caller).await, waiting).await;
+    waits_with(caller, waiting, None).await
+}
+
+/// The same answer, with a secret that will work from the approval on.
+pub(super) async fn waits_with(caller: &Caller, waiting: Waiting, secret: Option<String>) -> Response {
+    let row = ApprovalRow { secret, ..ApprovalRow::of(&Names::of_list(caller).await, waiting).await };
     (StatusCode::ACCEPTED, Json(row)).into_response()
 }
 

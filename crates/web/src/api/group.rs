@@ -154,8 +154,12 @@ const fn split(member: Member) -> (Option<PersonId>, Option<ServiceId>) {
 struct AddMember {
     /// Id or name of the group.
     group: String,
-    /// Id or user name of the person.
-    person: String,
+    /// Id or user name of the person; else name a service.
+    #[serde(default)]
+    person: Option<String>,
+    /// Id or name of the service; else name a person.
+    #[serde(default)]
+    service: Option<String>,
     /// Why, for the record.
     #[serde(default)]
     reason: Option<String>,
@@ -172,11 +176,12 @@ async fn membership_row(caller: &Caller, it: Membership) -> Result<Shown<Members
     Ok(Shown::of(version, MembershipRow::of(&names, it).await))
 }
 
-/// Put a person into a group; where the group reaches data or runs the installation, ask for it: a second person approves
+/// Put a person or a service into a group; where the group reaches data or runs the installation, ask for it: a second person approves
 #[utoipa::path(post, path = "/memberships", tag = "membership", request_body = AddMember, responses((status = 201, body = MembershipRow), (status = 202, body = ApprovalRow)))]
 async fn add_member(caller: Caller, Body(body): Body<AddMember>) -> Result<Response, Problem> {
     let group = GroupId::named(&caller, &body.group).await?;
-    let member = Member::Person(PersonId::named(&caller, &body.person).await?);
+    let member = resolve::member_if(&caller, body.person.as_ref(), body.service.as_ref()).await?;
+    let member = member.ok_or_else(|| Problem::invalid("name a `person` or a `service`"))?;
     let permit = caller.may(api::AddMember, MembershipEdge { member, group }).await?;
     Ok(match caller.state.directory.add_member(permit, body.reason).await? {
         Made::Now(id) => membership_row(&caller, membership(&caller, id).await?).await?.made().into_response(),
@@ -191,13 +196,16 @@ struct MembershipsOf {
     /// Only those of this person (id or user name).
     #[serde(default)]
     person: Option<String>,
+    /// Only those of this service (id or name).
+    #[serde(default)]
+    service: Option<String>,
     /// Only those in this group (id or name).
     #[serde(default)]
     group: Option<String>,
 }
 
 impl Filter for MembershipsOf {
-    const NAMES: &'static [&'static str] = &["person", "group"];
+    const NAMES: &'static [&'static str] = &["person", "service", "group"];
 }
 
 /// List memberships
@@ -206,7 +214,7 @@ async fn list_memberships(
     caller: Caller,
     page: PageRequest<MembershipsOf>,
 ) -> Result<Json<Page<MembershipRow>>, Problem> {
-    let member = resolve::one_if(&caller, page.of.person.as_ref()).await?.map(Member::Person);
+    let member = resolve::member_if(&caller, page.of.person.as_ref(), page.of.service.as_ref()).await?;
     let group = resolve::one_if(&caller, page.of.group.as_ref()).await?;
     let permit = caller.may(api::ListGroups, Installation).await?;
     let of = (member, group);
@@ -222,7 +230,7 @@ async fn show_membership(caller: Caller, Path(id): Path<String>) -> Result<Shown
     membership_row(&caller, found).await
 }
 
-/// Take a person out of a group: open streams close at once; the answer is the signed receipt
+/// Take a person or a service out of a group: open streams close at once; the answer is the signed receipt
 #[utoipa::path(post, path = "/memberships/{id}/end", tag = "membership", params(("id" = String, Path)), request_body = End, responses((status = 200, body = ReceiptRow)))]
 async fn end_membership(
     caller: Caller,

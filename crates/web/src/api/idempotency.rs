@@ -20,7 +20,7 @@ use super::{BODY_BYTES_MAX, Problem, State, extract};
 const CLASS: &str = "idempotency";
 /// Routes whose answers hold a secret that is shown once, or personal attributes, which are stored sealed or not at all.
 /// (A digest of a request with a password would also be a quicker way to guess it than its own hash.)
-const SECRET_ANSWERS: &[&str] = &["/api/v1/session", "/api/v1/clients", "/api/v1/persons"];
+const SECRET_ANSWERS: &[&str] = &["/api/v1/session", "/api/v1/clients", "/api/v1/persons", "/api/v1/services"];
 /// How long an answer is replayed: longer than any client retries.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a key stays taken by a request that never ended (a crash); then the key is free again.

@@ -1,7 +1,7 @@
-//! Names that people use become ids: groups, people, roles, clients, domains and datasets may be named by either.
+//! Names that people use become ids: groups, people, services, roles, clients, domains and datasets may be named by either.
 
-use access::{Action, Installation, action::api};
-use base::{ClientId, DatasetId, DomainId, ErrorKind, GroupId, PersonId, RoleId};
+use access::{Action, Installation, Member, action::api};
+use base::{ClientId, DatasetId, DomainId, ErrorKind, GroupId, PersonId, RoleId, ServiceId};
 use governance::Domain;
 
 use super::{
@@ -49,6 +49,19 @@ pub(super) async fn one_if<T: Named>(caller: &Caller, text: Option<&String>) -> 
     }
 }
 
+/// The person or the service that a request names, if it names one.
+pub(super) async fn member_if(
+    caller: &Caller,
+    person: Option<&String>,
+    service: Option<&String>,
+) -> Result<Option<Member>, Problem> {
+    Ok(match (person, service) {
+        (Some(_), Some(_)) => return Err(Problem::invalid("name a `person` or a `service`, not both")),
+        (person, None) => one_if::<PersonId>(caller, person).await?.map(Member::Person),
+        (None, service) => one_if::<ServiceId>(caller, service).await?.map(Member::Service),
+    })
+}
+
 /// The groups that a change names, if it names any list of them.
 pub(super) async fn groups_if(caller: &Caller, texts: Option<&Vec<String>>) -> Result<Option<Vec<GroupId>>, Problem> {
     match texts {
@@ -83,6 +96,14 @@ impl Named for ClientId {
     async fn named(caller: &Caller, text: &str) -> Result<Self, Problem> {
         let found = caller.state.directory.resolve_client(text).await.map(|client| client.id).map_err(Problem::from);
         told(caller, api::ListClients, found).await
+    }
+}
+
+impl Named for ServiceId {
+    /// The live service with this id or name.
+    async fn named(caller: &Caller, text: &str) -> Result<Self, Problem> {
+        let found = caller.state.directory.resolve_service(text).await.map(|it| it.id).map_err(Problem::from);
+        told(caller, api::ListServices, found).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use access::{MembershipEdge, SessionTarget, receipt::Receipt, revoke};
 use axum::extract::State as Shared;
-use base::{ErrorKind, GrantId, PersonId, ReceiptId, SessionId};
+use base::{ErrorKind, GrantId, PersonId, ReceiptId, ServiceId, SessionId};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
@@ -39,10 +39,12 @@ impl TryFrom<Receipt> for ReceiptRow {
 enum What {
     /// End a grant.
     Grant,
-    /// Take a person out of a group.
+    /// Take a person or a service out of a group.
     Membership,
     /// Cut everything that a person has open.
     Person,
+    /// Cut everything that a service has open.
+    Service,
     /// Cut one session.
     Session,
 }
@@ -52,13 +54,13 @@ enum What {
 struct Revocation {
     /// What kind of thing.
     what: What,
-    /// Its id; for a person also the user name.
+    /// Its id; for a person also the user name, for a service also its name.
     id: String,
     /// The reason, in a sentence.
     reason: String,
 }
 
-/// Revoke a grant, a membership, a person or a session
+/// Revoke a grant, a membership, a person, a service or a session
 #[utoipa::path(post, path = "/revocations", tag = "revocation", request_body = Revocation, responses((status = 201, body = ReceiptRow)))]
 async fn create(caller: Caller, Body(body): Body<Revocation>) -> Result<(StatusCode, Json<ReceiptRow>), Problem> {
     let reason = End::of(body.reason).reason()?;
@@ -69,6 +71,11 @@ async fn create(caller: Caller, Body(body): Body<Revocation>) -> Result<(StatusC
             let person = PersonId::named(&caller, &body.id).await?;
             let permit = caller.may(api::RevokePerson, person).await?;
             revoke::person(&caller.state.access, permit, reason).await?.try_into()?
+        }
+        What::Service => {
+            let service = ServiceId::named(&caller, &body.id).await?;
+            let permit = caller.may(api::RevokeService, service).await?;
+            revoke::service(&caller.state.access, permit, reason).await?.try_into()?
         }
         What::Session => revoke_session(&caller, &body.id, reason).await?,
     };

@@ -1,6 +1,6 @@
 //! Management sessions: an ID token of the command line's client becomes a session of a management role; live sessions are listed and cut.
 
-use access::{Member, Outcome, Session, SessionTarget, assume, sessions::SessionRow as Live};
+use access::{Outcome, Session, SessionTarget, assume, sessions::SessionRow as Live};
 use axum::{extract::State as Shared, http::request::Parts};
 use base::SessionId;
 
@@ -84,6 +84,8 @@ struct SessionRow {
     person_name: Option<String>,
     /// Id of the service, for a machine's.
     service: Option<String>,
+    /// The service's name.
+    service_name: Option<String>,
     /// Id of its role.
     role: String,
     /// Its name.
@@ -103,6 +105,7 @@ impl Row for SessionRow {
             id: row.id.to_string(),
             person: row.person.map(|id| id.to_string()),
             service: row.service.map(|id| id.to_string()),
+            service_name: names.service(row.service).await,
             role: row.role.to_string(),
             role_name: names.role(row.role).await,
             person_name: names.person(row.person).await,
@@ -123,16 +126,19 @@ struct Of {
     /// Only those of this person (id or user name).
     #[serde(default)]
     person: Option<String>,
+    /// Only those of this service (id or name).
+    #[serde(default)]
+    service: Option<String>,
 }
 
 impl Filter for Of {
-    const NAMES: &'static [&'static str] = &["person"];
+    const NAMES: &'static [&'static str] = &["person", "service"];
 }
 
 /// List live sessions
 #[utoipa::path(get, path = "/sessions", tag = "session", params(PageQuery, Of), responses((status = 200, body = Page<SessionRow>)))]
 async fn list(caller: Caller, page: PageRequest<Of>) -> Result<Json<Page<SessionRow>>, Problem> {
-    let member = resolve::one_if(&caller, page.of.person.as_ref()).await?.map(Member::Person);
+    let member = resolve::member_if(&caller, page.of.person.as_ref(), page.of.service.as_ref()).await?;
     let permit = caller.may(api::ListSessions, Installation).await?;
     let rows = caller.state.access.sessions().live(member, page.after_id()?, page.limit + 1).await?;
     permit.finish(Outcome::DONE);

@@ -48,7 +48,7 @@ impl Entitlements for Nobody {
     fn groups_of(&self, _: PersonId) -> Vec<GroupId> {
         Vec::new()
     }
-    fn roles_of(&self, _: PersonId, _: ClientId) -> Vec<String> {
+    fn roles_of(&self, _: access::Member, _: ClientId) -> Vec<String> {
         Vec::new()
     }
     fn position(&self) -> u64 {
@@ -71,6 +71,8 @@ struct World {
     router: Router,
     hand: Arc<Hand>,
     failures: Arc<Counted>,
+    /// The secret of the service `etl`.
+    etl: Secret<String>,
     _maintenance: access::Maintenance,
     _dir: tempfile::TempDir,
 }
@@ -167,9 +169,14 @@ impl World {
             one_time: false,
         };
         let permit = Permit::for_test(api::CreatePerson, access::Installation, None, None, effects.now());
-        directory.create_person(permit, ann).await.unwrap();
+        let ann = directory.create_person(permit, ann).await.unwrap();
+        let permit = Permit::for_test(api::CreateService, access::Installation, None, None, effects.now());
+        let (_, etl) = directory.create_service(permit, "etl".parse().unwrap(), ann).await.unwrap();
         let permit = Permit::for_test(api::CreateClient, access::Installation, None, None, effects.now());
         directory.register_client(permit, client("galen-cli")).await.unwrap();
+        let permit = Permit::for_test(api::CreateClient, access::Installation, None, None, effects.now());
+        let aws = NewClient { client_id: "galen-aws".to_owned(), aws: true, ..client("galen-aws") };
+        directory.register_client(permit, aws).await.unwrap();
         let permit = Permit::for_test(api::CreateClient, access::Installation, None, None, effects.now());
         let hub = NewClient {
             client_id: HUB.1.to_owned(),
@@ -182,7 +189,7 @@ impl World {
         let provider = Provider::new(directory, Arc::new(Nobody));
         let proxies = TrustedProxies::default();
         let router = router(Deps { provider, failures: failures.clone(), effects, proxies });
-        Self { router, hand, failures, _maintenance: maintenance, _dir: dir }
+        Self { router, hand, failures, etl, _maintenance: maintenance, _dir: dir }
     }
 
     fn pass(&self, time: Duration) {
@@ -317,6 +324,43 @@ async fn the_whole_code_flow() {
     assert_eq!(world.post("/signout", &both, &[("csrf", &csrf)]).await.status, StatusCode::OK);
     let none = world.get(&format!("/oidc/authorize?{}", query(&[("prompt", "none")])), &signed_in.cookies()).await;
     assert_eq!(none.param("error").unwrap(), "login_required");
+}
+
+#[tokio::test]
+async fn a_service_proves_itself_in_the_header_or_the_body_and_failures_are_counted() {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+    let world = World::new().await;
+    let grant = ("grant_type", "client_credentials");
+    let types = world.get("/.well-known/openid-configuration", "").await.json()["grant_types_supported"].clone();
+    assert!(types.as_array().unwrap().contains(&grant.1.into()), "{types}");
+    let secret = world.etl.expose().clone();
+    let body = world.post("/oidc/token", "", &[grant, ("client_id", "etl"), ("client_secret", &secret)]).await;
+    assert_eq!((body.status, body.headers[header::CACHE_CONTROL].as_bytes()), (StatusCode::OK, b"no-store".as_slice()));
+    let json = body.json();
+    assert_eq!((&json["token_type"], &json["expires_in"]), (&"Bearer".into(), &3600.into()));
+    assert_eq!(json.as_object().unwrap().len(), 3, "an access token, its type and its time: {json}");
+    assert_eq!(json["access_token"].as_str().unwrap().split('.').count(), 3);
+    let basic = async |secret: &str| {
+        let header = format!("Basic {}", BASE64_STANDARD.encode(format!("etl:{secret}")));
+        let request = Request::post("/oidc/token")
+            .header(header::AUTHORIZATION, header)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(encode(&[grant])))
+            .unwrap();
+        world.send(request).await
+    };
+    assert_eq!(basic(&secret).await.status, StatusCode::OK);
+    assert_eq!(world.failures.0.load(Ordering::Relaxed), 0);
+    let refused = basic("gss_wrong").await;
+    assert_eq!((refused.status, &refused.json()["error"]), (StatusCode::UNAUTHORIZED, &"invalid_client".into()));
+    assert!(refused.headers[header::WWW_AUTHENTICATE].to_str().unwrap().starts_with("Basic"));
+    assert!(!refused.text.contains("gss_wrong"));
+    assert_eq!(world.failures.0.load(Ordering::Relaxed), 1);
+    // The form of people opens nothing for a service.
+    let page = world.sign_in_page(&[]).await;
+    let (csrf, request) = (page.hidden("csrf"), page.hidden("request"));
+    let pairs = [("csrf", csrf.as_str()), ("request", &request), ("username", "etl"), ("password", &secret)];
+    assert_eq!(world.post("/signin", &page.cookies(), &pairs).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
