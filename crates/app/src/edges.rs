@@ -1,10 +1,13 @@
 //! The edges of one process: bound early, served until a signal, stopped gracefully.
 
 use anyhow::{Context, Result};
+use base::{Actor, DecisionId, Ids as _};
 use hyper::body::Incoming;
+use ledger::{Entry, Phase, UserIdentity};
 use protocols::peer::TrustedProxies;
+use serde_json::json;
 use std::{io::IsTerminal, num::NonZeroU32, path::Path, sync::Arc};
-use store::journal::State;
+use store::journal::{State, Way};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -43,9 +46,10 @@ impl Bound {
         }
         Ok(bound)
     }
-    /// The certificates of the edges.
-    fn certificates(&self) -> Vec<Arc<Certificate>> {
-        [&self.web, &self.aws].into_iter().flatten().filter_map(|(listener, _)| listener.certificate()).collect()
+    /// The certificates of the edges, with the edge's name.
+    fn certificates(&self) -> Vec<(&'static str, Arc<Certificate>)> {
+        let edges = [("web", &self.web), ("aws", &self.aws)].into_iter();
+        edges.filter_map(|(edge, bound)| Some((edge, bound.as_ref()?.0.certificate()?))).collect()
     }
     /// URL of the web edge; empty when this process does not serve it.
     pub(crate) fn web_url(&self) -> &str {
@@ -97,17 +101,23 @@ pub(crate) async fn serve(bound: Bound, config: &Config, system: Arc<System>, st
             listener.serve(aws_service, config.limits.connections_max, stop.clone(), grace(config)).await;
         }
     };
-    tokio::join!(serving_web, serving_aws, reload(hangup, &certificates, &stop));
+    tokio::join!(serving_web, serving_aws, reload(hangup, &certificates, config, &system, &stop));
     Ok(())
 }
 
 /// Reads the certificates again at each SIGHUP, until `stop`.
-async fn reload(hangup: Option<Signal>, certificates: &[Arc<Certificate>], stop: &CancellationToken) {
+async fn reload(
+    hangup: Option<Signal>,
+    certificates: &[(&'static str, Arc<Certificate>)],
+    config: &Config,
+    system: &System,
+    stop: &CancellationToken,
+) {
     let Some(mut hangup) = hangup else { return };
     while let Some(Some(())) = stop.run_until_cancelled(hangup.recv()).await {
-        for certificate in certificates {
+        for (edge, certificate) in certificates {
             let file = certificate.file().display();
-            match certificate.reload() {
+            match replace(edge, certificate, config, system).await {
                 Ok(()) => tracing::info!(%file, "the certificate was read again: new connections are shown it"),
                 Err(error) => tracing::error!(
                     error = format!("{error:#}"),
@@ -116,6 +126,23 @@ async fn reload(hangup: Option<Signal>, certificates: &[Arc<Certificate>], stop:
             }
         }
     }
+}
+
+/// Reads the certificate of an edge again and shows it, once the ledger tells which: an act of Galen itself, because whoever is at
+/// the machine has not signed in.
+async fn replace(edge: &str, certificate: &Certificate, config: &Config, system: &System) -> Result<()> {
+    let new = certificate.read_again()?;
+    let (id, who) = (DecisionId::from_uuid(system.effects.uuid()), UserIdentity::new(Actor::System));
+    let mut entry = Entry::new(Phase::Note, id, system.effects.now(), "galen.tls", "ReplaceCertificate", who);
+    entry.aws_region = Some(config.region.clone());
+    entry.request_parameters = Some(json!({
+        "edge": edge,
+        "file": certificate.file(),
+        "sha256": new.fingerprint().map(|digest| digest.to_string()),
+    }));
+    system.journal.take(vec![entry.encode()?], Way::Reserved).await?.await?;
+    certificate.replace(new);
+    Ok(())
 }
 
 fn aws_service(

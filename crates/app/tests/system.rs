@@ -19,7 +19,7 @@ mod security;
 #[path = "system/support.rs"]
 mod support;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{Demo, Galen};
 
 fn strings(value: &Value) -> Vec<&str> {
@@ -345,4 +345,14 @@ fn an_installation_made_by_init_is_usable_over_tls() {
     server.stop();
     galen.ok(&["state", "verify", "--config", &config]);
     galen.ok(&["ledger", "verify", "--config", &config]);
+    let replaced: Vec<_> = support::entries(&folder.path().join("data/ledger"))
+        .into_iter()
+        .filter(|entry| entry.event_name == "ReplaceCertificate")
+        .map(|entry| (entry.user_identity.kind, entry.request_parameters.unwrap()))
+        .collect();
+    let told = |edge| {
+        let new = crypto::sha256(next.cert.der()).to_string();
+        (ledger::IdentityKind::System, json!({"edge": edge, "file": path("cert.pem"), "sha256": new}))
+    };
+    assert_eq!(replaced, [told("web"), told("aws")], "the broken one was not taken");
 }

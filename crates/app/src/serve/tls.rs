@@ -1,6 +1,7 @@
 //! TLS of a listener: a certificate and its key, read at the start and again when somebody asks. It must not know what is served.
 
 use anyhow::{Context as _, Result};
+use crypto::{Sha256Digest, sha256};
 use rustls::{
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -27,6 +28,16 @@ impl fmt::Debug for Certificate {
     }
 }
 
+/// A certificate that was read and is not shown yet.
+pub(crate) struct Replacement(CertifiedKey);
+
+impl Replacement {
+    /// SHA-256 of the certificate itself, without its chain: its fingerprint, as browsers show it.
+    pub(crate) fn fingerprint(&self) -> Option<Sha256Digest> {
+        self.0.end_entity_cert().ok().map(|certificate| sha256(certificate))
+    }
+}
+
 impl Certificate {
     /// Reads both files.
     ///
@@ -37,14 +48,17 @@ impl Certificate {
         Ok(Arc::new(Self { cert: cert.to_owned(), key: key.to_owned(), current }))
     }
 
-    /// Reads both files again; what cannot be used changes nothing.
+    /// Reads both files again, which changes nothing yet.
     ///
     /// # Errors
     /// As [`Certificate::read`].
-    pub(crate) fn reload(&self) -> Result<()> {
-        let new = Arc::new(certified(&self.cert, &self.key)?);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
-        Ok(())
+    pub(crate) fn read_again(&self) -> Result<Replacement> {
+        certified(&self.cert, &self.key).map(Replacement)
+    }
+
+    /// Shows this one to new connections from now on.
+    pub(crate) fn replace(&self, new: Replacement) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new.0);
     }
 
     /// The file of the certificate.
