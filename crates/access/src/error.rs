@@ -20,8 +20,9 @@ pub enum Error {
     Custody(#[from] custody::Error),
     /// The store is new, and the ledger beside it is not.
     #[error(
-        "the store is empty, and the ledger beside it has {entries} entries: the store was lost, or `[store]` names another; put \
-         it back, or read it in with `galen state import`"
+        "the store is empty, and the ledger beside it has {}: the store was lost, or `[store]` names another; put \
+         it back, or read it in with `galen state import`",
+        base::count(*entries, "entry")
     )]
     StoreLost {
         /// How many.

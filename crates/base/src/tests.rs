@@ -101,3 +101,11 @@ fn names_that_look_like_others() {
         assert!(!crate::misleads(name), "{name:?}");
     }
 }
+
+#[test]
+fn one_thing_is_told_in_the_singular() {
+    let told =
+        [(0_u64, "finding"), (1, "finding"), (2, "finding"), (1, "entry"), (3, "entry"), (1, "day"), (30, "day")];
+    let told = told.map(|(number, thing)| crate::count(number, thing).to_string());
+    assert_eq!(told, ["0 findings", "1 finding", "2 findings", "1 entry", "3 entries", "1 day", "30 days"]);
+}

@@ -45,7 +45,7 @@ pub enum Error {
         mode: u32,
     },
     /// The passphrase is too short to protect keys.
-    #[error("the passphrase has {chars} characters: at least {min} are needed")]
+    #[error("the passphrase has {}: at least {min} are needed", base::count(*chars, "character"))]
     WeakPassphrase {
         /// Characters given.
         chars: usize,

@@ -67,7 +67,7 @@ pub enum Error {
         name: String,
     },
     /// A password breaks the length rule.
-    #[error("the password has {chars} characters: expected {min} to {max}")]
+    #[error("the password has {}: expected {min} to {max}", base::count(*chars, "character"))]
     BadPassword {
         /// Characters given.
         chars: usize,

@@ -41,7 +41,7 @@ fn head(who: &Named, verb: &str, recorded: &Recorded, chain: &[Link]) -> String 
 /// How a permitted act ended, as a sentence of its own.
 pub(crate) fn ended(ended: &Ended) -> String {
     let Outcome { status, code, bytes, .. } = ended.outcome;
-    let bytes = bytes.map(|bytes| format!(" after {bytes} bytes")).unwrap_or_default();
+    let bytes = bytes.map(|bytes| format!(" after {}", base::count(bytes, "byte"))).unwrap_or_default();
     let code = code.map(|code| format!(" with status {code}")).unwrap_or_default();
     let at = time(ended.at);
     match status {

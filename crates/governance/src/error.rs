@@ -62,13 +62,13 @@ pub enum Error {
     #[error("several ranges in one request are not supported: ask for one at a time")]
     ManyRanges,
     /// The range names no byte of the object.
-    #[error("the range names no byte of the object, which has {size} bytes")]
+    #[error("the range names no byte of the object, which has {}", base::count(*size, "byte"))]
     RangeNotSatisfiable {
         /// Bytes of the object.
         size: u64,
     },
     /// The body is shorter or longer than announced.
-    #[error("the body has {got} bytes where {announced} were announced")]
+    #[error("the body has {}, and {announced} were announced", base::count(*got, "byte"))]
     WrongLength {
         /// Bytes announced.
         announced: u64,
@@ -158,7 +158,7 @@ pub enum Error {
         part: u32,
     },
     /// A part other than the last is too small.
-    #[error("part {part} has {got} bytes; every part but the last needs at least {least}")]
+    #[error("part {part} has {}; every part but the last needs at least {least}", base::count(*got, "byte"))]
     PartTooSmall {
         /// The part.
         part: u32,

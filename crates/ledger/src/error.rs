@@ -65,7 +65,7 @@ pub enum Error {
     #[error("the proof does not lead to the root of the checkpoint")]
     NotProven,
     /// An index or size lies outside the tree.
-    #[error("{index} lies outside a log of {size} entries")]
+    #[error("{index} lies outside a log of {}", base::count(*size, "entry"))]
     OutsideTree {
         /// The index or size that was asked for.
         index: u64,

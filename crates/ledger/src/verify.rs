@@ -271,7 +271,7 @@ impl Replay<'_> {
 
     fn expect_witnesses(&mut self, verifier: &Verifier, head: Option<&TreeHead>) {
         for witness in &verifier.witnesses {
-            let name = format!("witness checkpoint of {} entries", witness.size);
+            let name = format!("witness checkpoint of {}", base::count(witness.size, "entry"));
             self.expect(witness.size, witness.root, FindingKind::Forked, &name);
             if head.is_none_or(|head| head.size < witness.size) {
                 let entry = head.map_or(0, |head| head.size);

@@ -162,7 +162,9 @@ fn keys(token: &TokenInfo) -> Vec<Check> {
 /// Whether the state can be read; `galen state verify` looks at every fact.
 async fn store(store: &Store) -> Check {
     match store.read(|txn| txn.newest_seq()).await {
-        Ok(facts) => Check::ok("store", format!("{facts} facts can be read; `galen state verify` checks each")),
+        Ok(facts) => {
+            Check::ok("store", format!("{} can be read; `galen state verify` checks each", base::count(facts, "fact")))
+        }
         Err(error) => {
             let advice = "stop the server and look at the disk; restore from a backup if the database is torn";
             Check::new("store", Verdict::Failure, error.to_string(), advice)

@@ -2,7 +2,7 @@
 //!
 //! It reads the files as the server does when it starts, and no secret of theirs leaves it. It must not know what an edge serves.
 
-use base::Timestamp;
+use base::{Timestamp, count};
 use der::{
     Decode, Reader, SliceReader, Tag,
     asn1::{GeneralizedTime, UtcTime},
@@ -70,17 +70,17 @@ fn read(edge: &EdgeTls<'_>) -> Result<Validity, Check> {
 fn verdict(edge: &EdgeTls<'_>, Validity { from, to }: Validity, now: Timestamp) -> Check {
     let file = edge.cert.display();
     let days = to.duration_since(now).as_secs().div_euclid(DAY_SECS);
-    let advice = "put a new certificate in its place and restart the server, which reads it when it starts";
+    let advice = "put a new certificate in its place and send the server SIGHUP (`systemctl reload`), or restart it";
     if to <= now {
         Check::new(edge.name, Verdict::Failure, format!("THE CERTIFICATE HAS EXPIRED: `{file}` ended at {to}"), advice)
     } else if now < from {
         let seen = format!("THE CERTIFICATE IS NOT YET VALID: `{file}` begins at {from}");
         Check::new(edge.name, Verdict::Failure, seen, "see that the clock is right, or wait")
     } else if days < DAYS_LEFT_MIN {
-        let seen = format!("THE CERTIFICATE EXPIRES IN {days} DAYS: `{file}` ends at {to}");
+        let seen = format!("THE CERTIFICATE EXPIRES IN {}: `{file}` ends at {to}", count(days, "day").to_uppercase());
         Check::new(edge.name, Verdict::Warning, seen, advice)
     } else {
-        Check::ok(edge.name, format!("`{file}` is good for {days} days, until {to}"))
+        Check::ok(edge.name, format!("`{file}` is good for {}, until {to}", count(days, "day")))
     }
 }
 

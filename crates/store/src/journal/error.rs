@@ -61,7 +61,8 @@ pub enum Error {
     },
     /// The log is shorter than it once was.
     #[error(
-        "the ledger holds {size} entries and held {seen}: an older copy lies in its folder; put the newest one back"
+        "the ledger holds {} and held {seen}: an older copy lies in its folder; put the newest one back",
+        base::count(*size, "entry")
     )]
     RolledBack {
         /// Entries under its newest checkpoint.
@@ -70,7 +71,7 @@ pub enum Error {
         seen: u64,
     },
     /// The log does not begin with the entries that it once held.
-    #[error("the first {seen} entries of the ledger are not those that it held: another log lies in its folder")]
+    #[error("the ledger does not begin with the {} that it held: another log lies in its folder", base::count(*seen, "entry"))]
     Replaced {
         /// Entries under a checkpoint that it signed.
         seen: u64,

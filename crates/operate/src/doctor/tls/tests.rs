@@ -39,7 +39,7 @@ fn a_certificate_is_shouted_about_before_it_ends() {
         ("2026-01-01", Verdict::Ok, "is good for 364 days, until 2026-12-31T00:00:00Z"),
         ("2026-12-01", Verdict::Ok, "is good for 30 days"),
         ("2026-12-02", Verdict::Warning, "EXPIRES IN 29 DAYS"),
-        ("2026-12-30", Verdict::Warning, "EXPIRES IN 1 DAYS"),
+        ("2026-12-30", Verdict::Warning, "EXPIRES IN 1 DAY:"),
         ("2026-12-31", Verdict::Failure, "HAS EXPIRED"),
         ("2027-12-31", Verdict::Failure, "HAS EXPIRED"),
         ("2025-12-31", Verdict::Failure, "NOT YET VALID"),
