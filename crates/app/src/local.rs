@@ -114,6 +114,9 @@ fn lint(output: Output, file: &str, kind: Option<&str>) -> Result<()> {
             crate::output::text(&format!("{code}{place}: {}\n  mend: {}", finding.message, finding.mend))
         })?,
     }
-    anyhow::ensure!(findings.is_empty(), "{} findings in {}", findings.len(), kind.described());
+    anyhow::ensure!(findings.is_empty(), "{} in {}", base::count(findings.len(), "finding"), kind.described());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
