@@ -464,8 +464,8 @@ pub(crate) struct GrantList {
     /// Only those to this group (id or name).
     #[arg(long)]
     pub(crate) group: Option<String>,
-    /// Only those that open something now, or those that do not any more.
-    #[arg(long, value_parser = ["live", "ended"])]
+    /// Only those that have not begun, that open something now, or that do not any more; all of them by default.
+    #[arg(long, value_parser = ["upcoming", "live", "ended"])]
     pub(crate) state: Option<String>,
 }
 

@@ -94,7 +94,7 @@ impl<'a> Owner<'a> {
     pub(crate) fn look(&self, known: &mut Governed) {
         let making = known.making.take();
         for (id, life) in &mut known.grants {
-            let live = self.get(&format!("grants/{id}"))["live"].as_bool().unwrap();
+            let live = self.get(&format!("grants/{id}"))["state"] == "live";
             match life {
                 Life::Live => assert!(live, "grant {id} was acknowledged and does not open anything"),
                 Life::Ended => assert!(!live, "grant {id} was revoked and still opens something"),

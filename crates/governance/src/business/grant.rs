@@ -35,13 +35,35 @@ pub struct NewGrant {
     pub reason: Option<String>,
 }
 
-/// A grant and whether it was ended early.
+/// Where a grant is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantState {
+    /// It has not begun.
+    Upcoming,
+    /// It opens something.
+    Live,
+    /// It was ended, or is over.
+    Ended,
+}
+
+impl GrantState {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Upcoming => "upcoming",
+            Self::Live => "live",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// A grant and its state at the time of the read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantView {
     /// The grant.
     pub grant: Grant,
-    /// Whether it opens anything at the time of the read.
-    pub live: bool,
+    /// Its state.
+    pub state: GrantState,
 }
 
 /// Which grants a list is of; what is not named does not matter.
@@ -51,16 +73,15 @@ pub struct GrantsOf {
     pub dataset: Option<DatasetId>,
     /// To this group.
     pub group: Option<GroupId>,
-    /// Those that open something now, or those that do not any more.
-    pub live: Option<bool>,
+    /// In this state.
+    pub state: Option<GrantState>,
 }
 
 impl GrantsOf {
-    fn names(&self, view: &GrantView, now: Timestamp) -> bool {
-        let ended = || !view.live && view.grant.start <= now;
+    fn names(&self, view: &GrantView) -> bool {
         self.dataset.is_none_or(|dataset| view.grant.dataset == dataset)
             && self.group.is_none_or(|group| view.grant.group == group)
-            && self.live.is_none_or(|live| if live { view.live } else { ended() })
+            && self.state.is_none_or(|state| view.state == state)
     }
 }
 
@@ -113,8 +134,9 @@ impl Governance {
         let read = self.0.store.read(move |txn| {
             let now = txn.now();
             let rows = txn.view_history(view::GRANT, &id.to_string())?;
-            let newest = rows.iter().filter(|row| row.known.to.is_none()).find_map(|row| view_of(row, now));
-            newest.ok_or(Error::NoSuchGrant { grant: id })
+            // One that ended before it began is in no row that is known now.
+            let newest = rows.iter().max_by_key(|row| (row.known.to.is_none(), row.known.from));
+            newest.and_then(|row| view_of(row, now)).ok_or(Error::NoSuchGrant { grant: id })
         });
         read.await
     }
@@ -137,7 +159,7 @@ impl Governance {
             let by_dataset = of.dataset.map(|dataset| (view::BY_DATASET, dataset.to_string()));
             let lookup = by_dataset.or_else(|| of.group.map(|group| (view::BY_GROUP, group.to_string())));
             let lookup = lookup.as_ref().map(|(name, value)| (*name, value.as_str()));
-            let named = |row: &ViewedRow| view_of(row, now).filter(|view| of.names(view, now));
+            let named = |row: &ViewedRow| view_of(row, now).filter(|view| of.names(view));
             Ok::<_, Error>(txn.view_page(view::GRANT, lookup, after.as_deref(), limit, named)?)
         });
         let rows = read.await?;
@@ -148,6 +170,12 @@ impl Governance {
 
 fn view_of(row: &ViewedRow, now: Timestamp) -> Option<GrantView> {
     let grant: Grant = serde_json::from_value(row.body.clone()).ok()?;
-    let live = row.valid.contains(now) && grant.start <= now && now < grant.expiry;
-    Some(GrantView { grant, live })
+    let over = row.known.to.is_some() || row.valid.to.is_some_and(|to| to <= now) || grant.expiry <= now;
+    let begun = row.valid.from <= now && grant.start <= now;
+    let state = match (over, begun) {
+        (true, _) => GrantState::Ended,
+        (false, true) => GrantState::Live,
+        (false, false) => GrantState::Upcoming,
+    };
+    Some(GrantView { grant, state })
 }

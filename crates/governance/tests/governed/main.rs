@@ -11,7 +11,7 @@ use access::{
 };
 use futures::StreamExt;
 use governance::{
-    ChangeDataset, Error, GrantsOf, NewDataset, NewGrant,
+    ChangeDataset, Error, GrantState, GrantsOf, NewDataset, NewGrant,
     objects::{Get, List},
 };
 use world::{Who, World, dataset, drain, put};
@@ -41,7 +41,7 @@ async fn a_grant_opens_and_its_end_closes_streams() {
     assert!(matches!(ended, Error::Ended { why } if why == Ended::Withdrawn.word()), "{ended}");
     let denied = world.access.authorize(&reader, s3::GetObject, object()).await.unwrap_err();
     assert_eq!(denied.reason, DenyReason::NoGrant { dataset: data.id });
-    assert!(!world.governance.grant(grant.id).await.unwrap().live);
+    assert_eq!(world.governance.grant(grant.id).await.unwrap().state, GrantState::Ended);
 }
 
 #[tokio::test]
@@ -152,15 +152,80 @@ async fn a_grant_may_begin_later_and_not_earlier() {
     let denied =
         world.access.authorize(&world.op(Who::Reader).await, s3::GetObject, Object::new("clinical", "trial/x")).await;
     assert!(matches!(denied.unwrap_err().reason, DenyReason::GrantNotBegun { .. }));
-    // One that has not begun opens nothing, and has not ended either.
-    for live in [true, false] {
+    let listed = async |state| {
         let permit = world.access.authorize(&world.system(), api::ListGrants, Installation).await.unwrap();
-        let of = GrantsOf { live: Some(live), ..GrantsOf::default() };
-        assert!(world.governance.grants(permit, of, None, 10).await.unwrap().is_empty(), "{live}");
+        let of = GrantsOf { state, ..GrantsOf::default() };
+        let found = world.governance.grants(permit, of, None, 10).await.unwrap();
+        found.into_iter().map(|view| (view.grant.id, view.state)).collect::<Vec<_>>()
+    };
+    let all = listed(None).await;
+    let [(id, GrantState::Upcoming)] = all[..] else { panic!("{all:?}") };
+    assert_eq!(listed(Some(GrantState::Upcoming)).await, all);
+    for state in [GrantState::Live, GrantState::Ended] {
+        assert_eq!(listed(Some(state)).await, [], "one that has not begun opens nothing, and has not ended either");
     }
-    let permit = world.access.authorize(&world.system(), api::ListGrants, Installation).await.unwrap();
-    let all = world.governance.grants(permit, GrantsOf::default(), None, 10).await.unwrap();
-    world.end_grant(all[0].grant.id).await;
+    world.clock.advance(std::time::Duration::from_secs(2 * 86_400));
+    assert_eq!(listed(Some(GrantState::Live)).await, [(id, GrantState::Live)]);
+    world.clock.advance(std::time::Duration::from_secs(30 * 86_400));
+    assert_eq!(listed(Some(GrantState::Ended)).await, [(id, GrantState::Ended)]);
+    assert_eq!(listed(None).await, [(id, GrantState::Ended)], "the list has them all");
+}
+
+/// It opened nothing, and whoever has its id can still see what became of it.
+#[tokio::test]
+async fn a_grant_that_is_ended_before_it_begins_has_ended() {
+    let world = World::new().await;
+    let data = world.trial("trial/").await;
+    let permit = world.access.authorize(&world.op(Who::Owner).await, api::CreateGrant, data.id).await.unwrap();
+    let new = NewGrant {
+        group: world.readers,
+        level: Level::Read,
+        scope: Scope::default(),
+        purpose: "x".to_owned(),
+        start: Some(base::Timestamp::from_second(world::NOW_SECS + 86_400).unwrap()),
+        days: 30,
+        reason: None,
+    };
+    let grant = world.governance.create_grant(permit, new).await.unwrap();
+    world.end_grant(grant.id).await;
+    for _ in 0..2 {
+        assert_eq!(world.governance.grant(grant.id).await.unwrap().state, GrantState::Ended);
+        world.clock.advance(std::time::Duration::from_secs(2 * 86_400));
+    }
+}
+
+/// Both were told that there is no such bucket, and one of them finds it made when its turn comes: it learns whether it is its own.
+#[tokio::test]
+async fn who_loses_the_race_for_a_bucket_learns_whose_it_is() {
+    let world = World::new().await;
+    for (second, own) in [(Who::Reader, true), (Who::Steward, false)] {
+        let name = format!("race-{own}");
+        let permit = async || {
+            let bucket = Bucket { name: name.clone() };
+            world.access.authorize(&world.system(), s3::CreateBucket, bucket).await.unwrap()
+        };
+        let (first_permit, second_permit) = (permit().await, permit().await);
+        let (first_op, second_op) = (world.op(Who::Reader).await, world.op(second).await);
+        // While this is the store's change, no bucket is made; it ends when both have looked.
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let held = std::sync::Mutex::new(held);
+        let hold = move |_: &mut store::WriteTxn<'_>| {
+            let _released = held.lock().unwrap().recv();
+            Ok(())
+        };
+        let (holding, made, lost, ()) = tokio::join!(
+            world.store.write::<_, access::Error, _>(base::Actor::System, hold),
+            world.buckets.create(&first_op, first_permit),
+            world.buckets.create(&second_op, second_permit),
+            async { drop(release) },
+        );
+        holding.unwrap();
+        made.unwrap();
+        let lost = lost.unwrap_err();
+        assert!(matches!(lost, Error::BucketExists { own: told } if told == own), "{lost:?}");
+        assert_eq!(lost.to_string(), "the bucket exists already");
+        assert_eq!(world.access.locations_in(&name).len(), 1);
+    }
 }
 
 #[tokio::test]

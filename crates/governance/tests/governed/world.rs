@@ -14,7 +14,7 @@ use crypto::{Crypto, SystemEntropy};
 use custody::{Custody, Seal, SoftwareToken, SoftwareTokenOptions};
 use futures::{StreamExt, stream, stream::BoxStream};
 use governance::{
-    Dataset, Domain, Error, Governance, NewDataset, NewDomain, NewGrant,
+    Buckets, Dataset, Domain, Error, Governance, NewDataset, NewDomain, NewGrant,
     objects::{Conditions, Deps as ObjectDeps, Expected, Metadata, Objects, Put, Tags},
 };
 use std::sync::Arc;
@@ -77,8 +77,10 @@ pub(crate) struct World {
     pub(crate) objects: Objects,
     pub(crate) domain: Domain,
     pub(crate) readers: GroupId,
+    pub(crate) buckets: Buckets,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) store: Store,
     journal: Arc<Journal>,
-    store: Store,
     effects: Effects,
     account: AccountId,
     roles: Vec<(Who, facts::Role)>,
@@ -89,7 +91,7 @@ impl World {
     pub(crate) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = ManualClock::at(Timestamp::from_second(NOW_SECS).unwrap());
-        let effects = Effects { clock: clock as Arc<dyn Clock>, entropy: Arc::new(SystemEntropy) };
+        let effects = Effects { clock: Arc::clone(&clock) as Arc<dyn Clock>, entropy: Arc::new(SystemEntropy) };
         let region: base::Region = "eu-north-1".parse().unwrap();
         let node = NodeId::from_uuid(Uuid::from_u128(7));
         let mut options = Options::sqlite("", region.clone(), node, effects.clone());
@@ -117,6 +119,7 @@ impl World {
         let (access, maintenance) = Access::start(deps).await.unwrap();
         let governance = Governance::new(store.clone(), access.clone(), custody.clone(), effects.clone(), account);
         let backend = Arc::new(LocalBackend::open(&dir.path().join("bodies")).unwrap());
+        let buckets = Buckets::new(store.clone(), access.clone(), custody.clone(), effects.clone());
         let objects = Objects::new(ObjectDeps { store: store.clone(), custody, effects: effects.clone(), backend });
         let roles = roles(&access, &store, &effects, account).await;
         let op = OpContext::system(&effects);
@@ -130,8 +133,10 @@ impl World {
             objects,
             domain,
             readers: Who::Reader.group(),
-            journal,
+            buckets,
+            clock,
             store,
+            journal,
             effects,
             account,
             roles,

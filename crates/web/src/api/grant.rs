@@ -43,14 +43,14 @@ struct GrantRow {
     approver: String,
     /// The approver's user name, for a caller who may see them.
     approver_name: Option<String>,
-    /// Whether it opens anything now.
-    live: bool,
+    /// upcoming, live or ended.
+    state: String,
 }
 
 impl Row for GrantRow {
     type Of = GrantView;
     async fn of(names: &Names<'_>, view: GrantView) -> Self {
-        let GrantView { grant, live } = view;
+        let GrantView { grant, state } = view;
         Self {
             id: grant.id.to_string(),
             dataset: grant.dataset.to_string(),
@@ -67,7 +67,7 @@ impl Row for GrantRow {
                 Approver::AccountPolicy(account) => format!("policy/{account}"),
             },
             approver_name: names.person(approver(&grant.approver)).await,
-            live,
+            state: state.as_str().to_owned(),
         }
     }
     fn key(&self) -> String {
@@ -119,17 +119,28 @@ struct Of {
     /// Only those to this group (id or name).
     #[serde(default)]
     group: Option<String>,
-    /// Only those that are `live`, or that have `ended`.
+    /// Only those that are `upcoming`, `live`, or `ended`; all of them by default.
     #[serde(default)]
     state: Option<GrantState>,
 }
 
-/// Whether a grant opens anything now.
+/// Where a grant is in its life: not begun, open, or over.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum GrantState {
+    Upcoming,
     Live,
     Ended,
+}
+
+impl From<GrantState> for governance::GrantState {
+    fn from(state: GrantState) -> Self {
+        match state {
+            GrantState::Upcoming => Self::Upcoming,
+            GrantState::Live => Self::Live,
+            GrantState::Ended => Self::Ended,
+        }
+    }
 }
 
 impl Filter for Of {
@@ -176,7 +187,7 @@ async fn list(caller: Caller, page: PageRequest<Of>) -> Result<Json<Page<GrantRo
     let of = GrantsOf {
         dataset: resolve::one_if(&caller, page.of.dataset.as_ref()).await?,
         group: resolve::one_if(&caller, page.of.group.as_ref()).await?,
-        live: page.of.state.map(|state| state == GrantState::Live),
+        state: page.of.state.map(Into::into),
     };
     let permit = caller.may(api::ListGrants, Installation).await?;
     let grants = caller.state.governance.grants(permit, of, page.after_id()?, page.limit + 1).await?;

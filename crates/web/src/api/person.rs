@@ -167,28 +167,18 @@ async fn reactivate(At(caller, id): At<PersonId>, Body(body): Body<End>) -> Resu
     row(&caller, id).await
 }
 
-/// How far an erasure is.
-#[derive(Serialize, ToSchema)]
-struct Erased {
-    /// `waiting`: a second person must approve; `erased`: the attributes are destroyed.
-    state: &'static str,
-    /// Id of the change that waits; it can also be approved or refused under `/approvals`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    approval: Option<String>,
-}
-
 /// Approve the erasure of a person's attributes; the second approval, by another signed-in person, performs it
-#[utoipa::path(post, path = "/persons/{id}/erase", tag = "person", params(("id" = String, Path)), request_body = End, responses((status = 200, body = Erased)))]
-async fn erase(At(caller, person): At<PersonId>, Body(body): Body<End>) -> Result<Json<Erased>, Problem> {
+#[utoipa::path(post, path = "/persons/{id}/erase", tag = "person", params(("id" = String, Path)), request_body = End, responses((status = 204), (status = 202, body = ApprovalRow)))]
+async fn erase(At(caller, person): At<PersonId>, Body(body): Body<End>) -> Result<Response, Problem> {
     let reason = body.reason()?;
     let Some(asked) = caller.state.directory.erasure_request(person).await? else {
         let permit = caller.may(api::RequestErasure, person).await?;
         let waiting = caller.state.directory.request_erasure(permit, reason).await?;
-        return Ok(Json(Erased { state: "waiting", approval: Some(waiting.id.to_string()) }));
+        return Ok(waits(&caller, waiting).await);
     };
     let permit = caller.may_while(person, api::ApproveChange, asked.proposal()).await?;
     caller.state.directory.approve(permit, Some(reason)).await?;
-    Ok(Json(Erased { state: "erased", approval: None }))
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn row(caller: &Caller, id: PersonId) -> Result<Shown<PersonRow>, Problem> {
