@@ -205,6 +205,12 @@ pub(crate) struct Login {
     /// File with an own password, for the first sign-in with a password that somebody else chose.
     #[arg(long, requires = "password_file")]
     pub(crate) new_password_file: Option<PathBuf>,
+    /// Name or id of the service of this machine, in place of a person.
+    #[arg(long, requires = "secret_file", conflicts_with_all = ["user", "role"])]
+    pub(crate) service: Option<String>,
+    /// File with the service's secret, in its first line. It is read at each sign-in and must stay; only its place is kept.
+    #[arg(long, requires = "service")]
+    pub(crate) secret_file: Option<PathBuf>,
     /// Do not open a browser: with `--user`, post the sign-in form; without, use the device code.
     #[arg(long)]
     pub(crate) no_browser: bool,
@@ -247,7 +253,7 @@ pub(crate) struct Creds {
     /// How long they shall last, in seconds (900 to the role's maximum).
     #[arg(long)]
     pub(crate) duration_secs: Option<u32>,
-    /// Name of the role session; by default the user name.
+    /// Name of the role session; by default the user name, or the service's.
     #[arg(long)]
     pub(crate) session_name: Option<String>,
 }

@@ -17,8 +17,10 @@ use crate::{
     aws_client::Client,
     cli::{Creds, CredsFormat},
     http,
-    manage::Manage,
+    manage::Caller,
     output, profile,
+    profile::By,
+    signin,
 };
 
 /// The client that roles trust by default.
@@ -43,27 +45,27 @@ pub(crate) struct Credentials {
 /// # Errors
 /// When nobody is signed in, or STS refuses.
 pub(crate) fn print(effects: &Effects, command: &Creds) -> Result<()> {
-    let mut manage = Manage::open(effects, command.endpoint.endpoint.as_deref())?;
-    let role = arn(&manage, &command.role)?;
-    let name = command.session_name.clone().unwrap_or_else(|| session_name(&manage.signed_in().username));
+    let mut caller = Caller::open(command.endpoint.endpoint.as_deref())?;
+    let role = arn(effects, &mut caller, &command.role)?;
+    let name = command.session_name.clone().unwrap_or_else(|| session_name(&caller.signed_in().username));
     // A session of another name would be recorded under that name.
-    let key = format!("{} {} {role} {name}", manage.signed_in().endpoint, manage.signed_in().username);
+    let key = format!("{} {} {role} {name}", caller.signed_in().endpoint, caller.signed_in().username);
     let usable = |credentials: &Credentials| {
-        let (agent, signed_in) = (manage.agent(), manage.signed_in());
+        let (agent, signed_in) = (caller.agent(), caller.signed_in());
         let client = Client { agent, effects, aws: &signed_in.aws, region: &signed_in.region, credentials };
         credentials.expiration > effects.now() + RENEW_BEFORE && client.alive()
     };
-    let cached = manage.profile().cached::<Credentials>(&key).filter(usable);
+    let cached = caller.profile().cached::<Credentials>(&key).filter(usable);
     let credentials = match cached {
         Some(credentials) if command.duration_secs.is_none() => credentials,
         _ => {
-            let got = assume(&mut manage, &role, &name, command.duration_secs)?;
-            manage.profile().cache(&key, &got)?;
+            let got = assume(&mut caller, &role, &name, command.duration_secs)?;
+            caller.profile().cache(&key, &got)?;
             got
         }
     };
-    let aws = &manage.signed_in().aws;
-    let region = &manage.signed_in().region;
+    let aws = &caller.signed_in().aws;
+    let region = &caller.signed_in().region;
     let text = match command.format {
         CredsFormat::Process => json!({
             "Version": 1,
@@ -105,8 +107,18 @@ struct Mine {
 }
 
 /// The roles that the caller may assume.
-fn mine(manage: &Manage) -> Result<Vec<Mine>> {
-    let listed = manage.get("roles/mine", &[])?;
+fn mine(effects: &Effects, caller: &mut Caller) -> Result<Vec<Mine>> {
+    if let By::Service(_) = caller.signed_in().by {
+        // A service has no management session to ask with; its token lists what it may assume.
+        let claims = signin::claims(&caller.id_token(AUDIENCE)?)?;
+        let roles = claims.get("https://aws.amazon.com/roles").and_then(Value::as_array).cloned().unwrap_or_default();
+        let role = |arn: &Value| {
+            let arn = arn.as_str()?.to_owned();
+            Some(Mine { name: arn.rsplit('/').next()?.to_owned(), arn })
+        };
+        return Ok(roles.iter().filter_map(role).collect());
+    }
+    let listed = caller.session(effects)?.get("roles/mine", &[])?;
     let role = |row: &Value| {
         let text = |key: &str| Some(row.get(key)?.as_str()?.to_owned());
         Some(Mine { name: text("name")?, arn: text("arn")? })
@@ -115,8 +127,8 @@ fn mine(manage: &Manage) -> Result<Vec<Mine>> {
 }
 
 /// The ARN of a role that is named by it, or by its name alone: no role's name begins like an ARN.
-fn arn(manage: &Manage, role: &str) -> Result<String> {
-    if role.starts_with("arn:") { Ok(role.to_owned()) } else { named(&mine(manage)?, role) }
+fn arn(effects: &Effects, caller: &mut Caller, role: &str) -> Result<String> {
+    if role.starts_with("arn:") { Ok(role.to_owned()) } else { named(&mine(effects, caller)?, role) }
 }
 
 /// The ARN of the one role of this name.
@@ -137,10 +149,10 @@ fn named(mine: &[Mine], name: &str) -> Result<String> {
     }
 }
 
-fn assume(manage: &mut Manage, role: &str, name: &str, duration_secs: Option<u32>) -> Result<Credentials> {
-    let token = manage.id_token(AUDIENCE)?;
-    let signed_in = manage.signed_in();
-    exchange(manage.agent(), &signed_in.aws, &token, role, name, duration_secs).map_err(|error| {
+fn assume(caller: &mut Caller, role: &str, name: &str, duration_secs: Option<u32>) -> Result<Credentials> {
+    let token = caller.id_token(AUDIENCE)?;
+    let signed_in = caller.signed_in();
+    exchange(caller.agent(), &signed_in.aws, &token, role, name, duration_secs).map_err(|error| {
         let who = &signed_in.username;
         anyhow::anyhow!("{error:#} (signed in as `{who}`; `galen aws configure` lists the roles that you may assume)")
     })
@@ -214,10 +226,10 @@ pub(crate) fn configure(
     role: Option<&str>,
     file: Option<PathBuf>,
 ) -> Result<Value> {
-    let manage = Manage::open(effects, endpoint)?;
+    let mut caller = Caller::open(endpoint)?;
     let roles = match role {
-        Some(role) => vec![arn(&manage, role)?],
-        None => mine(&manage)?.into_iter().map(|role| role.arn).collect(),
+        Some(role) => vec![arn(effects, &mut caller, role)?],
+        None => mine(effects, &mut caller)?.into_iter().map(|role| role.arn).collect(),
     };
     anyhow::ensure!(!roles.is_empty(), NO_ROLE);
     let program = std::env::current_exe().context("the path of this program is unknown")?;
@@ -232,7 +244,7 @@ pub(crate) fn configure(
     for arn in &roles {
         let short = arn.rsplit('/').next().unwrap_or(arn);
         let name = if single { profile_name.to_owned() } else { format!("{profile_name}-{short}") };
-        let signed_in = manage.signed_in();
+        let signed_in = caller.signed_in();
         let mut section = String::new();
         writeln!(section, "[profile {name}]")?;
         writeln!(

@@ -87,7 +87,7 @@ fn run(cli: Cli) -> Result<()> {
             clap_complete::generate(shell, &mut Cli::command(), "galen", &mut script);
             Ok(output::text(String::from_utf8_lossy(&script).trim_end())?)
         }
-        Command::Token(command) => remote::token(cli.output, &effects, &command),
+        Command::Token(command) => remote::token(cli.output, &command),
         Command::Creds(command) => creds::print(&effects, &command),
         Command::Why(command) => {
             let story = remote::why(&effects, &command)?;

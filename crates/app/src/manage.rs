@@ -1,14 +1,17 @@
 //! The management API as the command line calls it: a session that is renewed when it ends, and the verbs on nouns.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use base::{Effects, Secret};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{
+    path::{self, Path},
+    time::Duration,
+};
 use ureq::Agent;
 
 use crate::{
-    http,
-    profile::{Profile, SignedIn},
+    creds, http,
+    profile::{By, Person, Profile, Service, SignedIn},
     signin,
 };
 
@@ -24,18 +27,11 @@ pub(crate) struct Api {
     token: String,
 }
 
-/// A signed-in caller of the management API.
-pub(crate) struct Manage {
-    api: Api,
+/// Whoever is signed in at an endpoint: a person, or the service of this machine.
+pub(crate) struct Caller {
+    agent: Agent,
     profile: Profile,
     signed_in: SignedIn,
-}
-
-impl std::ops::Deref for Manage {
-    type Target = Api;
-    fn deref(&self) -> &Api {
-        &self.api
-    }
 }
 
 /// Signs in with tokens that were just got, and keeps the result.
@@ -59,10 +55,12 @@ pub(crate) fn sign_in(
         aws: text("aws")?,
         region: text("region")?,
         username: text("username")?,
-        refresh_token: tokens.refresh_token,
-        session_token: text("token")?,
-        session_expires: text("expires")?.parse()?,
-        role,
+        by: By::Person(Person {
+            refresh_token: tokens.refresh_token,
+            session_token: text("token")?,
+            session_expires: text("expires")?.parse()?,
+            role,
+        }),
     };
     profile.keep(&signed_in)?;
     Ok(signed_in)
@@ -73,29 +71,46 @@ fn session(agent: &Agent, web: &str, id_token: &Secret<String>, role: Option<&st
     http::json(agent.post(format!("{web}/api/v1/session")).send_json(body)?)
 }
 
-impl Manage {
-    /// The caller who signed in at `endpoint` (or at the last one), with a session that is live.
+/// Signs in as a service, and keeps where its secret is.
+///
+/// # Errors
+/// When the secret is refused.
+pub(crate) fn sign_in_service(
+    agent: &Agent,
+    profile: &Profile,
+    web: &str,
+    name: &str,
+    file: &Path,
+) -> Result<SignedIn> {
+    let secret_file = path::absolute(file)?;
+    let token = signin::with_secret(agent, web, name, &secret_file, creds::AUDIENCE)?;
+    let subject = signin::claims(&token)?.get("sub").and_then(Value::as_str).map(str::to_owned);
+    let service = subject.context("the token names no service")?;
+    let about = http::json(agent.get(format!("{web}/api/v1/about")).call()?)?;
+    let text = |key: &str| {
+        let value = about.get(key).and_then(Value::as_str);
+        value.map(str::to_owned).with_context(|| format!("the management API gave no `{key}`"))
+    };
+    let signed_in = SignedIn {
+        endpoint: web.to_owned(),
+        aws: text("aws")?,
+        region: text("region")?,
+        username: name.to_owned(),
+        by: By::Service(Service { service, secret_file }),
+    };
+    profile.keep(&signed_in)?;
+    Ok(signed_in)
+}
+
+impl Caller {
+    /// Whoever signed in at `endpoint`, or at the last one.
     ///
     /// # Errors
-    /// When nobody is signed in, or the sign-in is no longer valid.
-    pub(crate) fn open(effects: &Effects, endpoint: Option<&str>) -> Result<Self> {
+    /// When nobody is signed in there.
+    pub(crate) fn open(endpoint: Option<&str>) -> Result<Self> {
         let profile = Profile::of_user()?;
-        let agent = http::agent();
-        let mut signed_in = profile.signed_in(endpoint.map(http::endpoint).transpose()?.as_deref())?;
-        if effects.now() + RENEW_BEFORE > signed_in.session_expires {
-            let lock = profile.lock()?;
-            signed_in = profile.signed_in(Some(&signed_in.endpoint))?;
-            if effects.now() + RENEW_BEFORE > signed_in.session_expires {
-                let tokens = signin::refresh(&agent, &signed_in.endpoint, &signed_in.refresh_token, None)?;
-                // The used refresh token is dead: keep its successor even if the session is refused.
-                signed_in.refresh_token.clone_from(&tokens.refresh_token);
-                profile.keep(&signed_in)?;
-                signed_in = sign_in(&agent, &profile, &signed_in.endpoint, tokens, signed_in.role.clone())?;
-            }
-            drop(lock);
-        }
-        let api = Api { agent, web: signed_in.endpoint.clone(), token: signed_in.session_token.clone() };
-        Ok(Self { api, profile, signed_in })
+        let signed_in = profile.signed_in(endpoint.map(http::endpoint).transpose()?.as_deref())?;
+        Ok(Self { agent: http::agent(), profile, signed_in })
     }
 
     /// What is kept of the sign-in.
@@ -104,29 +119,81 @@ impl Manage {
     }
     /// The HTTP client.
     pub(crate) const fn agent(&self) -> &Agent {
-        &self.api.agent
+        &self.agent
     }
     /// The state of this user.
     pub(crate) const fn profile(&self) -> &Profile {
         &self.profile
     }
 
-    /// A fresh ID token for `audience`, by the refresh token, which is replaced.
+    /// The sign-in of a person, read again.
+    fn person(&mut self) -> Result<Person> {
+        self.signed_in = self.profile.signed_in(Some(&self.signed_in.endpoint))?;
+        match &self.signed_in.by {
+            By::Person(person) => Ok(person.clone()),
+            By::Service(_) => bail!(
+                "the service `{}` is signed in at {}, and services manage nothing: sign in as a person",
+                self.signed_in.username,
+                self.signed_in.endpoint
+            ),
+        }
+    }
+
+    /// A management session that is live.
+    ///
+    /// # Errors
+    /// When a service is signed in, or the sign-in is no longer valid.
+    pub(crate) fn session(&mut self, effects: &Effects) -> Result<Api> {
+        let ends = |person: &Person| effects.now() + RENEW_BEFORE > person.session_expires;
+        let mut person = self.person()?;
+        if ends(&person) {
+            let _lock = self.profile.lock()?;
+            person = self.person()?;
+            if ends(&person) {
+                let web = self.signed_in.endpoint.clone();
+                let tokens = signin::refresh(&self.agent, &web, &person.refresh_token, None)?;
+                // The used refresh token is dead: keep its successor even if the session is refused.
+                person.refresh_token.clone_from(&tokens.refresh_token);
+                self.keep(person.clone())?;
+                self.signed_in = sign_in(&self.agent, &self.profile, &web, tokens, person.role)?;
+                person = self.person()?;
+            }
+        }
+        Ok(Api { agent: self.agent.clone(), web: self.signed_in.endpoint.clone(), token: person.session_token })
+    }
+
+    fn keep(&mut self, person: Person) -> Result<()> {
+        self.signed_in.by = By::Person(person);
+        self.profile.keep(&self.signed_in)
+    }
+
+    /// A fresh token for `audience`: a person's by the refresh token, which is replaced, a service's by its secret.
     ///
     /// # Errors
     /// When the sign-in is no longer valid or the audience is not allowed.
     pub(crate) fn id_token(&mut self, audience: &str) -> Result<Secret<String>> {
+        let web = self.signed_in.endpoint.clone();
+        if let By::Service(Service { service, secret_file }) = &self.signed_in.by {
+            return signin::with_secret(&self.agent, &web, service, secret_file, audience);
+        }
         let _lock = self.profile.lock()?;
-        self.signed_in = self.profile.signed_in(Some(&self.signed_in.endpoint))?;
-        let tokens =
-            signin::refresh(&self.api.agent, &self.signed_in.endpoint, &self.signed_in.refresh_token, Some(audience))?;
-        self.signed_in.refresh_token = tokens.refresh_token;
-        self.profile.keep(&self.signed_in)?;
+        let mut person = self.person()?;
+        let tokens = signin::refresh(&self.agent, &web, &person.refresh_token, Some(audience))?;
+        person.refresh_token = tokens.refresh_token;
+        self.keep(person)?;
         Ok(tokens.id_token)
     }
 }
 
 impl Api {
+    /// The caller who signed in at `endpoint` (or at the last one), with a session that is live.
+    ///
+    /// # Errors
+    /// When nobody is signed in, or the sign-in is no longer valid.
+    pub(crate) fn open(effects: &Effects, endpoint: Option<&str>) -> Result<Self> {
+        Caller::open(endpoint)?.session(effects)
+    }
+
     /// A session of a person of the demonstration, who signs in with a password and keeps nothing.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::{
         MembershipList, Noun, Person, Role, Service, Session, SessionList, Stewards, Target, Verb, Which,
     },
     local,
-    manage::Manage,
+    manage::Api,
 };
 
 /// One call of the API, below the path of its noun.
@@ -181,7 +181,7 @@ where
     O: Asks + Subcommand,
     L: Lists + Args,
 {
-    let api = Manage::open(effects, noun.endpoint.as_deref())?;
+    let api = Api::open(effects, noun.endpoint.as_deref())?;
     let at = |id: &str| format!("{}/{}", O::PATH, segment(id));
     match &noun.verb {
         Verb::List(list) => api.list(O::PATH, &list.query(), list.limit()),
@@ -202,7 +202,7 @@ where
 }
 
 /// A row with its ETag, without the quotes that a shell would eat.
-fn shown(api: &Manage, path: &str) -> Result<Value> {
+fn shown(api: &Api, path: &str) -> Result<Value> {
     let (mut row, tag) = api.tagged(path)?;
     if let (Some(fields), Some(tag)) = (row.as_object_mut(), tag) {
         fields.insert("etag".to_owned(), Value::String(tag.trim_matches('"').to_owned()));
@@ -216,13 +216,7 @@ fn tag(which: &Which) -> Option<String> {
 }
 
 /// Changes a row; a list that is added to or taken from is read first, and changed in the version that was read.
-fn change(
-    api: &Manage,
-    path: &str,
-    mut body: Value,
-    stewards: Option<&Stewards>,
-    tag: Option<String>,
-) -> Result<Value> {
+fn change(api: &Api, path: &str, mut body: Value, stewards: Option<&Stewards>, tag: Option<String>) -> Result<Value> {
     let edited = stewards.filter(|it| !it.add_stewards.is_empty() || !it.remove_stewards.is_empty());
     let Some(Stewards { add_stewards, remove_stewards, .. }) = edited else {
         return api.change("PATCH", path, Some(&body), tag);
@@ -244,7 +238,7 @@ fn change(
 /// As [`run`].
 pub(crate) fn key(effects: &Effects, noun: &Noun<Key>) -> Result<Value> {
     let Key::Rotate { reason } = &noun.verb;
-    Manage::open(effects, noun.endpoint.as_deref())?.post("signing-keys/rotate", &json!({"reason": reason}))
+    Api::open(effects, noun.endpoint.as_deref())?.post("signing-keys/rotate", &json!({"reason": reason}))
 }
 
 /// `galen revoke`: the answer is the signed receipt.
@@ -253,7 +247,7 @@ pub(crate) fn key(effects: &Effects, noun: &Noun<Key>) -> Result<Value> {
 /// As [`run`].
 pub(crate) fn revoke(effects: &Effects, what: &str, target: &Target) -> Result<Value> {
     let body = json!({"what": what, "id": target.id, "reason": target.reason});
-    Manage::open(effects, target.endpoint.endpoint.as_deref())?.post("revocations", &body)
+    Api::open(effects, target.endpoint.endpoint.as_deref())?.post("revocations", &body)
 }
 
 /// A path segment: ids and names with everything but unreserved characters escaped.

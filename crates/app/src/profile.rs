@@ -1,4 +1,5 @@
-//! What the command line remembers between calls: endpoints, refresh tokens, management sessions, cached credentials.
+//! What the command line remembers between calls: endpoints, refresh tokens, management sessions, where the secret of a service is,
+//! cached credentials.
 //!
 //! One folder below the user's configuration folder, files of mode 0600, written whole and renamed into place, one lock
 //! file so that parallel shells do not refresh the same token twice.
@@ -26,8 +27,26 @@ pub(crate) struct SignedIn {
     pub(crate) aws: String,
     /// Region for AWS tools.
     pub(crate) region: String,
-    /// Who signed in.
+    /// Who signed in: a user name, or the name of a service.
     pub(crate) username: String,
+    /// How to go on.
+    #[serde(flatten)]
+    pub(crate) by: By,
+}
+
+/// What a sign-in goes on with.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum By {
+    /// A person.
+    Person(Person),
+    /// The service of this machine.
+    Service(Service),
+}
+
+/// The sign-in of a person.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Person {
     /// The OpenID refresh token; each use replaces it.
     pub(crate) refresh_token: String,
     /// The management session's token.
@@ -36,6 +55,15 @@ pub(crate) struct SignedIn {
     pub(crate) session_expires: base::Timestamp,
     /// The management role chosen with `--as`.
     pub(crate) role: Option<String>,
+}
+
+/// A service and where its secret is: the secret itself stays there, so that another one takes its place without a new sign-in.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Service {
+    /// The service's id.
+    pub(crate) service: String,
+    /// The file with the secret, in its first line.
+    pub(crate) secret_file: PathBuf,
 }
 
 /// Held while a token is refreshed; released when dropped.

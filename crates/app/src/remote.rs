@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use crate::{
     cli::{Endpoint, Login, Output, Receipt, Token, Why},
     http, local,
-    manage::{self, Manage},
+    manage::{self, Api, Caller},
     nouns, output,
-    profile::Profile,
+    profile::{By, Profile},
     signin,
 };
 
@@ -20,6 +20,14 @@ use crate::{
 pub(crate) fn login(effects: &Effects, command: &Login) -> Result<Value> {
     let web = http::endpoint(&command.endpoint)?;
     let agent = http::agent();
+    if let (Some(service), Some(file)) = (&command.service, &command.secret_file) {
+        let profile = Profile::of_user()?;
+        let _lock = profile.lock()?;
+        let signed_in = manage::sign_in_service(&agent, &profile, &web, service, file)?;
+        return Ok(json!({
+            "endpoint": signed_in.endpoint, "service": signed_in.username, "aws": signed_in.aws, "region": signed_in.region,
+        }));
+    }
     let tokens = match (&command.user, &command.password_file, command.no_browser) {
         (Some(user), Some(file), _) => {
             let password = Secret::new(nouns::secret(file)?);
@@ -33,19 +41,22 @@ pub(crate) fn login(effects: &Effects, command: &Login) -> Result<Value> {
     let profile = Profile::of_user()?;
     let _lock = profile.lock()?;
     let signed_in = manage::sign_in(&agent, &profile, &web, tokens, command.role.clone())?;
-    Ok(json!({
+    let mut told = json!({
         "endpoint": signed_in.endpoint, "username": signed_in.username, "aws": signed_in.aws, "region": signed_in.region,
-        "session_expires": signed_in.session_expires.to_string(),
-    }))
+    });
+    if let (By::Person(person), Some(fields)) = (&signed_in.by, told.as_object_mut()) {
+        fields.insert("session_expires".to_owned(), Value::String(person.session_expires.to_string()));
+    }
+    Ok(told)
 }
 
 /// `galen token`: the token alone, so that it can stand in a command substitution; as JSON an object with it.
 ///
 /// # Errors
 /// When nobody is signed in or the audience is not allowed.
-pub(crate) fn token(output: Output, effects: &Effects, command: &Token) -> Result<()> {
-    let mut manage = Manage::open(effects, command.endpoint.endpoint.as_deref())?;
-    let token = manage.id_token(&command.audience)?;
+pub(crate) fn token(output: Output, command: &Token) -> Result<()> {
+    let mut caller = Caller::open(command.endpoint.endpoint.as_deref())?;
+    let token = caller.id_token(&command.audience)?;
     match output {
         Output::Table => output::text(token.expose())?,
         Output::Json => output::result(output, &json!({"id_token": token.expose(), "audience": command.audience}))?,
@@ -58,7 +69,7 @@ pub(crate) fn token(output: Output, effects: &Effects, command: &Token) -> Resul
 /// # Errors
 /// The server's problem; or a question that is not whole.
 pub(crate) fn why(effects: &Effects, command: &Why) -> Result<Value> {
-    let manage = Manage::open(effects, command.endpoint.endpoint.as_deref())?;
+    let api = Api::open(effects, command.endpoint.endpoint.as_deref())?;
     let mut query: Vec<(&str, &str)> = Vec::new();
     let person = command.person.as_deref().map(|person| ("person", person));
     let who = person.or(command.service.as_deref().map(|service| ("service", service)));
@@ -70,7 +81,7 @@ pub(crate) fn why(effects: &Effects, command: &Why) -> Result<Value> {
         }
         _ => anyhow::bail!("ask with --person or --service and --resource, or with --decision"),
     }
-    manage.get("why", &query)
+    api.get("why", &query)
 }
 
 /// The sentence of a story and its chain, as a person reads it.
@@ -128,7 +139,7 @@ pub(crate) fn receipt(output: Output, effects: &Effects, command: &Receipt) -> R
 }
 
 fn receipt_key(effects: &Effects, endpoint: &Endpoint) -> Result<String> {
-    let answer = Manage::open(effects, endpoint.endpoint.as_deref())?.get("receipt-key", &[])?;
+    let answer = Api::open(effects, endpoint.endpoint.as_deref())?.get("receipt-key", &[])?;
     let key = answer.get("key").and_then(Value::as_str).context("the endpoint gave no key")?;
     Ok(key.to_owned())
 }

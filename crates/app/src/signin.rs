@@ -1,5 +1,5 @@
 //! Signing in from the command line: authorization code with PKCE (RFC 7636) on a loopback redirect (RFC 8252), the same
-//! flow posted without a browser, and the device code (RFC 8628).
+//! flow posted without a browser, the device code (RFC 8628), and the secret of a service.
 
 use anyhow::{Context, Result, bail};
 use base::{Effects, Secret};
@@ -8,11 +8,12 @@ use serde_json::Value;
 use std::{
     io::{Read, Write},
     net::TcpListener,
+    path::Path,
     time::Duration,
 };
 use ureq::Agent;
 
-use crate::{http, output};
+use crate::{http, nouns, output};
 
 /// The command line's own client id; its ID tokens are for the management API.
 pub(crate) const CLIENT: &str = "galen-cli";
@@ -197,7 +198,49 @@ fn exchange(agent: &Agent, web: &str, code: &str, redirect: &str, pkce: &Pkce) -
     ask(agent, web, form)
 }
 
+/// The token of a service for `audience`, by its secret (RFC 6749, section 4.4).
+///
+/// # Errors
+/// When the file cannot be read, the secret is refused, or the audience is not allowed.
+pub(crate) fn with_secret(
+    agent: &Agent,
+    web: &str,
+    service: &str,
+    secret_file: &Path,
+    audience: &str,
+) -> Result<Secret<String>> {
+    let secret = Secret::new(nouns::secret(secret_file)?);
+    let form = vec![
+        ("grant_type", "client_credentials"),
+        ("client_id", service),
+        ("client_secret", secret.expose()),
+        ("audience", audience),
+    ];
+    let answer = post(agent, web, form).map_err(|error| match error.downcast_ref() {
+        Some(Refused { code, .. }) if code == "invalid_client" => error
+            .context(format!("service `{service}` could not sign in with the secret in `{}`", secret_file.display())),
+        _ => error,
+    })?;
+    let token = answer.get("access_token").and_then(Value::as_str);
+    Ok(Secret::new(token.context("the token endpoint gave no access_token")?.to_owned()))
+}
+
+/// What a token says. It is believed for what is shown alone: whoever gets the token checks it.
+///
+/// # Errors
+/// When it is no JWT.
+pub(crate) fn claims(token: &Secret<String>) -> Result<Value> {
+    let payload = token.expose().split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let claims = payload.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    claims.context("the token endpoint gave a token that cannot be read")
+}
+
 fn ask(agent: &Agent, web: &str, form: Vec<(&str, &str)>) -> Result<Tokens> {
+    tokens(&post(agent, web, form)?)
+}
+
+/// What the token endpoint answers.
+fn post(agent: &Agent, web: &str, form: Vec<(&str, &str)>) -> Result<Value> {
     let url = format!("{web}/oidc/token");
     let mut answer = http::patiently(|| agent.post(&url).send_form(form.iter().copied()))?;
     let body: Value =
@@ -206,7 +249,7 @@ fn ask(agent: &Agent, web: &str, form: Vec<(&str, &str)>) -> Result<Tokens> {
         let detail = body.get("error_description").and_then(Value::as_str).unwrap_or_default();
         return Err(Refused { code: code.to_owned(), detail: detail.to_owned() }.into());
     }
-    tokens(&body)
+    Ok(body)
 }
 
 fn tokens(body: &Value) -> Result<Tokens> {

@@ -16,6 +16,8 @@ mod lists;
 mod s3;
 #[path = "system/security.rs"]
 mod security;
+#[path = "system/services.rs"]
+mod services;
 #[path = "system/support.rs"]
 mod support;
 

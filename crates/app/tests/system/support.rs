@@ -64,6 +64,10 @@ impl Demo {
         let mut roles = self.ready["roles"].as_array().unwrap().iter();
         roles.find(|role| role["groups"].as_array().unwrap().iter().any(|g| groups.contains(g))).unwrap()
     }
+    /// Where it lives.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.as_ref().unwrap().path()
+    }
     pub(crate) fn web(&self) -> &str {
         self.ready["web"].as_str().unwrap()
     }

@@ -9,8 +9,8 @@ use utoipa::openapi::{
 
 /// How callers prove who they are.
 const SESSION: &str = "session";
-/// Where a session begins, and what anybody may check a receipt with.
-const WITHOUT_SESSION: &[&str] = &["/api/v1/receipt-key", "/api/v1/session"];
+/// Where a session begins, where the AWS edge is, and what anybody may check a receipt with.
+const WITHOUT_SESSION: &[&str] = &["/api/v1/about", "/api/v1/receipt-key", "/api/v1/session"];
 
 /// Completes the document: without this it is not OpenAPI, and tools that read it refuse it.
 pub(super) fn complete(document: &mut OpenApi) {

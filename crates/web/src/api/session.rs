@@ -11,7 +11,27 @@ use super::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<State> {
-    OpenApiRouter::new().routes(routes!(open)).routes(routes!(list)).routes(routes!(show)).routes(routes!(end))
+    OpenApiRouter::new()
+        .routes(routes!(about))
+        .routes(routes!(open))
+        .routes(routes!(list))
+        .routes(routes!(show))
+        .routes(routes!(end))
+}
+
+/// What tools need to know of an installation.
+#[derive(Serialize, ToSchema)]
+struct About {
+    /// URL of the AWS edge.
+    aws: String,
+    /// Region for AWS tools.
+    region: String,
+}
+
+/// Say where the AWS edge is, for tools without a management session
+#[utoipa::path(get, path = "/about", tag = "session", responses((status = 200, body = About)))]
+async fn about(Shared(state): Shared<State>) -> Json<About> {
+    Json(About { aws: state.about.aws.clone(), region: state.about.region.to_string() })
 }
 
 /// What a management session is opened with.
