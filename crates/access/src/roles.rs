@@ -8,9 +8,9 @@ use std::sync::Arc;
 use store::WriteTxn;
 
 use crate::{
-    Access, Carry, Error, Outcome, Permit,
+    Access, Carry, EpochKey, Error, Outcome, Permit,
     action::api,
-    documents,
+    documents, epoch,
     facts::{self, Duty, Entitlement, NamedDocument, Role},
     session::role_unique_id,
 };
@@ -154,6 +154,8 @@ impl Access {
         self.change(permit, move |txn| {
             facts::keep_role(txn, id)?;
             facts::end_role(txn, id, Some(&reason))?;
+            // Tools whose session is cut renew it, and are told then that the role is gone.
+            epoch::raise(txn, EpochKey::Role { role: id }, Some(reason.clone()))?;
             Ok(())
         })
         .await

@@ -167,9 +167,9 @@ impl Inner {
             parts.extensions.get::<Peer>().map(|peer| self.options.trusted_proxies.source(*peer, &parts.headers));
         let arrival = Arrival::new(RequestId::from_uuid(self.effects.uuid()), source, self.bodies.share());
         let id = arrival.request;
+        let head = parts.method == Method::HEAD;
         if let Err(error) = self.admit(&parts, &arrival) {
-            let response = s3_error(&parts.method, error, id);
-            return finish(response, id, self, "other", "none");
+            return finish((s3_error(error, id), head), id, self, "other", "none");
         }
         parts.extensions.insert(arrival.clone());
         let (service, response) = match router::route(&parts, &self.options.domains) {
@@ -187,7 +187,7 @@ impl Inner {
             Route::S3 => ("s3", self.s3(parts, body, &arrival).await),
         };
         self.note_stranger(service, &response, &arrival);
-        finish(response, id, self, service, arrival.operation())
+        finish((response, head), id, self, service, arrival.operation())
     }
 
     /// A refusal before anybody was known has no decision and no entry of its own: it is counted by reason and source.
@@ -241,7 +241,7 @@ impl Inner {
             .or_else(|| unwritable(parts.uri.query()))
         {
             self.metrics.refused("signature");
-            return s3_error(&parts.method, error, id);
+            return s3_error(error, id);
         }
         s3::without_unreadable_range(&mut parts);
         let body = if let Some(carries) = document::carried(&parts, self.names_a_bucket(&parts)) {
@@ -250,7 +250,7 @@ impl Inner {
                     parts.extensions.insert(Document(bytes.clone()));
                     s3s::Body::from(bytes)
                 }
-                Err(error) => return s3_error(&parts.method, error, id),
+                Err(error) => return s3_error(error, id),
             }
         } else {
             direct::aside(&mut parts, body, &self.chunks)
@@ -299,7 +299,7 @@ impl Inner {
                 "a preflight says its `Origin` and its `Access-Control-Request-Method`",
             );
             error.set_status_code(StatusCode::BAD_REQUEST);
-            return s3_error(&parts.method, error, id);
+            return s3_error(error, id);
         };
         if let Some(bucket) = bucket_of(parts, &self.options.domains) {
             let rules = self.s3.cors_rules(&bucket).await;
@@ -309,7 +309,7 @@ impl Inner {
                 return response;
             }
         }
-        s3_error(&parts.method, refuse(S3ErrorCode::AccessDenied, "this cross-origin request is not allowed"), id)
+        s3_error(refuse(S3ErrorCode::AccessDenied, "this cross-origin request is not allowed"), id)
     }
 }
 
@@ -376,12 +376,11 @@ where
     body.map_err(Into::into).boxed_unsync()
 }
 
-fn s3_error(method: &Method, error: S3Error, id: RequestId) -> Response<AnswerBody> {
+fn s3_error(error: S3Error, id: RequestId) -> Response<AnswerBody> {
     let Ok(response) = error.to_http_response() else {
         return plain(StatusCode::INTERNAL_SERVER_ERROR, "application/xml", String::new());
     };
-    let response = completed(response, id);
-    if *method == Method::HEAD { response.map(|_| boxed(Full::new(Bytes::new()))) } else { response }
+    completed(response, id)
 }
 
 /// Another AWS service's client gets an error that it can read.
@@ -405,9 +404,10 @@ fn unsupported(service: &str, json: bool, id: RequestId) -> Response<AnswerBody>
     plain(StatusCode::BAD_REQUEST, "text/xml", out)
 }
 
-/// Headers that every answer carries, and the counters.
+/// Headers that every answer carries, and the counters. The answer to a HEAD has no body: HTTP/1.1 leaves it out by itself, HTTP/2
+/// would send it.
 fn finish(
-    mut response: Response<AnswerBody>,
+    (mut response, head): (Response<AnswerBody>, bool),
     id: RequestId,
     inner: &Inner,
     service: &'static str,
@@ -420,5 +420,5 @@ fn finish(
     }
     response.headers_mut().insert(header::SERVER, HeaderValue::from_static("Galen"));
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
+    if head { response.map(|_| boxed(Full::new(Bytes::new()))) } else { response }
 }

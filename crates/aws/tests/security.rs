@@ -570,6 +570,18 @@ async fn what_is_taken_away_is_gone_at_every_door() {
     world.web_identity(&world.roles.reader, "token-ann", "").await.expect(403, "AccessDenied");
 }
 
+/// Tools kept the credentials of a role that was gone: STS still answered who they are.
+#[tokio::test]
+async fn finding_the_sessions_of_an_ended_role_are_cut() {
+    let world = World::new().await;
+    let reader = world.access.role_by_arn(&world.roles.reader).unwrap().id;
+    let op = access::OpContext::system(&world.effects);
+    let permit = world.access.authorize(&op, access::api::EndRole, reader).await.unwrap();
+    world.access.end_role(permit, "replaced".to_owned()).await.unwrap();
+    world.s3(&world.ann, &call("GET", "/trial/key")).await.expect(400, "ExpiredToken");
+    world.sts(&world.ann, "Action=GetCallerIdentity&Version=2011-06-15").await.expect(403, "ExpiredToken");
+}
+
 // Access that is taken away ends the streams that are open, too.
 // verifies: IAM-04
 #[tokio::test(flavor = "multi_thread")]

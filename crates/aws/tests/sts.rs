@@ -141,3 +141,13 @@ async fn http2_is_spoken_by_both_services() {
         assert_eq!(status, 200, "{service}: {text}");
     }
 }
+
+/// rclone over TLS complained of a body in each answer to a HEAD of what was not there.
+#[tokio::test]
+async fn finding_a_refused_head_has_no_body_over_http2() {
+    let world = World::new().await;
+    for (path, status) in [("/trial/none", 404), ("/secret/x", 403)] {
+        let request = crate::wire::signed(&call("HEAD", path), &world.ann, "s3", &world.host(), world.effects.now());
+        assert_eq!(crate::wire::send_http2(world.address, request).await, (status, String::new()), "{path}");
+    }
+}

@@ -67,6 +67,11 @@ pub enum Proposed {
         /// The hash of the password, sealed under the person's key.
         sealed: Vec<u8>,
     },
+    /// Let a deactivated person in again who reaches data or runs the installation.
+    ReactivatePerson {
+        /// Whom.
+        person: PersonId,
+    },
     /// Give a service another secret.
     RenewServiceSecret {
         /// Which.
@@ -83,6 +88,7 @@ impl Proposed {
             Self::ErasePerson { .. } => "erase_person",
             Self::AddMember { .. } => "add_member",
             Self::SetPassword { .. } => "set_password",
+            Self::ReactivatePerson { .. } => "reactivate_person",
             Self::RenewServiceSecret { .. } => "renew_service_secret",
         }
     }
@@ -90,7 +96,9 @@ impl Proposed {
     /// The person whom it concerns.
     pub const fn person(&self) -> Option<PersonId> {
         match self {
-            Self::ErasePerson { person } | Self::SetPassword { person, .. } => Some(*person),
+            Self::ErasePerson { person } | Self::ReactivatePerson { person } | Self::SetPassword { person, .. } => {
+                Some(*person)
+            }
             Self::AddMember { member: Member::Person(person), .. } => Some(*person),
             Self::AddMember { member: Member::Service(_), .. } | Self::RenewServiceSecret { .. } => None,
         }
@@ -102,9 +110,10 @@ impl Proposed {
             Self::AddMember { member: Member::Service(service), .. } | Self::RenewServiceSecret { service, .. } => {
                 Some(*service)
             }
-            Self::AddMember { member: Member::Person(_), .. } | Self::ErasePerson { .. } | Self::SetPassword { .. } => {
-                None
-            }
+            Self::AddMember { member: Member::Person(_), .. }
+            | Self::ErasePerson { .. }
+            | Self::ReactivatePerson { .. }
+            | Self::SetPassword { .. } => None,
         }
     }
 
@@ -112,7 +121,10 @@ impl Proposed {
     pub const fn group(&self) -> Option<GroupId> {
         match self {
             Self::AddMember { group, .. } => Some(*group),
-            Self::ErasePerson { .. } | Self::SetPassword { .. } | Self::RenewServiceSecret { .. } => None,
+            Self::ErasePerson { .. }
+            | Self::ReactivatePerson { .. }
+            | Self::SetPassword { .. }
+            | Self::RenewServiceSecret { .. } => None,
         }
     }
 
@@ -432,6 +444,7 @@ fn approve(
             let names = prepared.names.ok_or_else(|| facts::no_person(*person))?;
             people::put_password(txn, *person, sealed, &names.username, why)?;
         }
+        Proposed::ReactivatePerson { person } => people::let_in(txn, *person, why)?,
         Proposed::RenewServiceSecret { service, sealed } => services::put_secret(txn, *service, sealed, why)?,
     }
     txn.record_delete(CLASS, id.bytes())?;

@@ -200,34 +200,49 @@ impl Directory {
         self.0.store.read(move |txn| Ok(txn.sealed_get(id.uuid(), name)?.is_some())).await
     }
 
-    /// Deactivates a person, or lets one in again; deactivating cuts everything that is open.
+    /// Deactivates a person and cuts everything that they have open. Their memberships stay, for whom it is undone.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::NotActive`] when the person is already so, or erased; [`Error::Access`] for the last
-    /// administrator.
-    pub async fn set_active(
-        &self,
-        permit: Permit<api::DeactivatePerson>,
-        active: bool,
-        reason: Option<String>,
-    ) -> Result<(), Error> {
+    /// [`Error::NotFound`]; [`Error::NotActive`] when they are not; [`Error::Access`] for the last administrator.
+    pub async fn deactivate(&self, permit: Permit<api::DeactivatePerson>, reason: Option<String>) -> Result<(), Error> {
         let id = *permit.resource();
         self.change(permit, move |txn| {
-            let status = status_in(txn, id)?;
-            let wanted = if active { PersonStatus::Deactivated } else { PersonStatus::Active };
-            if status != wanted {
-                return Err(Error::NotActive { person: id, status: status.as_str() });
+            active(txn, id)?;
+            facts::add(txn, facts::PERSON_DEACTIVATED, id.uuid(), &serde_json::json!({}), reason.as_deref())?;
+            let member = Member::Person(id);
+            for group in access::facts::groups(txn, member)? {
+                access::facts::keep_administrator(txn, member, group, may_sign_in)?;
             }
-            let kind = if active { facts::PERSON_REACTIVATED } else { facts::PERSON_DEACTIVATED };
-            facts::add(txn, kind, id.uuid(), &serde_json::json!({}), reason.as_deref())?;
-            if !active {
-                let member = Member::Person(id);
-                for group in access::facts::groups(txn, member)? {
-                    access::facts::keep_administrator(txn, member, group, may_sign_in)?;
-                }
-                access::epoch::raise(txn, EpochKey::Person { person: id }, reason.clone())?;
-            }
+            access::epoch::raise(txn, EpochKey::Person { person: id }, reason.clone())?;
             Ok(())
+        })
+        .await
+    }
+
+    /// Lets a deactivated person in again, with the memberships that they had. It waits for a second approval where the permit
+    /// obliges to it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::NotActive`] when they are active or erased.
+    pub async fn reactivate(
+        &self,
+        permit: Permit<api::ReactivatePerson>,
+        reason: Option<String>,
+    ) -> Result<Made<()>, Error> {
+        let id = *permit.resource();
+        let username = self.username_of(id).await?;
+        let route = self.route(&permit, permit.obligations().approval, username)?;
+        self.change(permit, move |txn| {
+            let (reason, proposed) = (reason.as_deref(), Proposed::ReactivatePerson { person: id });
+            match &route {
+                Route::Second(first) => {
+                    deactivated(txn, id)?;
+                    return approval::request(txn, first, proposed, reason).map(Box::new).map(Made::Waits);
+                }
+                Route::Waived(by) => approval::waive(txn, *by, &proposed, reason)?,
+                Route::Alone => {}
+            }
+            let_in(txn, id, reason).map(Made::Now)
         })
         .await
     }
@@ -296,6 +311,19 @@ impl Directory {
         let Row { status, created } = facts::read(&row.body, "person")?;
         Ok(Person { id, status, created, personal: self.personal_in(txn, id)? })
     }
+}
+
+fn deactivated(txn: &ReadTxn<'_>, id: PersonId) -> Result<(), Error> {
+    match status_in(txn, id)? {
+        PersonStatus::Deactivated => Ok(()),
+        status => Err(Error::NotActive { person: id, status: status.as_str() }),
+    }
+}
+
+/// Lets a deactivated person in again.
+pub(crate) fn let_in(txn: &mut WriteTxn<'_>, id: PersonId, reason: Option<&str>) -> Result<(), Error> {
+    deactivated(txn, id)?;
+    facts::add(txn, facts::PERSON_REACTIVATED, id.uuid(), &serde_json::json!({}), reason).map(drop)
 }
 
 /// Who chose a password that `actor` sets for a person; what Galen itself sets (`galen init`) was given by its operator.

@@ -15,8 +15,10 @@ actions! { "galen";
     ChangePerson(PersonId) Change Iam;
     /// Set or reset a person's password.
     SetPassword(PersonId) Change Iam;
-    /// Deactivate a person, or let one in again.
+    /// Deactivate a person.
     DeactivatePerson(PersonId) Change Iam;
+    /// Let a deactivated person in again.
+    ReactivatePerson(PersonId) Change Iam;
     /// Ask that a person's attributes be erased.
     RequestErasure(PersonId) Change Iam;
     /// List the changes that wait for a second approval.

@@ -94,7 +94,7 @@ fn of_everything(world: &World, scene: &Scene<'_>, subject: &Subject<'_>, group:
 }
 
 /// Whether a change gives somebody access that no owner chose for them, so that one person must not make it alone: a member
-/// of a group that reaches data or runs the installation, or the password or secret of such a member.
+/// of a group that reaches data or runs the installation, the password or secret of such a member, or their return.
 fn needs_approval(world: &World, scene: &Scene<'_>, ask: &Ask<'_>, subject: &Subject<'_>) -> bool {
     let reaches = |group| !world.reach(group, scene.now).is_nothing();
     let member_reaches = |member: Member| {
@@ -106,6 +106,9 @@ fn needs_approval(world: &World, scene: &Scene<'_>, ask: &Ask<'_>, subject: &Sub
         ResourceRef::Person(person) if ask.action == <api::SetPassword as crate::Action>::NAME => {
             let member = Member::Person(*person);
             member != subject.member && member_reaches(member)
+        }
+        ResourceRef::Person(person) if ask.action == <api::ReactivatePerson as crate::Action>::NAME => {
+            member_reaches(Member::Person(*person))
         }
         ResourceRef::Service(service) if ask.action == <api::RenewServiceSecret as crate::Action>::NAME => {
             member_reaches(Member::Service(*service))

@@ -92,7 +92,7 @@ async fn a_token_that_was_taken_is_refused_from_the_change_on() {
         assert_eq!(verify().await.unwrap().person, Some(ann));
     }
     let permit = world.permit(access::api::DeactivatePerson, ann);
-    world.directory.set_active(permit, false, None).await.unwrap();
+    world.directory.deactivate(permit, None).await.unwrap();
     assert!(matches!(verify().await, Err(TokenFault::Rejected { .. })));
 }
 

@@ -52,7 +52,7 @@ async fn no_two_people_have_one_mail_address() {
     assert!(world.directory.person_by_username(&"eve".parse().unwrap()).await.unwrap().is_none());
     // Who may not sign in now may tomorrow.
     let permit = world.permit(api::DeactivatePerson, ann);
-    world.directory.set_active(permit, false, None).await.unwrap();
+    world.directory.deactivate(permit, None).await.unwrap();
     assert!(matches!(change(bob, "ann@example.com").await, Err(Error::EmailTaken)));
     // One's own in other letters is no other address; one that was given up is free.
     change(bob, "BOB@example.com").await.unwrap();
@@ -186,15 +186,15 @@ async fn a_deactivated_person_cannot_sign_in() {
     let (_, cookie) = world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
     assert!(world.provider.signed_in(&cookie).await.unwrap().is_some());
     let permit = || world.permit(api::DeactivatePerson, ann);
-    world.directory.set_active(permit(), false, Some("left".to_owned())).await.unwrap();
+    world.directory.deactivate(permit(), Some("left".to_owned())).await.unwrap();
     assert!(world.provider.signed_in(&cookie).await.unwrap().is_none());
     assert!(matches!(
         world.directory.authenticate(&world.op(), "ann", &password(PASSWORD)).await,
         Err(Error::WrongCredentials)
     ));
-    let twice = world.directory.set_active(permit(), false, None).await;
+    let twice = world.directory.deactivate(permit(), None).await;
     assert!(matches!(twice, Err(Error::NotActive { status: "deactivated", .. })));
-    world.directory.set_active(permit(), true, None).await.unwrap();
+    world.directory.reactivate(world.permit(api::ReactivatePerson, ann), None).await.unwrap();
     // The old sign-in stays cut; a new one works.
     assert!(world.provider.signed_in(&cookie).await.unwrap().is_none());
     world.provider.sign_in(&world.op(), "ann", &password(PASSWORD)).await.unwrap();
@@ -340,6 +340,25 @@ async fn the_second_approval_performs_the_erasure_and_the_name_is_free() {
 
 // verifies: IAM-02
 #[tokio::test]
+async fn finding_one_administrator_alone_does_not_bring_a_leaver_back_to_data() {
+    let world = World::new().await;
+    let (ann, bob, eve) = (world.person("ann").await, world.person("bob").await, world.person("eve").await);
+    let (first, second) = (signed_in(&world, bob), signed_in(&world, eve));
+    world.directory.deactivate(world.permit(api::DeactivatePerson, ann), Some("left".to_owned())).await.unwrap();
+    let back = async || {
+        let permit = world.permit(api::ReactivatePerson, ann).given_to(Arc::clone(&first), true);
+        world.directory.reactivate(permit, Some("is back".to_owned())).await
+    };
+    let Made::Waits(asked) = back().await.unwrap() else { panic!("it must wait") };
+    assert_eq!(shown(&world, ann).await.status, PersonStatus::Deactivated);
+    assert!(matches!(approve(&world, &asked, &first).await, Err(Error::SameApprover)));
+    approve(&world, &asked, &second).await.unwrap();
+    assert_eq!(shown(&world, ann).await.status, PersonStatus::Active);
+    assert!(matches!(back().await, Err(Error::NotActive { status: "active", .. })));
+}
+
+// verifies: IAM-02
+#[tokio::test]
 async fn one_administrator_alone_does_not_reach_data_by_a_password() {
     let world = World::new().await;
     let (ann, bob, eve) = (world.person("ann").await, world.person("bob").await, world.person("eve").await);
@@ -411,9 +430,9 @@ async fn one_administrator_alone_does_not_reach_data_by_a_membership() {
     assert!(matches!(approve(&world, &asked, &second).await, Err(Error::NoApproval { .. })));
     // Who asked may not sign in any more: the request counts no more.
     let Made::Waits(asked) = add(true).await else { panic!("it must wait") };
-    world.directory.set_active(world.permit(api::DeactivatePerson, bob), false, None).await.unwrap();
+    world.directory.deactivate(world.permit(api::DeactivatePerson, bob), None).await.unwrap();
     assert!(matches!(approve(&world, &asked, &second).await, Err(Error::NotActive { .. })));
-    world.directory.set_active(world.permit(api::DeactivatePerson, bob), true, None).await.unwrap();
+    world.directory.reactivate(world.permit(api::ReactivatePerson, bob), None).await.unwrap();
     assert!(matches!(approve(&world, &asked, &second).await, Err(Error::RequesterCut { .. })));
     let Made::Waits(asked) = add(true).await else { panic!("it must wait") };
     approve(&world, &asked, &second).await.unwrap();
@@ -547,7 +566,7 @@ async fn the_last_administrator_who_may_sign_in_stays_one() {
         let edge = MembershipEdge { member: Member::Person(person), group: admins };
         world.directory.add_member(world.permit(api::AddMember, edge), None).await.unwrap();
     }
-    let deactivate = |person| world.directory.set_active(world.permit(api::DeactivatePerson, person), false, None);
+    let deactivate = |person| world.directory.deactivate(world.permit(api::DeactivatePerson, person), None);
     let leave = |person| {
         let edge = MembershipEdge { member: Member::Person(person), group: admins };
         world.directory.remove_member(world.permit(api::RemoveMember, edge), None)

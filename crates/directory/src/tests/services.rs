@@ -58,7 +58,7 @@ async fn a_service_has_a_living_owner_and_a_name_of_its_own() {
     }
     // Who leaves is not held by it; that nobody answers for it is told, and such a person answers for no other.
     let permit = world.permit(api::DeactivatePerson, ann);
-    world.directory.set_active(permit, false, None).await.unwrap();
+    world.directory.deactivate(permit, None).await.unwrap();
     assert!(!world.directory.resolve_service("etl").await.unwrap().owner_active);
     let told = world.store.read(ownerless_services).await.unwrap();
     assert_eq!(told.iter().map(|it| it.id).collect::<Vec<_>>(), [id]);

@@ -17,7 +17,7 @@ pub(super) struct ApprovalRow {
     id: String,
     /// `waiting`.
     state: &'static str,
-    /// `add_member`, `set_password`, `renew_service_secret` or `erase_person`.
+    /// `add_member`, `set_password`, `reactivate_person`, `renew_service_secret` or `erase_person`.
     change: &'static str,
     /// Id of the person whom it concerns.
     person: Option<String>,

@@ -155,16 +155,18 @@ async fn change(At(caller, id): At<PersonId>, Body(body): Body<ChangedPerson>) -
 #[utoipa::path(post, path = "/persons/{id}/end", tag = "person", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
 async fn end(At(caller, id): At<PersonId>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
     let permit = caller.may(api::DeactivatePerson, id).await?;
-    caller.state.directory.set_active(permit, false, Some(body.reason()?)).await?;
+    caller.state.directory.deactivate(permit, Some(body.reason()?)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Let a deactivated person in again
-#[utoipa::path(post, path = "/persons/{id}/reactivate", tag = "person", params(("id" = String, Path)), request_body = End, responses((status = 200, body = PersonRow)))]
-async fn reactivate(At(caller, id): At<PersonId>, Body(body): Body<End>) -> Result<Shown<PersonRow>, Problem> {
-    let permit = caller.may(api::DeactivatePerson, id).await?;
-    caller.state.directory.set_active(permit, true, Some(body.reason()?)).await?;
-    row(&caller, id).await
+/// Let a deactivated person in again, with the memberships that they had; where those reach data or run the installation, a second person approves
+#[utoipa::path(post, path = "/persons/{id}/reactivate", tag = "person", params(("id" = String, Path)), request_body = End, responses((status = 200, body = PersonRow), (status = 202, body = ApprovalRow)))]
+async fn reactivate(At(caller, id): At<PersonId>, Body(body): Body<End>) -> Result<Response, Problem> {
+    let permit = caller.may(api::ReactivatePerson, id).await?;
+    Ok(match caller.state.directory.reactivate(permit, Some(body.reason()?)).await? {
+        Made::Now(()) => row(&caller, id).await?.into_response(),
+        Made::Waits(waiting) => waits(&caller, *waiting).await,
+    })
 }
 
 /// Approve the erasure of a person's attributes; the second approval, by another signed-in person, performs it
