@@ -5,7 +5,6 @@
 use base::{Actor, Effects, NodeId, Region, Secret};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::{Notify, oneshot, watch};
-use uuid::Uuid;
 
 use crate::{
     CommitHook, Committed, Error, FeedPage, Fold, PendingEntry, Position, ReadTxn, Record, Report, WriteTxn,
@@ -275,14 +274,6 @@ impl Store {
     /// The engine's.
     pub async fn pending_page(&self, limit: usize) -> Result<Vec<PendingEntry>, Error> {
         self.read(move |txn| txn.pending_page(limit)).await
-    }
-
-    /// Forgets pending entries that are in the ledger now.
-    ///
-    /// # Errors
-    /// The engine's.
-    pub async fn pending_done(&self, ids: Vec<Uuid>) -> Result<(), Error> {
-        self.write(Actor::System, move |txn| txn.pending_done(&ids)).await.map(drop)
     }
 
     /// Is notified after every commit with pending entries; wakes the relay.

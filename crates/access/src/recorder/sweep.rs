@@ -4,6 +4,7 @@
 use base::{Actor, DecisionId, FactId, Ids};
 use ledger::{Entry, OpenIntents};
 use std::collections::HashSet;
+use store::WriteTxn;
 use uuid::Uuid;
 
 use super::{Recorder, lock};
@@ -12,15 +13,24 @@ use crate::sessions::{SessionRow, put_all};
 
 /// The place in the log before which nothing is open and every committed change is in.
 const CLASS: &str = "access_low_water";
+/// The place in the log before which every change was committed here; it moves in the commit that forgets what was relayed.
+const RELAYED: &str = "access_relayed";
 /// Committed changes that are relayed at once.
 const RELAY_PAGE: usize = 256;
 /// What an import leaves (`galen state import`): the store was put together anew, and somebody meant it.
 const IMPORTED: &str = "ImportState";
 
-/// A change that the ledger tells, by the first of its facts: they were committed together.
+/// A change that the ledger tells.
 struct Told {
     index: u64,
-    fact: FactId,
+    id: Uuid,
+    /// The first of its facts.
+    fact: Option<FactId>,
+}
+
+/// A place in the log, as it is stored.
+fn place(value: &[u8]) -> u64 {
+    <[u8; 8]>::try_from(value).map_or(0, u64::from_be_bytes)
 }
 
 impl Recorder {
@@ -29,8 +39,7 @@ impl Recorder {
         let node = self.0.store.node();
         let key = node.bytes().to_vec();
         let mark = self.0.store.read(move |txn| txn.record_get(CLASS, &key)).await?;
-        let from =
-            mark.and_then(|record| <[u8; 8]>::try_from(record.value.as_slice()).ok()).map_or(0, u64::from_be_bytes);
+        let from = mark.map_or(0, |record| place(&record.value));
         let mut open = OpenIntents::new();
         let mut seen = HashSet::new();
         let (mut crowded, mut sessions, mut told) = (false, Vec::new(), Vec::new());
@@ -42,8 +51,8 @@ impl Recorder {
                 if entry.event_name == IMPORTED {
                     told.clear();
                 }
-                let fact = entry.change.and_then(|change| change.facts.first().copied());
-                told.extend(fact.map(|fact| Told { index, fact }));
+                let id = entry.event_id.uuid();
+                told.extend(entry.change.map(|change| Told { index, id, fact: change.facts.first().copied() }));
             }
             true
         })?;
@@ -62,15 +71,25 @@ impl Recorder {
         }
         put_all(&self.0.store, &sessions).await?;
         self.relay_without(&seen).await?;
+        self.relayed(Vec::new()).await?;
         self.mark().await
     }
 
-    /// Refuses a store that lacks a change which the ledger tells: a change is relayed after its commit is durable, so the store is
-    /// an older copy. An import that is not told yet was meant.
+    /// Refuses a store that lacks a change which the ledger tells, of facts or of records alone: a change is relayed after its commit
+    /// is durable, and waits here until the commit that notes how far the log was relayed. So the store is an older copy when it
+    /// neither noted the change's place nor lets it wait. An import that is not told yet was meant.
     async fn holds(&self, told: Vec<Told>) -> Result<(), Error> {
+        let key = self.0.store.node().bytes().to_vec();
         let missing = self.0.store.read(move |txn| {
-            for Told { index, fact } in told {
-                if txn.fact(fact)?.is_none() {
+            let noted = txn.record_get(RELAYED, &key)?.map(|record| place(&record.value));
+            for Told { index, id, fact } in told {
+                let lacks = match (noted, fact) {
+                    (Some(noted), _) => index >= noted && !txn.is_pending(id)?,
+                    // A store of an earlier release noted no place.
+                    (None, Some(fact)) => txn.fact(fact)?.is_none(),
+                    (None, None) => false,
+                };
+                if lacks {
                     return Ok::<_, Error>(Some(index));
                 }
             }
@@ -102,7 +121,7 @@ impl Recorder {
                 for appended in futures::future::join_all(appends).await {
                     appended?;
                 }
-                self.0.store.pending_done(ids).await?;
+                self.relayed(ids).await?;
             }
             if whole {
                 // What was committed meanwhile waits for the next round: it would come one by one.
@@ -110,6 +129,22 @@ impl Recorder {
                 return Ok(relayed);
             }
         }
+    }
+
+    /// Forgets committed changes that are in the log, and notes how far it was relayed.
+    async fn relayed(&self, ids: Vec<Uuid>) -> Result<(), Error> {
+        // What is in the log by now was committed before.
+        let (key, until) = (self.0.store.node().bytes().to_vec(), self.0.log.size());
+        let write = move |txn: &mut WriteTxn<'_>| {
+            txn.pending_done(&ids)?;
+            let noted = txn.record_get(RELAYED, &key)?.map(|record| place(&record.value));
+            if noted.is_none_or(|noted| noted < until) {
+                txn.record_put(RELAYED, &key, &until.to_be_bytes(), None)?;
+            }
+            Ok(())
+        };
+        self.0.store.write::<_, store::Error, _>(Actor::System, write).await?;
+        Ok(())
     }
 
     /// Periodic work: counts of the last minute, closed windows, the low-water mark.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::{fs, path::Path};
 
-use crate::rig::Rig;
+use crate::{rig::Rig, support::entries};
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -84,6 +84,37 @@ fn a_store_older_than_its_ledger_is_not_served() {
         rig.sign_in_operator();
         server.stop();
     }
+    rig.verify();
+}
+
+/// Records leave no fact: what is lost is told by the place in the ledger up to which the store knows its changes.
+// verifies: AUD-04
+#[test]
+fn a_store_that_lacks_only_records_which_its_ledger_tells_is_not_served() {
+    let mut rig = Rig::new(tempfile::tempdir().unwrap(), &[]);
+    let (store, older, newest) =
+        (rig.data().join("store"), rig.folder.path().join("older"), rig.folder.path().join("newest"));
+    let server = rig.start();
+    rig.sign_in_operator();
+    server.stop();
+    copy(&store, &older);
+    let before = entries(&rig.data().join("ledger")).len();
+    let server = rig.start();
+    rig.sign_in_operator();
+    server.stop();
+    let since = entries(&rig.data().join("ledger")).split_off(before);
+    let changes: Vec<_> = since.iter().filter_map(|entry| entry.change.as_ref()).collect();
+    assert!(!changes.is_empty() && changes.iter().all(|change| change.facts.is_empty()), "{changes:?}");
+    fs::rename(&store, &newest).unwrap();
+    copy(&older, &store);
+    let refused = rig.operator.run(&["serve", "--config", &rig.config]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("the store is older than the ledger"), "{refused:?}");
+    fs::remove_dir_all(&store).unwrap();
+    fs::rename(&newest, &store).unwrap();
+    let server = rig.start();
+    rig.sign_in_operator();
+    server.stop();
     rig.verify();
 }
 

@@ -355,7 +355,9 @@ async fn pending_is_deduplicated(bed: &dyn Bed) {
     let page = store.pending_page(10).await.unwrap();
     assert_eq!(page.iter().map(|row| row.id).collect::<Vec<_>>(), [one, two]);
     assert_eq!(store.pending_page(1).await.unwrap(), page[..1]);
-    store.pending_done(vec![one, two]).await.unwrap();
+    assert!(store.read(move |txn| txn.is_pending(one)).await.unwrap());
+    store.write::<_, Error, _>(Actor::System, move |txn| txn.pending_done(&[one, two])).await.unwrap();
+    assert!(!store.read(move |txn| txn.is_pending(one)).await.unwrap());
     assert!(store.pending_page(10).await.unwrap().is_empty());
 }
 

@@ -141,6 +141,12 @@ impl ReadTxn<'_> {
         self.all(sql, &args, |row| Ok(PendingEntry { id: uuid_of(row.blob(0)?)?, bytes: row.blob(1)?.to_vec() }))
     }
 
+    /// Whether this entry waits.
+    pub fn is_pending(&self, id: Uuid) -> Result<bool, Error> {
+        let found = self.one("SELECT 1 FROM pending WHERE id = $1", &[Arg::Blob(id.as_bytes())], |_| Ok(()))?;
+        Ok(found.is_some())
+    }
+
     /// The newest checkpoint that a node has stored.
     pub fn checkpoint(&self, node: NodeId) -> Result<Option<Checkpoint>, Error> {
         let sql = "SELECT size, note FROM checkpoints WHERE node = $1";
