@@ -159,7 +159,7 @@ def why_tells_it():
     s3 = profile()
     story = administer("why", "--service", NAME, "--resource", f"arn:aws:s3:::{DATASET['bucket']}/{first_key(s3)}")
     assert story["verdict"]["effect"] == "allowed", story
-    assert f"service {NAME} ({reader()[0]['username']} answers for it) was allowed" in story["sentence"], story["sentence"]
+    assert f"service {NAME}, for which {reader()[0]['username']} answers, was allowed" in story["sentence"], story["sentence"]
     links = [link["link"] for link in story["chain"]]
     assert {"service", "session", "sign_in", "membership", "grant"} <= set(links), links
 

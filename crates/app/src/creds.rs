@@ -19,7 +19,7 @@ use crate::{
     http,
     manage::Caller,
     output, profile,
-    profile::By,
+    profile::{By, SignedIn},
     signin,
 };
 
@@ -49,7 +49,7 @@ pub(crate) fn print(effects: &Effects, command: &Creds) -> Result<()> {
     let role = arn(effects, &mut caller, &command.role)?;
     let name = command.session_name.clone().unwrap_or_else(|| session_name(&caller.signed_in().username));
     // A session of another name would be recorded under that name.
-    let key = format!("{} {} {role} {name}", caller.signed_in().endpoint, caller.signed_in().username);
+    let key = cache_key(caller.signed_in(), &role, &name);
     let usable = |credentials: &Credentials| {
         let (agent, signed_in) = (caller.agent(), caller.signed_in());
         let client = Client { agent, effects, aws: &signed_in.aws, region: &signed_in.region, credentials };
@@ -98,6 +98,15 @@ pub(crate) fn print(effects: &Effects, command: &Creds) -> Result<()> {
     };
     output::text(&text)?;
     Ok(())
+}
+
+/// Under what credentials are cached: a service and a person of one name are two, and so are two services that had one name.
+fn cache_key(signed_in: &SignedIn, role: &str, session_name: &str) -> String {
+    let who = match &signed_in.by {
+        By::Person(_) => &signed_in.username,
+        By::Service(by) => &by.service,
+    };
+    format!("{} {who} {role} {session_name}", signed_in.endpoint)
 }
 
 /// A role that the caller may assume.
@@ -313,6 +322,21 @@ mod tests {
         assert!(said("Analyst").contains("no role `Analyst` that you may assume: name one of `analyst`, `writer`"));
         assert!(said("writer").contains("name one by its ARN: arn:aws:iam::1:role/writer, arn:aws:iam::2:role/writer"));
         assert!(named(&[], "analyst").unwrap_err().to_string().contains("ask for membership"));
+    }
+
+    #[test]
+    fn a_service_never_gets_what_was_cached_for_a_person_of_its_name() {
+        let by = |by: Value| -> SignedIn {
+            let mut kept = json!({"endpoint": "e", "aws": "a", "region": "r", "username": "etl"});
+            kept.as_object_mut().unwrap().extend(by.as_object().unwrap().clone());
+            serde_json::from_value(kept).unwrap()
+        };
+        let ends = "2026-11-22T20:00:00Z";
+        let person = by(json!({"refresh_token": "r", "session_token": "s", "session_expires": ends, "role": null}));
+        let service = |id: &str| by(json!({"service": id, "secret_file": "/f"}));
+        let keys = [&person, &service("1"), &service("2")].map(|who| cache_key(who, "role", "etl"));
+        assert!(keys[0] != keys[1] && keys[1] != keys[2], "{keys:?}");
+        assert_eq!(cache_key(&person, "role", "etl"), "e etl role etl");
     }
 
     #[test]

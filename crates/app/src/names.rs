@@ -29,10 +29,7 @@ impl Names for KnownNames {
         }
     }
     async fn service(&self, service: ServiceId) -> Name {
-        known(self.directory.service_known_as(service).await.ok().flatten().map(|(name, _)| name))
-    }
-    async fn answers_for(&self, service: ServiceId) -> Option<PersonId> {
-        self.directory.service_known_as(service).await.ok().flatten().map(|(_, owner)| owner)
+        known(self.directory.service_name(service).await.ok().flatten())
     }
     async fn group(&self, group: GroupId) -> Name {
         known(self.directory.group(group).await.ok().flatten().map(|group| group.name.to_string()))

@@ -244,16 +244,16 @@ impl Directory {
         read.await
     }
 
-    /// The name of a service and the person who answers for it, also of one that has ended.
+    /// The name of a service, also of one that has ended.
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub async fn service_known_as(&self, id: ServiceId) -> Result<Option<(String, PersonId)>, Error> {
+    pub async fn service_name(&self, id: ServiceId) -> Result<Option<String>, Error> {
         let read = self.0.store.read(move |txn| {
             let rows = txn.view_history(view::SERVICE, &id.to_string())?;
             let newest = rows.iter().max_by_key(|row| (row.valid.from, row.known.from));
             newest.map(|row| facts::read::<Registered>(&row.body, "service")).transpose()
         });
-        Ok(read.await?.map(|it| (it.name, it.owner)))
+        Ok(read.await?.map(|it| it.name))
     }
 }

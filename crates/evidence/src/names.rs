@@ -29,10 +29,6 @@ pub trait Names: Send + Sync {
     async fn service(&self, _service: ServiceId) -> Name {
         Name::Unknown
     }
-    /// The person who answers for a machine.
-    async fn answers_for(&self, _service: ServiceId) -> Option<PersonId> {
-        None
-    }
     /// A group's name.
     async fn group(&self, _group: GroupId) -> Name {
         Name::Unknown
@@ -80,9 +76,6 @@ impl Names for KnownTo<'_> {
     }
     async fn service(&self, service: ServiceId) -> Name {
         self.names.service(service).await
-    }
-    async fn answers_for(&self, service: ServiceId) -> Option<PersonId> {
-        self.names.answers_for(service).await
     }
     async fn group(&self, group: GroupId) -> Name {
         self.names.group(group).await

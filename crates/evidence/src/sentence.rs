@@ -31,7 +31,7 @@ pub fn refused(who: &Named, recorded: &Recorded, reason: &DenyReason, told: &str
 /// Who was told what, of what and when; a machine with the person who answers for it.
 fn head(who: &Named, verb: &str, recorded: &Recorded, chain: &[Link]) -> String {
     let service = chain.iter().find_map(|link| match link {
-        Link::Service { service, owner } => Some(format!("service {service} ({owner} answers for it)")),
+        Link::Service { service, owner } => Some(format!("service {service}, for which {owner} answers,")),
         _ => None,
     });
     let who = service.unwrap_or_else(|| who.to_string());

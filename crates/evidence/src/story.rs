@@ -1,10 +1,10 @@
 //! The story of one decision: from the recorded ids to the links of the chain, each with the fact behind it.
 
-use access::facts::{Approver, Grant, Membership, kind, view};
+use access::facts::{Approver, Grant, Membership, Service, kind, view};
 use access::sessions::SessionRow;
 use access::why::Ended;
 use access::{DenyReason, Member, Reason};
-use base::{Actor, DecisionId, FactId, GrantId, GroupId, SessionId, Timestamp};
+use base::{Actor, DecisionId, FactId, GrantId, GroupId, ServiceId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{Fact, ReadTxn, Store};
 
@@ -98,7 +98,7 @@ pub struct Recorded {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "link", rename_all = "snake_case")]
 pub enum Link {
-    /// The service that acted, and the person who answers for it.
+    /// The service that acted, and the person who answered for it then.
     Service {
         /// The service.
         service: Named,
@@ -223,11 +223,8 @@ pub async fn tell(
 ) -> Result<Story, Error> {
     let who = Named::actor(names, recorded.actor).await;
     let mut chain = Vec::new();
-    if let Actor::Service(service) = recorded.actor
-        && let Some(owner) = names.answers_for(service).await
-    {
-        let owner = Named::actor(names, Actor::Person(owner)).await;
-        chain.push(Link::Service { service: who.clone(), owner });
+    if let Actor::Service(service) = recorded.actor {
+        chain.extend(service_link(store, names, service, recorded.at).await?);
     }
     if let Some(row) = &session {
         chain.extend(session_links(names, row).await);
@@ -261,6 +258,13 @@ pub async fn tell(
         sentence.push_str(more);
     }
     Ok(Story { sentence, who, recorded, chain })
+}
+
+async fn service_link(store: &Store, names: &dyn Names, id: ServiceId, at: Timestamp) -> Result<Option<Link>, Error> {
+    let rows = store.read(move |txn| txn.view_as_of(view::SERVICE, &id.to_string(), at, at)).await?;
+    let Some(then) = rows.into_iter().find_map(|row| Service::deserialize(row.body).ok()) else { return Ok(None) };
+    let service = Named::new(id, names.service(id).await);
+    Ok(Some(Link::Service { service, owner: Named::actor(names, Actor::Person(then.owner)).await }))
 }
 
 async fn session_links(names: &dyn Names, row: &SessionRow) -> [Link; 2] {

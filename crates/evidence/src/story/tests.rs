@@ -223,3 +223,29 @@ async fn a_refusal_names_the_grant_or_says_what_the_caller_was_told() {
         none.sentence
     );
 }
+
+#[tokio::test]
+async fn a_machine_is_told_with_whoever_answered_for_it_then() {
+    let (store, _dir) = bench().await;
+    let id = ServiceId::from_uuid(uuid(12));
+    let put = move |txn: &mut store::WriteTxn<'_>| {
+        for (person, since) in [(ann(), 1_790_000_000), (owner(), 1_790_000_120)] {
+            let account = "000000000042".parse().unwrap();
+            let it = Service { id, account, name: "etl".into(), owner: person, client: None };
+            let (subject, body, valid_from) = (id.uuid(), serde_json::to_value(&it).unwrap(), at(since));
+            txn.fact_add(NewFact { kind: kind::SERVICE_PUT, subject, body, reason: None, valid_from, valid_to: None })?;
+        }
+        Ok::<_, store::Error>(())
+    };
+    store.write(Actor::System, put).await.unwrap();
+    let told = async |secs: i64| {
+        let verdict = Verdict::Allowed { reasons: Vec::new() };
+        let asked = Recorded { actor: Actor::Service(id), at: at(secs), ..recorded(verdict) };
+        tell(&store, &Book { erased: false }, asked, None).await.unwrap().sentence
+    };
+    let head = format!("service {id}, for which");
+    assert!(told(1_790_000_060).await.starts_with(&format!("{head} Ann Analyst answers, was allowed s3:GetObject")));
+    assert!(told(1_790_000_180).await.starts_with(&format!("{head} Olga Owner answers, was allowed")));
+    // Before it was registered there is nobody to name.
+    assert!(told(1_789_999_000).await.starts_with(&format!("service/{id} was allowed")));
+}

@@ -75,6 +75,21 @@ fn the_client_names_itself_once() {
 }
 
 #[test]
+fn a_machine_asks_for_itself_and_for_no_scope() {
+    let parse = |more: &str| {
+        let body = format!("grant_type=client_credentials&client_id=etl&client_secret=s{more}");
+        TokenRequest::parse(body.as_bytes(), None)
+    };
+    for (more, expected) in [("", None), ("&audience=galen-aws", Some("galen-aws")), ("&scope=&audience=", None)] {
+        let Grant::Machine { audience } = parse(more).unwrap().grant else { panic!("{more}") };
+        assert_eq!(audience.as_deref(), expected, "{more}");
+    }
+    assert_eq!(code_of(parse("&scope=openid")), "invalid_scope");
+    assert_eq!(code_of(parse(&format!("&audience={}", "a".repeat(257)))), "invalid_request");
+    assert_eq!(code_of(parse("&client_id=other")), "invalid_request");
+}
+
+#[test]
 fn redirect_uris_match_exactly_but_for_a_loopback_port() {
     for good in [
         "https://a.example/cb",
