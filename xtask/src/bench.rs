@@ -3,8 +3,8 @@
 //! The benches are a crate of their own outside the workspace (`benches/`), because they bring other policy engines and
 //! nobody else shall build those. It must not assert a time.
 
-use anyhow::{Context, Result, ensure};
-use std::{path::PathBuf, process::Command};
+use anyhow::{Result, ensure};
+use std::process::Command;
 
 use crate::{
     run::{self},
@@ -25,7 +25,7 @@ const PACKAGES: &[&str] =
 /// Runs the named benches, or all of them.
 pub(crate) fn run(names: &[String]) -> Result<()> {
     let wanted = |some: &[&str]| names.is_empty() || names.iter().any(|name| some.contains(&name.as_str()));
-    let target = target_dir()?;
+    let target = run::target_dir()?;
     let folder = target.join("galen-bench");
     if wanted(NEED_PACKAGES) {
         // First, so that a machine that cannot fetch them says so before minutes of building.
@@ -49,11 +49,6 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
     bench.env("GALEN_BENCH_PROFILE", profile());
     ensure!(run::status(&mut bench)?, "the benches failed or are not complete");
     Ok(())
-}
-
-fn target_dir() -> Result<PathBuf> {
-    let named = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| run::root().join("target"), PathBuf::from);
-    std::path::absolute(named).context("the target folder has no absolute path")
 }
 
 /// The profile, with what the environment overrides of it: figures of two profiles are not compared.

@@ -14,6 +14,12 @@ pub(crate) fn root() -> PathBuf {
     package.parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
+/// The folder of what is built.
+pub(crate) fn target_dir() -> Result<PathBuf> {
+    let named = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    std::path::absolute(named).context("the target folder has no absolute path")
+}
+
 /// Where tests keep what they install: inside the target folder, so that `cargo clean` removes it.
 pub(crate) fn work_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from).join("galen-tests")
