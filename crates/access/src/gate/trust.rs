@@ -86,6 +86,10 @@ impl<'a> Caller<'a> {
 /// The entitlements that open the role to the caller now.
 fn entitled(world: &World, caller: &Caller<'_>, role: RoleId) -> Option<Vec<Reason>> {
     let (member, client) = (caller.member(), caller.client());
+    // Who verified its token looked before; a service that ended since is nobody, also where a membership of it was not seen to end.
+    if let Member::Service(service) = member {
+        world.service(service)?;
+    }
     let groups = world.entitling(world.edges(member.uuid()), role, client);
     if groups.is_empty() {
         return None;

@@ -333,6 +333,8 @@ fn actor(world: &World, name: &str) -> OpContext {
                 "reader-token" | "reader-other-token" => token(world, "rita"),
                 "outsider-token" => token(world, "otto"),
                 "leaver-token" => token(world, "lea"),
+                "service-token" | "service-other-token" => machine_token(world, "service etl"),
+                "ended-service-token" => machine_token(world, "service ended"),
                 other => panic!("no actor `{other}`"),
             });
             session("rita", "analyst")
@@ -348,6 +350,11 @@ fn actor(world: &World, name: &str) -> OpContext {
 
 fn token(world: &World, person: &str) -> OpContext {
     OpContext::anonymous(&world.effects, Edge::Sts).with_actor(Actor::Person(world.person(person)))
+}
+
+fn machine_token(world: &World, service: &str) -> OpContext {
+    let service = ServiceId::from_uuid(world.id(service));
+    OpContext::anonymous(&world.effects, Edge::Sts).with_actor(Actor::Service(service))
 }
 
 fn person(world: &World, actor: &str) -> base::PersonId {
@@ -423,7 +430,7 @@ fn assume(world: &World, row: &Row) -> sts::AssumeRole {
     let via = match row.action.as_str() {
         "sts:AssumeRole" => sts::Via::Session,
         _ => {
-            let client = if row.actor == "reader-other-token" { "other" } else { "jupyter" };
+            let client = if row.actor.ends_with("-other-token") { "other" } else { "jupyter" };
             sts::Via::WebIdentity(sts::WebIdentity {
                 client: world.client_id(client),
                 provider: "127.0.0.1:8443".to_owned(),

@@ -109,6 +109,13 @@ async fn an_examination_names_every_check_once() {
 }
 
 #[test]
+fn a_service_without_anybody_who_answers_for_it_is_warned_of() {
+    let check = services(&["crawler".to_owned(), "etl".to_owned()]);
+    assert_eq!((services(&[]).verdict, check.verdict), (Verdict::Ok, Verdict::Warning));
+    assert!(check.seen.ends_with("answers for: crawler, etl"), "{}", check.seen);
+}
+
+#[test]
 fn an_installation_of_one_administrator_is_warned_of() {
     assert_eq!((approvals(true).verdict, approvals(false).verdict), (Verdict::Ok, Verdict::Warning));
 }
