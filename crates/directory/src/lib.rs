@@ -28,7 +28,7 @@ use custody::Custody;
 use std::sync::Arc;
 use store::{Store, WriteTxn};
 
-pub use approval::{APPROVAL_WAITS, Made, Proposed, Waiting};
+pub use approval::{APPROVAL_WAITS, Decision, History, Made, Proposed, State as ApprovalState, Waiting};
 pub use clients::{AWS_CLIENT, Client, ClientChange, ClientKind, GroupClaim, NewClient};
 pub use error::Error;
 pub use fold::folds;

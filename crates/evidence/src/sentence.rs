@@ -74,10 +74,11 @@ fn ground(link: &Link) -> Option<String> {
             time(*expiry),
             time(*approved)
         ),
-        Link::Membership { member, group, since, by, .. } => {
+        Link::Membership { member, group, since, by, requested_by, .. } => {
             let since = since.map(|at| format!(" since {}", time(at))).unwrap_or_default();
             let by = by.as_ref().map(|by| format!(", put there by {by}")).unwrap_or_default();
-            format!("{member} is in group {group}{since}{by}")
+            let asked = requested_by.as_ref().map(|by| format!(", as {by} had asked")).unwrap_or_default();
+            format!("{member} is in group {group}{since}{by}{asked}")
         }
         Link::Owner { dataset, group } => format!("group {group} owns or looks after dataset {dataset}"),
         Link::Entitlement { group, role, client } => {

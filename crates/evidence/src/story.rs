@@ -142,8 +142,12 @@ pub enum Link {
         group: Named,
         /// Since when.
         since: Option<Timestamp>,
-        /// Who put them there.
+        /// Who put them there: where two people did, the one who approved it.
         by: Option<Named>,
+        /// Who asked for it, where two people did.
+        requested_by: Option<Named>,
+        /// Why.
+        reason: Option<String>,
         /// The fact that says so.
         fact: Option<FactId>,
     },
@@ -336,33 +340,40 @@ async fn membership_link(
     group: GroupId,
     at: Timestamp,
 ) -> Result<Link, Error> {
-    let added = store.read(move |txn| membership_fact(txn, member, group, at)).await?;
-    let by = match &added {
+    let facts = store.read(move |txn| membership_facts(txn, member, group, at)).await?;
+    let added = facts.iter().find(|fact| fact.kind == kind::MEMBERSHIP_ADDED);
+    let by = match added {
+        Some(fact) => Some(Named::actor(names, fact.actor).await),
+        None => None,
+    };
+    // An approved membership has the id of its approval, whose first fact is the request.
+    let requested_by = match facts.first().filter(|fact| fact.kind != kind::MEMBERSHIP_ADDED) {
         Some(fact) => Some(Named::actor(names, fact.actor).await),
         None => None,
     };
     Ok(Link::Membership {
         member: Named::actor(names, actor_of(member)).await,
         group: Named::group(names, group).await,
-        since: added.as_ref().map(|fact| fact.valid_from),
+        since: added.map(|fact| fact.valid_from),
         by,
+        requested_by,
+        reason: added.and_then(|fact| fact.reason.clone()),
         fact: added.map(|fact| fact.id),
     })
 }
 
-/// The fact that put the member into the group, as it held and was known at that moment.
-fn membership_fact(
+/// The facts of what put the member into the group, as it held and was known at that moment, oldest first.
+fn membership_facts(
     txn: &ReadTxn<'_>,
     member: Member,
     group: GroupId,
     at: Timestamp,
-) -> Result<Option<Fact>, store::Error> {
+) -> Result<Vec<Fact>, store::Error> {
     let value = member.uuid().hyphenated().to_string();
     let rows = txn.view_lookup_as_of(view::MEMBERSHIP, view::BY_MEMBER, &value, at, at)?;
     let memberships = rows.into_iter().filter_map(|row| Membership::deserialize(row.body).ok());
-    let Some(membership) = memberships.into_iter().find(|it| it.group == group) else { return Ok(None) };
-    let facts = txn.facts_of(membership.id.uuid())?;
-    Ok(facts.into_iter().find(|fact| fact.kind == kind::MEMBERSHIP_ADDED))
+    let Some(membership) = memberships.into_iter().find(|it| it.group == group) else { return Ok(Vec::new()) };
+    txn.facts_of(membership.id.uuid())
 }
 
 async fn grant_link(store: &Store, names: &dyn Names, id: GrantId) -> Result<Option<Link>, Error> {

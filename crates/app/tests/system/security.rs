@@ -85,7 +85,15 @@ fn an_owner_of_all_that_a_group_reaches_is_the_second_person() {
     assert_eq!(listed[0]["id"], waits["id"]);
     owner.ok(&approve);
     assert_eq!(owner.run(&approve).status.code(), Some(1), "once");
-    assert_eq!(api.get(&format!("approvals/{id}")).0, 404);
+    let decided = api.get(&format!("approvals/{id}")).1;
+    assert_eq!((&decided["state"], &decided["decision_reason"]), (&json!("approved"), &json!("in the study team")));
+    let place = demo.ready["datasets"].as_array().unwrap().iter().find(|it| it["bucket"] == "oncology").unwrap();
+    let arn = format!("arn:aws:s3:::oncology/{}x", place["prefix"].as_str().unwrap());
+    let why: Value =
+        serde_json::from_str(&chief.ok(&["--output", "json", "why", "--person", "dora", "--resource", &arn])).unwrap();
+    let chain = why["chain"].as_array().unwrap_or_else(|| panic!("{why}"));
+    let both = |link: &Value| link["by"].is_object() && link["requested_by"].is_object();
+    assert!(chain.iter().any(|link| both(link) && link["reason"] == "in the study team"), "{why}");
     let dora = demo.person("dora");
     let member = Galen::new();
     member.login(&demo, dora);

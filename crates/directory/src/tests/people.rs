@@ -1,6 +1,7 @@
 //! People, groups, memberships, passwords, lockout and erasure.
 
 use super::*;
+use crate::{ApprovalState, History};
 use access::{Member, MembershipEdge, Session};
 
 async fn shown(world: &World, id: PersonId) -> Person {
@@ -423,9 +424,17 @@ async fn one_administrator_alone_does_not_reach_data_by_a_membership() {
     let permit = world.permit(api::RefuseChange, asked.proposal()).given_to(Arc::clone(&second), false);
     world.directory.refuse(permit, Some("not in the team".to_owned())).await.unwrap();
     assert!(matches!(approve(&world, &asked, &second).await, Err(Error::NoApproval { .. })));
+    // What became of it stays readable: who asked, who decided, and both reasons.
+    let state = async |asked: &Waiting| world.directory.proposal(asked.id).await.unwrap().unwrap();
+    let refused = state(&asked).await;
+    assert_eq!((refused.state, refused.reason.as_deref()), (ApprovalState::Refused, Some("new in the team")));
+    let decision = refused.decision.unwrap();
+    assert_eq!((decision.by, decision.reason.as_deref()), (Some(eve), Some("not in the team")));
     // Too late: it is gone as well.
     let Made::Waits(asked) = add(true).await else { panic!("it must wait") };
+    assert_eq!(state(&asked).await, History::from(Waiting::clone(&asked)));
     world.pass(APPROVAL_WAITS);
+    assert_eq!(state(&asked).await.state, ApprovalState::Expired);
     assert!(list().await.is_empty());
     assert!(matches!(approve(&world, &asked, &second).await, Err(Error::NoApproval { .. })));
     // Who asked may not sign in any more: the request counts no more.
@@ -436,7 +445,9 @@ async fn one_administrator_alone_does_not_reach_data_by_a_membership() {
     assert!(matches!(approve(&world, &asked, &second).await, Err(Error::RequesterCut { .. })));
     let Made::Waits(asked) = add(true).await else { panic!("it must wait") };
     approve(&world, &asked, &second).await.unwrap();
-    assert_eq!(members().await, 1);
+    assert_eq!(state(&asked).await.state, ApprovalState::Approved);
+    let made = world.directory.members_of(edge.group).await.unwrap();
+    assert_eq!((made.len(), made[0].id.uuid()), (1, asked.id.uuid()), "it has the id of its approval");
     // A group that reaches nothing gets its members by one administrator.
     world.directory.remove_member(world.permit(api::RemoveMember, edge), None).await.unwrap();
     assert!(matches!(add(false).await, Made::Now(_)));

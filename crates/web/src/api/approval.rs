@@ -1,8 +1,8 @@
-//! `/approvals`: the changes that wait for a second person, and what that person decides.
+//! `/approvals`: the changes that wait for a second person, what that person decides, and what became of each.
 
-use access::Version;
+use access::{Proposal, Version};
 use base::ApprovalId;
-use directory::Waiting;
+use directory::{History, Waiting};
 
 use super::common::*;
 
@@ -10,15 +10,15 @@ pub(super) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(approve)).routes(routes!(refuse))
 }
 
-/// A change that waits for its second approval.
+/// A change that needs two approvals.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ApprovalRow {
-    /// Its id.
+    /// Its id; a membership that is approved has it, too.
     id: String,
-    /// `waiting`.
+    /// `waiting`, `approved`, `refused` or `expired`.
     state: &'static str,
     /// `add_member`, `set_password`, `reactivate_person`, `renew_service_secret` or `erase_person`.
-    change: &'static str,
+    change: String,
     /// Id of the person whom it concerns.
     person: Option<String>,
     /// Their user name, for a caller who may see people.
@@ -41,35 +41,47 @@ pub(super) struct ApprovalRow {
     expires: String,
     /// Why it was asked for.
     reason: Option<String>,
+    /// Id of the person who approved or refused it.
+    decided_by: Option<String>,
+    /// Their user name, for a caller who may see people.
+    decided_by_name: Option<String>,
+    /// When.
+    decided: Option<String>,
+    /// Why.
+    decision_reason: Option<String>,
     /// The new secret of a service, shown once to who asked for it; it works from the approval on.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
 }
 
 impl Row for ApprovalRow {
-    type Of = Waiting;
-    async fn of(names: &Names<'_>, waiting: Waiting) -> Self {
-        let (person, service) = (waiting.proposed.person(), waiting.proposed.service());
-        let group = waiting.proposed.group();
+    type Of = History;
+    async fn of(names: &Names<'_>, of: History) -> Self {
+        let Proposal { approval, requested_by, about: person, group } = of.proposal;
+        let decided_by = of.decision.as_ref().and_then(|decision| decision.by);
         let group_name = match group {
             Some(group) => names.group(group).await,
             None => None,
         };
         Self {
-            id: waiting.id.to_string(),
-            state: "waiting",
-            change: waiting.proposed.as_str(),
+            id: approval.to_string(),
+            state: of.state.as_str(),
+            change: of.change,
             person: person.map(|id| id.to_string()),
             person_name: names.person(person).await,
-            service: service.map(|id| id.to_string()),
-            service_name: names.service(service).await,
+            service: of.service.map(|id| id.to_string()),
+            service_name: names.service(of.service).await,
             group: group.map(|id| id.to_string()),
             group_name,
-            requested_by: waiting.requested_by.to_string(),
-            requested_by_name: names.person(Some(waiting.requested_by)).await,
-            requested: waiting.at.to_string(),
-            expires: waiting.expires.to_string(),
-            reason: waiting.reason,
+            requested_by: requested_by.to_string(),
+            requested_by_name: names.person(Some(requested_by)).await,
+            requested: of.requested.to_string(),
+            expires: of.expires.to_string(),
+            reason: of.reason,
+            decided_by: decided_by.map(|id| id.to_string()),
+            decided_by_name: names.person(decided_by).await,
+            decided: of.decision.as_ref().map(|decision| decision.at.to_string()),
+            decision_reason: of.decision.and_then(|decision| decision.reason),
             secret: None,
         }
     }
@@ -85,7 +97,7 @@ pub(super) async fn waits(caller: &Caller, waiting: Waiting) -> Response {
 
 /// The same answer, with a secret that will work from the approval on.
 pub(super) async fn waits_with(caller: &Caller, waiting: Waiting, secret: Option<String>) -> Response {
-    let row = ApprovalRow { secret, ..ApprovalRow::of(&Names::of_list(caller).await, waiting).await };
+    let row = ApprovalRow { secret, ..ApprovalRow::of(&Names::of_list(caller).await, waiting.into()).await };
     (StatusCode::ACCEPTED, Json(row)).into_response()
 }
 
@@ -94,35 +106,48 @@ pub(super) async fn waits_with(caller: &Caller, waiting: Waiting, secret: Option
 async fn list(caller: Caller, page: PageRequest) -> Result<Json<Page<ApprovalRow>>, Problem> {
     let permit = caller.may(api::ListApprovals, Installation).await?;
     let waiting = caller.state.directory.list_approvals(permit, page.after_id()?, page.limit + 1).await?;
+    let waiting = waiting.into_iter().map(History::from).collect();
     Ok(Page::of(&Names::of_list(&caller).await, waiting, page.limit).await)
 }
 
-/// Show one change that waits
+/// Show one change that waits, or what became of it: who asked, who decided, and why
 #[utoipa::path(get, path = "/approvals/{id}", tag = "approval", params(("id" = String, Path)), responses((status = 200, body = ApprovalRow)))]
 async fn show(caller: Caller, Path(id): Path<String>) -> Result<Shown<ApprovalRow>, Problem> {
-    let (version, waiting) = find(&caller, &id).await?;
-    caller.see(api::ShowApproval, waiting.proposal()).await?;
-    Ok(Shown::of(version, ApprovalRow::of(&Names::of_list(&caller).await, waiting).await))
+    let found = history(&caller, &id).await?;
+    let version = caller.version(found.proposal).await?;
+    caller.see(api::ShowApproval, found.proposal).await?;
+    Ok(Shown::of(version, ApprovalRow::of(&Names::of_list(&caller).await, found).await))
 }
 
 /// Approve a change that somebody else asked for, which makes it; needs a sign-in of at most 15 minutes
-#[utoipa::path(post, path = "/approvals/{id}/approve", tag = "approval", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
-async fn approve(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
+#[utoipa::path(post, path = "/approvals/{id}/approve", tag = "approval", params(("id" = String, Path)), request_body = End, responses((status = 200, body = ApprovalRow)))]
+async fn approve(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<Json<ApprovalRow>, Problem> {
     let (_, waiting) = find(&caller, &id).await?;
     let reason = body.reason()?;
     let permit = caller.may(api::ApproveChange, waiting.proposal()).await?;
     caller.state.directory.approve(permit, Some(reason)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    decided(&caller, &id).await
 }
 
 /// Refuse a change that waits, or take one's own request back
-#[utoipa::path(post, path = "/approvals/{id}/refuse", tag = "approval", params(("id" = String, Path)), request_body = End, responses((status = 204)))]
-async fn refuse(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<StatusCode, Problem> {
+#[utoipa::path(post, path = "/approvals/{id}/refuse", tag = "approval", params(("id" = String, Path)), request_body = End, responses((status = 200, body = ApprovalRow)))]
+async fn refuse(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -> Result<Json<ApprovalRow>, Problem> {
     let (_, waiting) = find(&caller, &id).await?;
     let reason = body.reason()?;
     let permit = caller.may(api::RefuseChange, waiting.proposal()).await?;
     caller.state.directory.refuse(permit, Some(reason)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    decided(&caller, &id).await
+}
+
+async fn history(caller: &Caller, id: &str) -> Result<History, Problem> {
+    let found = caller.state.directory.proposal(parse::<ApprovalId>(id)?).await?;
+    found.ok_or_else(|| Problem::not_found("change that somebody asked for", id))
+}
+
+/// What a person has just decided.
+async fn decided(caller: &Caller, id: &str) -> Result<Json<ApprovalRow>, Problem> {
+    let found = history(caller, id).await?;
+    Ok(Json(ApprovalRow::of(&Names::of_list(caller).await, found).await))
 }
 
 /// The change that waits under this id. Ids are random, so that absence tells a stranger nothing.
