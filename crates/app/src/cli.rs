@@ -151,7 +151,7 @@ pub(crate) struct Init {
     /// E-mail address of the administrator; once for each, in the same order.
     #[arg(long, required = true)]
     pub(crate) admin_email: Vec<String>,
-    /// File with the administrator's password, once for each or not at all; without it one is made and written beside the configuration.
+    /// File with the administrator's password, once for each, or not at all; without it one is made and written beside the configuration.
     #[arg(long)]
     pub(crate) admin_password_file: Vec<PathBuf>,
 }
@@ -260,11 +260,12 @@ pub(crate) struct Creds {
 
 #[derive(Subcommand)]
 pub(crate) enum Aws {
-    /// Write a profile with `credential_process`, endpoint and region for each role that you may assume.
+    /// Write a profile with `credential_process`, endpoint and region for each role that you may assume, and remove those that it wrote
+    /// for roles that are gone.
     Configure {
         #[command(flatten)]
         endpoint: Endpoint,
-        /// Name of the profile; with several roles the role's name is added.
+        /// Name of the profile; with several roles there is one for each, `PROFILE-ROLE`, and none without the role's name.
         #[arg(long, default_value = "galen")]
         profile: String,
         /// Only this role: its ARN, or its name as for `galen creds`.
@@ -278,6 +279,9 @@ pub(crate) enum Aws {
 
 /// `galen why`.
 #[derive(Args)]
+#[command(
+    override_usage = "galen why --person PERSON --resource ARN\n       galen why --service NAME --resource ARN\n       galen why --decision ID"
+)]
 pub(crate) struct Why {
     #[command(flatten)]
     pub(crate) endpoint: Endpoint,
@@ -288,7 +292,7 @@ pub(crate) struct Why {
     #[arg(long, requires = "resource", conflicts_with = "person")]
     pub(crate) service: Option<String>,
     /// ARN of the resource, such as `arn:aws:s3:::bucket/key`.
-    #[arg(long)]
+    #[arg(long, required_unless_present = "decision")]
     pub(crate) resource: Option<String>,
     /// The action.
     #[arg(long, default_value = "s3:GetObject")]
@@ -320,7 +324,7 @@ pub(crate) enum Revoke {
 pub(crate) struct Target {
     #[command(flatten)]
     pub(crate) endpoint: Endpoint,
-    /// The id.
+    /// The id; of a person or a service also the name.
     pub(crate) id: String,
     /// The reason; it is recorded.
     #[arg(long)]

@@ -19,7 +19,7 @@ use std::{
 };
 use store::{
     Store,
-    journal::{Journal, Options as JournalOptions, RealDisk},
+    journal::{DiskFiles, Journal, Options as JournalOptions, RealDisk},
 };
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -106,6 +106,27 @@ pub(crate) fn made(config: &Config) -> Result<()> {
         "{} holds no installation: see that `data_dir` is right and its disk is there, or make one with `galen init`",
         config.data_dir.display()
     );
+    Ok(())
+}
+
+/// Refuses an `issuer` or a `region` that is not the one that the installation was made with: both are in the name of its ledger.
+/// Where there is no ledger there is nothing to compare.
+///
+/// # Errors
+/// Names the key and what it was.
+pub(crate) fn named(config: &Config) -> Result<()> {
+    // A key file that cannot be read is for those to tell who open the ledger.
+    let files = DiskFiles::new(&Layout::new(&config.data_dir).ledger());
+    let Ok(Some(key)) = LogKey::claimed(&files) else { return Ok(()) };
+    let mut parts = key.origin().as_str().rsplitn(3, '/');
+    let (_node, region, host) = (parts.next(), parts.next(), parts.next());
+    for (name, is, now, made) in [
+        ("issuer", config.issuer.as_str(), host_of(&config.issuer), host),
+        ("region", config.region.as_str(), config.region.as_str(), region),
+    ] {
+        let made = made.unwrap_or_default();
+        anyhow::ensure!(now == made, "`{name}` is `{is}`, this installation was made with `{made}`: set it back");
+    }
     Ok(())
 }
 
@@ -264,8 +285,12 @@ fn node(layout: &Layout, effects: &Effects) -> Result<NodeId> {
 
 /// The log's name: it is in every checkpoint and never changes.
 pub(crate) fn origin(config: &Config, node: NodeId) -> Result<ledger::Origin> {
-    let host = config.issuer.split_once("://").map_or(config.issuer.as_str(), |(_, rest)| rest);
-    Ok(format!("{host}/{}/{node}", config.region).parse()?)
+    Ok(format!("{}/{}/{node}", host_of(&config.issuer), config.region).parse()?)
+}
+
+/// An issuer without its scheme.
+fn host_of(issuer: &str) -> &str {
+    issuer.split_once("://").map_or(issuer, |(_, rest)| rest)
 }
 
 /// The keys that sign and signed this node's ledger, newest first, as the token holds them.

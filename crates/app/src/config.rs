@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use base::{AccountId, Region};
 use figment::{
     Figment,
-    providers::{Env, Format, Toml},
+    providers::{Env, Format, Serialized, Toml},
 };
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::http;
+use crate::{http, serve::Certificate};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -162,6 +162,10 @@ impl Edge {
     pub(crate) const fn tls(&self) -> bool {
         self.tls_cert_file.is_some()
     }
+    /// The files of its TLS, if it speaks TLS itself.
+    pub(crate) fn tls_files(&self) -> Option<(&Path, &Path)> {
+        self.tls_cert_file.as_deref().zip(self.tls_key_file.as_deref())
+    }
     /// The URL that clients use.
     pub(crate) fn url(&self) -> String {
         let scheme = if self.tls() { "https" } else { "http" };
@@ -170,13 +174,48 @@ impl Edge {
 }
 
 impl Config {
+    /// One with the defaults of everything else.
+    pub(crate) fn at(
+        data_dir: PathBuf,
+        (account, region): (AccountId, Region),
+        issuer: String,
+        web: SocketAddr,
+        aws: SocketAddr,
+    ) -> Self {
+        Self {
+            data_dir,
+            account,
+            region,
+            issuer,
+            store: Store::default(),
+            custody: Custody::default(),
+            web: Edge::plain(web),
+            aws: Edge::plain(aws),
+            approvals: Approvals::default(),
+            limits: Limits::default(),
+            demo: false,
+        }
+    }
+
     /// Reads and checks the file.
     ///
     /// # Errors
     /// When it cannot be read, a key is unknown or malformed, or values do not fit together; the error names the key.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         anyhow::ensure!(path.exists(), "{} does not exist; make one with `galen init`", path.display());
-        let figment = Figment::new().merge(Toml::file_exact(path)).merge(Env::prefixed(VARIABLES).split("__"));
+        Self::with_variables(path, Figment::from(Toml::file_exact(path)))
+    }
+
+    /// The configuration of a new installation as it takes effect: what `galen init` was told, with the variables over it.
+    ///
+    /// # Errors
+    /// As [`Config::read`], which reads it again when it was written to `path`.
+    pub(crate) fn new(path: &Path, told: &Self) -> Result<Self> {
+        Self::with_variables(path, Figment::from(Serialized::defaults(told)))
+    }
+
+    fn with_variables(path: &Path, figment: Figment) -> Result<Self> {
+        let figment = figment.merge(Env::prefixed(VARIABLES).split("__"));
         let mut config: Self = figment.extract().map_err(|error| unsound(path, error))?;
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
         config.data_dir = folder.join(&config.data_dir);
@@ -204,13 +243,18 @@ impl Config {
         files
     }
 
-    /// Whether the files that it names can be read.
+    /// Whether the files that it names can be read, and each key belongs to its certificate.
     ///
     /// # Errors
-    /// Names the first key whose file cannot.
+    /// Names the first key whose file cannot be used.
     pub(crate) fn check_files(&self) -> Result<()> {
         for (key, file) in self.clone().files_mut() {
             std::fs::File::open(&*file).with_context(|| format!("`{key}`: could not read `{}`", file.display()))?;
+        }
+        for (name, edge) in [("web", &self.web), ("aws", &self.aws)] {
+            if let Some((cert, key)) = edge.tls_files() {
+                Certificate::read(cert, key).with_context(|| format!("[{name}]"))?;
+            }
         }
         Ok(())
     }
@@ -289,14 +333,54 @@ fn unsound(path: &Path, error: figment::Error) -> anyhow::Error {
     anyhow::anyhow!("{} is not a sound configuration: {}", path.display(), wrong.join("; "))
 }
 
-/// The commented file that `galen init` writes.
-pub(crate) fn template(data_dir: &Path, account: AccountId, region: &Region, issuer: &str, web: SocketAddr) -> String {
-    format!(
+/// A line of the file that `galen init` writes: what is set, or the example in a comment.
+fn line<T: Serialize>(key: &str, set: Option<T>, example: &str) -> Result<String> {
+    Ok(match set {
+        Some(value) => format!("{key} = {}", toml::Value::try_from(value)?),
+        None => format!("# {key} = {example}"),
+    })
+}
+
+/// The commented file that `galen init` writes: `config` as it takes effect, whatever variables said at that time, so that it is
+/// served as it was made without them.
+///
+/// # Errors
+/// When a path is not UTF-8.
+pub(crate) fn template(config: &Config) -> Result<String> {
+    let Config { data_dir, account, region, issuer, web, aws, .. } = config;
+    let store = match &config.store {
+        Store::Sqlite => r#"kind = "sqlite""#.to_owned(),
+        Store::Postgres { url_file, connections } => {
+            let url_file = line("url_file", Some(std::path::absolute(url_file)?), "")?;
+            format!("kind = \"postgres\"\n{url_file}\nconnections = {connections}")
+        }
+    };
+    let seal = match &config.custody {
+        Custody::Machine => r#"seal = "machine""#.to_owned(),
+        Custody::Passphrase { passphrase_file } => {
+            let file = line("passphrase_file", Some(std::path::absolute(passphrase_file)?), "")?;
+            format!("seal = \"passphrase\"\n{file}")
+        }
+    };
+    let tls = |edge: &Edge, name: &str| {
+        let file = |file: &Option<PathBuf>| file.as_ref().map(std::path::absolute).transpose();
+        let cert = line("tls_cert_file", file(&edge.tls_cert_file)?, &format!("\"/etc/galen/{name}.pem\""))?;
+        anyhow::Ok(format!(
+            "{cert}\n{}",
+            line("tls_key_file", file(&edge.tls_key_file)?, &format!("\"/etc/galen/{name}.key\""))?
+        ))
+    };
+    let some = |list: &Vec<_>| Some(list.clone()).filter(|list: &Vec<String>| !list.is_empty());
+    let proxies = |edge: &Edge| {
+        let proxies = some(&edge.trusted_proxies.iter().map(ToString::to_string).collect());
+        line("trusted_proxies", proxies, "[\"10.0.0.0/8\"]")
+    };
+    Ok(format!(
         r#"# Configuration of one Galen installation. Every key can also be set as a variable: GALEN__WEB__LISTEN, ...
 # `galen config check --config FILE` reads it and says what is wrong.
 
 # The folder that holds the store, the ledger, the objects and the keys. Back it up whole.
-data_dir = {data_dir:?}
+{data_dir}
 
 # The account (12 digits) and region that appear in every ARN. They never change.
 account = "{account}"
@@ -306,37 +390,39 @@ region = "{region}"
 issuer = "{issuer}"
 
 [store]
-# `sqlite` keeps one file in the data folder. For PostgreSQL 18:
+# `sqlite` keeps one file in the data folder. For PostgreSQL 18, before `galen init`:
 #   kind = "postgres"
 #   url_file = "/etc/galen/postgres-url"   # a file, because the connection string holds a password
 #   connections = 8
-kind = "sqlite"
+{store}
 
 [custody]
-# What seals the keys: `machine` (a secret file that `galen init` made) or
+# What seals the keys: `machine` (a secret file that `galen init` made) or, before `galen init`,
 #   seal = "passphrase"
 #   passphrase_file = "/run/secrets/galen-passphrase"
-seal = "machine"
+{seal}
 
 [web]
 # Sign-in, OpenID Connect and the management API. Anything but loopback needs TLS.
-listen = "{web}"
-# url = "https://galen.example.com"
-# tls_cert_file = "/etc/galen/web.pem"
-# tls_key_file = "/etc/galen/web.key"
-# trusted_proxies = ["10.0.0.0/8"]
+listen = "{web_listen}"
+{web_url}
+{web_tls}
+{web_proxies}
 
 [aws]
 # STS and S3 on one endpoint.
-listen = "127.0.0.1:{aws_port}"
-# url = "https://aws.galen.example.com"
-# domains = ["s3.galen.example.com"]   # BUCKET.s3.galen.example.com; without it, path style
+listen = "{aws_listen}"
+{aws_url}
+{aws_tls}
+{aws_proxies}
+# Bucket names before these (BUCKET.s3.galen.example.com); without them, path style.
+{domains}
 
 [approvals]
 # A member of a group that reaches data or runs the installation, and another person's password, wait for a second person.
 # With one administrator nobody can be the second: set it to false, enrol the second administrator, and set it back.
 # Each change that was made alone is a fact of its own (`approval.waived`), and `galen doctor` warns.
-# second = true
+{second}
 
 [limits]
 # requests_per_source = 10000     # a second, on each edge
@@ -345,6 +431,19 @@ listen = "127.0.0.1:{aws_port}"
 # connections_max = 4096          # on each edge
 # stop_secs_max = 20              # how long open requests may take after a stop
 "#,
-        aws_port = web.port().saturating_add(1),
-    )
+        data_dir = line("data_dir", Some(data_dir), "")?,
+        web_listen = web.listen,
+        web_url = line("url", web.url.as_ref(), "\"https://galen.example.com\"")?,
+        web_tls = tls(web, "web")?,
+        web_proxies = proxies(web)?,
+        aws_listen = aws.listen,
+        aws_url = line("url", aws.url.as_ref(), "\"https://aws.galen.example.com\"")?,
+        aws_tls = tls(aws, "aws")?,
+        aws_proxies = proxies(aws)?,
+        domains = line("domains", some(&aws.domains), "[\"s3.galen.example.com\"]")?,
+        second = line("second", Some(false).filter(|_| !config.approvals.second), "true")?,
+    ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -249,7 +249,7 @@ pub(crate) fn configure(
         Err(error) => return Err(error).with_context(|| format!("could not read {}", file.display())),
     };
     let single = roles.len() == 1;
-    let mut written = Vec::new();
+    let (mut written, mut names) = (Vec::new(), Vec::new());
     for arn in &roles {
         let short = arn.rsplit('/').next().unwrap_or(arn);
         let name = if single { profile_name.to_owned() } else { format!("{profile_name}-{short}") };
@@ -266,6 +266,16 @@ pub(crate) fn configure(
         writeln!(section, "region = {}", signed_in.region)?;
         text = with_section(&text, &format!("[profile {name}]"), &section);
         written.push(json!({"profile": name, "role": arn, "file": file.display().to_string()}));
+        names.push(name);
+    }
+    if role.is_none() {
+        let stale = stale(&text, profile_name, &caller.signed_in().endpoint, &names);
+        for name in &stale {
+            text = with_section(&text, &format!("[profile {name}]"), "");
+        }
+        if !stale.is_empty() {
+            output::note(&format!("removed, because no role of yours goes by them now: {}", stale.join(", ")));
+        }
     }
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)?;
@@ -278,6 +288,23 @@ pub(crate) fn configure(
 fn default_aws_config() -> Result<PathBuf> {
     let home = std::env::var_os("HOME").context("HOME is not set; name the file with --file")?;
     Ok(Path::new(&home).join(".aws/config"))
+}
+
+/// The profiles of `family` that were written here for `endpoint` and are not among `names` any more: those of roles that ended, and
+/// the one without a role's name where there are several roles now. A section with anything else in it is somebody's own.
+fn stale(text: &str, family: &str, endpoint: &str, names: &[String]) -> Vec<String> {
+    let is_ours = |section: &str| {
+        let (header, lines) = section.split_once(']')?;
+        let name = header.strip_prefix("profile ")?;
+        let mut lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
+        let (_, asks) = lines.next()?.strip_prefix("credential_process")?.split_once("\" creds --endpoint ")?;
+        let arn = asks.strip_prefix(endpoint)?.strip_prefix(" --role ")?.strip_suffix(" --format process")?;
+        let written = lines.all(|line| line.starts_with("endpoint_url = ") || line.starts_with("region = "));
+        let of_role = |rest: &str| rest.strip_prefix('-').is_some_and(|short| arn.rsplit('/').next() == Some(short));
+        let of_family = name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || of_role(rest));
+        (written && of_family && !names.iter().any(|it| it == name)).then(|| name.to_owned())
+    };
+    format!("\n{text}").split("\n[").filter_map(is_ours).collect()
 }
 
 /// `text` with the section that `header` begins replaced, or added at the end; other sections stay byte for byte.
@@ -310,6 +337,32 @@ mod tests {
         let before = "[default]\nregion = a\n[profile galen]\nold = 1\n[profile other]\nx = 2\n";
         let after = with_section(before, "[profile galen]", "[profile galen]\nnew = 1\n");
         assert_eq!(after, "[default]\nregion = a\n[profile other]\nx = 2\n[profile galen]\nnew = 1\n");
+    }
+
+    #[test]
+    fn profiles_of_roles_that_are_gone_are_found_and_no_others() {
+        let ours = |name: &str, endpoint: &str, role: &str| {
+            format!(
+                "[profile {name}]\ncredential_process = \"/bin/galen\" creds --endpoint {endpoint} --role arn:aws:iam::1:role/{role} \
+                 --format process\nendpoint_url = http://x\nregion = r\n"
+            )
+        };
+        let (here, there) = ("https://galen.example.com", "https://galen.example.com.other");
+        let text = [
+            ours("galen", here, "reader"),
+            ours("galen-ended", here, "ended"),
+            ours("galen-reader", here, "reader"),
+            ours("galen-prod", here, "reader"),
+            ours("galen-there", there, "there"),
+            ours("other", here, "reader"),
+            ours("galen-own", here, "own") + "output = json\n",
+            "[profile galen-key]\naws_access_key_id = x\n".to_owned(),
+        ]
+        .concat();
+        assert_eq!(stale(&text, "galen", here, &["galen-reader".to_owned()]), ["galen", "galen-ended"]);
+        assert!(stale("", "galen", here, &[]).is_empty());
+        let left = with_section(&text, "[profile galen-ended]", "");
+        assert!(!left.contains("ended") && left.contains("output = json"), "{left}");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{
     bootstrap::{self, Administrator},
     cli::{self, Part, loopback},
     compose::System,
-    config::{Approvals, Config, Custody, Edge, Limits, Store},
+    config::Config,
     edges::{self, Bound, Signals},
     installation::{block_on, close},
     output, profile,
@@ -244,19 +244,9 @@ fn build(
 }
 
 fn config(folder: &Folder, web_port: u16, aws_port: u16) -> Result<Config> {
-    Ok(Config {
-        data_dir: folder.installation(),
-        account: ACCOUNT.parse()?,
-        region: REGION.parse()?,
-        issuer: format!("http://{}", loopback(web_port)),
-        store: Store::Sqlite,
-        custody: Custody::Machine,
-        web: Edge::plain(loopback(web_port)),
-        aws: Edge::plain(loopback(aws_port)),
-        approvals: Approvals::default(),
-        limits: Limits::default(),
-        demo: true,
-    })
+    let (web, aws) = (loopback(web_port), loopback(aws_port));
+    let place = (ACCOUNT.parse()?, REGION.parse()?);
+    Ok(Config { demo: true, ..Config::at(folder.installation(), place, format!("http://{web}"), web, aws) })
 }
 
 /// The ready line of the contract for scripts.

@@ -33,8 +33,6 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 /// # Errors
 /// When the data folder is not empty, the configuration exists, or a part refuses.
 pub(crate) fn init(effects: &Effects, output: Output, command: &cli::Init) -> Result<()> {
-    let data_dir = std::path::absolute(&command.data_dir)?;
-    anyhow::ensure!(compose::is_empty(&data_dir), "{} is not empty; name a new folder", data_dir.display());
     anyhow::ensure!(
         !command.config.exists(),
         "{} exists already; name another with --config",
@@ -44,9 +42,13 @@ pub(crate) fn init(effects: &Effects, output: Output, command: &cli::Init) -> Re
     let first = administrators(effects, command)?;
     let issuer = command.issuer.trim_end_matches('/');
     let web = listen_of(issuer)?;
-    let text = config::template(&data_dir, command.account, &command.region, issuer, web);
-    profile::write_private(&command.config, text.as_bytes())?;
-    let config = Config::read(&command.config)?;
+    let (place, aws) = ((command.account, command.region.clone()), cli::loopback(web.port().saturating_add(1)));
+    let told = Config::at(std::path::absolute(&command.data_dir)?, place, issuer.to_owned(), web, aws);
+    let config = Config::new(&command.config, &told)?;
+    config.check_files()?;
+    let data_dir = &config.data_dir;
+    anyhow::ensure!(compose::is_empty(data_dir), "{} is not empty; name a new folder", data_dir.display());
+    profile::write_private(&command.config, config::template(&config)?.as_bytes())?;
     for (administrator, file) in &first {
         if let Some(file) = file {
             profile::write_private(file, format!("{}\n", administrator.password.expose()).as_bytes())?;
@@ -63,7 +65,7 @@ pub(crate) fn init(effects: &Effects, output: Output, command: &cli::Init) -> Re
     });
     if made.is_err() {
         // Half an installation is none: the folder was empty and the files are ours. What cannot be removed is refused next time.
-        let _removed = fs::remove_dir_all(&data_dir);
+        let _removed = fs::remove_dir_all(data_dir);
         for file in written.iter().flatten().chain([&command.config]) {
             let _removed = fs::remove_file(file);
         }
@@ -128,6 +130,7 @@ pub(crate) fn serve(effects: &Effects, command: &cli::Serve) -> Result<()> {
         config.data_dir.display()
     );
     compose::made(&config)?;
+    compose::named(&config)?;
     block_on(async {
         let bound = Bound::bind(&config, &command.parts).await?;
         let signals = Signals::catch()?;
@@ -148,28 +151,29 @@ pub(crate) async fn close(system: Arc<System>) -> Result<()> {
 /// `galen doctor`.
 ///
 /// # Errors
-/// When the installation cannot be opened; what is wrong with it is in the result, and the exit code is 1 on a failure.
+/// When there is no installation; what is wrong with it is in the result, and the exit code is 1 on a failure.
 pub(crate) fn doctor(output: Output, effects: &Effects, command: &ConfigFile) -> Result<()> {
     let config = Config::read(&command.config)?;
+    // Without an installation there is nothing to look at; anything else that is wrong is a check that failed, beside the others.
+    compose::made(&config)?;
     let crypto = crypto::Crypto::new(Arc::clone(&effects.entropy));
-    let store = compose::read_store(&config, effects)?;
-    let token = compose::open_token(&config, effects, &crypto)?;
+    let store = compose::read_store(&config, effects);
+    let state = store.and_then(|store| block_on(state_of(store)));
+    let token = compose::open_token(&config, effects, &crypto).map(|token| token.describe());
     let edges = [("TLS of the web edge", &config.web), ("TLS of the AWS edge", &config.aws)];
     let tls = edges.into_iter().filter_map(|(name, edge)| {
-        let (cert, key) = edge.tls_cert_file.as_deref().zip(edge.tls_key_file.as_deref())?;
+        let (cert, key) = edge.tls_files()?;
         Some(operate::doctor::EdgeTls { name, cert, key })
     });
     let tls: Vec<_> = tls.collect();
-    let ownerless = block_on(async { Ok(store.read(directory::ownerless_services).await?) })?;
-    let ownerless: Vec<String> = ownerless.into_iter().map(|service| service.name).collect();
     let patient = operate::doctor::Patient {
-        store: &store,
-        token: token.describe(),
+        name: compose::named(&config).map_err(told),
+        state: state.map_err(told),
+        token: token.map_err(told),
         data_dir: &config.data_dir,
         ledger: &Layout::new(&config.data_dir).ledger(),
         tls: &tls,
         second_approval: config.approvals.second,
-        ownerless: &ownerless,
         effects,
     };
     let examination = block_on(async { Ok(operate::doctor::examine(patient).await) })?;
@@ -180,6 +184,18 @@ pub(crate) fn doctor(output: Output, effects: &Effects, command: &ConfigFile) ->
     }
     anyhow::ensure!(examination.verdict != operate::doctor::Verdict::Failure, "something needs a hand; see above");
     Ok(())
+}
+
+/// What the doctor asks of the store.
+async fn state_of(store: store::Store) -> Result<operate::doctor::State> {
+    let ownerless = store.read(directory::ownerless_services).await?.into_iter().map(|service| service.name).collect();
+    let administrators = store.read(|txn| access::facts::administrators(txn, directory::may_sign_in)).await?;
+    Ok(operate::doctor::State { store, ownerless, administrators })
+}
+
+/// A failure with all its causes.
+fn told(error: anyhow::Error) -> String {
+    format!("{error:#}")
 }
 
 /// What the doctor saw, one check after the other, each with what to do.
@@ -230,6 +246,7 @@ fn ledger_place(effects: &Effects, file: &ConfigFile, offline: Option<&Path>) ->
     }
     let config = Config::read(&file.config)?;
     compose::made(&config)?;
+    compose::named(&config)?;
     let keys = compose::ledger_keys(&config, effects)
         .context("the key token does not say who signs the ledger; name a copy of `log.key` with --key-file and the folder with --offline")?;
     Ok((Layout::new(&config.data_dir).ledger(), Trust::Keys(keys)))
@@ -244,6 +261,7 @@ pub(crate) fn config(output: Output, command: &cli::Config) -> Result<()> {
         cli::Config::Check(file) => {
             let config = Config::read(&file.config)?;
             config.check_files()?;
+            compose::named(&config)?;
             output::result(
                 output,
                 &json!({"config": file.config.display().to_string(), "data_dir": config.data_dir, "sound": true}),

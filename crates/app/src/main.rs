@@ -25,7 +25,7 @@ mod state;
 use anyhow::Result;
 use base::Effects;
 use clap::{CommandFactory, Parser};
-use cli::{Aws, Cli, Command, Output, Revoke};
+use cli::{Aws, Cli, Command, Dataset, DatasetPolicy, Noun, Output, Revoke, Verb};
 use serde_json::Value;
 use std::process::ExitCode;
 
@@ -98,8 +98,15 @@ fn run(cli: Cli) -> Result<()> {
             // A receipt is a document: it is printed as what `galen receipt verify` reads, in every mode.
             Ok(output::result(Output::Json, &revoke(&effects, &command)?)?)
         }
+        Command::Dataset(command) if cli.output == Output::Table && shows_policy(&command) => {
+            output::policy(&nouns::run(&effects, &command)?)
+        }
         command => Ok(output::result(cli.output, &remote(&effects, &command)?)?),
     }
+}
+
+const fn shows_policy(command: &Noun<Verb<Dataset>>) -> bool {
+    matches!(command.verb, Verb::Own(Dataset::Policy(DatasetPolicy::Show(_))))
 }
 
 /// Commands whose result is one value from a running Galen.

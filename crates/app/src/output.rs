@@ -66,6 +66,21 @@ pub(crate) fn text(line: &str) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{line}")
 }
 
+/// Writes the policy of a row as the document that it is, and its version to standard error.
+///
+/// # Errors
+/// When standard output is closed.
+pub(crate) fn policy(row: &Value) -> anyhow::Result<()> {
+    match row.get("policy").filter(|policy| !policy.is_null()) {
+        Some(policy) => text(&format!("{policy:#}"))?,
+        None => note("there is no policy"),
+    }
+    if let Some(tag) = row.get("etag").and_then(Value::as_str) {
+        note(&format!("etag {tag}"));
+    }
+    Ok(())
+}
+
 /// Whether a failure is only that nobody reads standard output any more.
 pub(crate) fn reader_is_gone(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)

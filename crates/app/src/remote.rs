@@ -28,6 +28,7 @@ pub(crate) fn login(effects: &Effects, command: &Login) -> Result<Value> {
             "endpoint": signed_in.endpoint, "service": signed_in.username, "aws": signed_in.aws, "region": signed_in.region,
         }));
     }
+    called(&agent, &web)?;
     let tokens = match (&command.user, &command.password_file, command.no_browser) {
         (Some(user), Some(file), _) => {
             let password = Secret::new(nouns::secret(file)?);
@@ -48,6 +49,18 @@ pub(crate) fn login(effects: &Effects, command: &Login) -> Result<Value> {
         fields.insert("session_expires".to_owned(), Value::String(person.session_expires.to_string()));
     }
     Ok(told)
+}
+
+/// Refuses an address that is not what the server calls itself: its pages take forms from their own address alone, and what it signs
+/// names that one.
+fn called(agent: &ureq::Agent, web: &str) -> Result<()> {
+    let answer = http::patiently(|| agent.get(format!("{web}/.well-known/openid-configuration")).call())?;
+    let document = http::json(answer).with_context(|| {
+        format!("{web} does not answer as Galen does: --endpoint is the `issuer` of its configuration")
+    })?;
+    let issuer = document.get("issuer").and_then(Value::as_str).unwrap_or_default();
+    anyhow::ensure!(issuer == web, "the Galen at {web} calls itself {issuer}: use --endpoint {issuer}");
+    Ok(())
 }
 
 /// `galen token`: the token alone, so that it can stand in a command substitution; as JSON an object with it.

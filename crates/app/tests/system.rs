@@ -11,6 +11,8 @@
 mod api;
 #[path = "system/lists.rs"]
 mod lists;
+#[path = "system/operator.rs"]
+mod operator;
 #[path = "system/s3.rs"]
 #[expect(dead_code, clippy::expect_used, reason = "the tests of durability use all of it, and fail loudly")]
 mod s3;
@@ -201,23 +203,6 @@ fn demonstration_data_never_becomes_production() {
         assert_eq!(refused.status.code(), Some(1));
         assert!(String::from_utf8_lossy(&refused.stderr).contains("demonstration"));
     }
-}
-
-#[test]
-fn init_that_is_refused_makes_nothing_and_overwrites_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let galen = Galen::new();
-    let init = |email: &str| {
-        let (config, data) = (path("galen.toml"), path("data"));
-        galen.run(&["init", "--config", &config, "--data-dir", &data, "--admin", "root", "--admin-email", email])
-    };
-    assert_eq!(init("no-address").status.code(), Some(1));
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-    std::fs::write(path("root-password"), "of another installation").unwrap();
-    let refused = init("root@example.com");
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("would be overwritten"), "{refused:?}");
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]

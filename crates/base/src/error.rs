@@ -55,7 +55,7 @@ impl ErrorKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadName {
     what: &'static str,
-    got: String,
+    got: Option<String>,
     expected: &'static str,
 }
 
@@ -65,7 +65,12 @@ impl BadName {
 
     /// `what` reads after "not" (for example "an ARN"), `expected` after "expected".
     pub fn new(what: &'static str, got: &str, expected: &'static str) -> Self {
-        Self { what, got: got.chars().take(Self::SHOWN_CHARS_MAX).collect(), expected }
+        Self { what, got: Some(got.chars().take(Self::SHOWN_CHARS_MAX).collect()), expected }
+    }
+
+    /// As [`BadName::new`], without the text: that of a person must not come into a log with a message.
+    pub const fn hidden(what: &'static str, expected: &'static str) -> Self {
+        Self { what, got: None, expected }
     }
 }
 
@@ -96,7 +101,10 @@ fn imitates(name: &str) -> bool {
 
 impl fmt::Display for BadName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not {}: expected {}", self.got.escape_debug(), self.what, self.expected)
+        match &self.got {
+            Some(got) => write!(f, "`{}` is not {}: expected {}", got.escape_debug(), self.what, self.expected),
+            None => write!(f, "this is not {}: expected {}", self.what, self.expected),
+        }
     }
 }
 

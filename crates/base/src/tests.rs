@@ -66,6 +66,14 @@ fn canonical_json_sorts_keys() {
 }
 
 #[test]
+fn a_bad_name_is_repeated_or_kept_out_of_the_message() {
+    let shown = crate::BadName::new("a group name", "a*", "1 to 128 characters").to_string();
+    assert_eq!(shown, "`a*` is not a group name: expected 1 to 128 characters");
+    let hidden = crate::BadName::hidden("a user name", "2 to 128 characters").to_string();
+    assert_eq!(hidden, "this is not a user name: expected 2 to 128 characters");
+}
+
+#[test]
 fn names_that_would_mislead() {
     for name in ["a*", "a?", "../a", "a//b", "a\0", "a\nb", "\u{202e}nimda", "ad\u{200b}min", "\u{feff}a", "a\u{2066}b"]
     {

@@ -26,7 +26,10 @@ macro_rules! text {
             type Err = BadName;
             fn from_str(text: &str) -> Result<Self, BadName> {
                 let sound: fn(&str) -> bool = $sound;
-                if sound(text) { Ok(Self(text.to_owned())) } else { Err(BadName::new($what, if $shown { text } else { "(not shown)" }, $expected)) }
+                if sound(text) {
+                    return Ok(Self(text.to_owned()));
+                }
+                Err(if $shown { BadName::new($what, text, $expected) } else { BadName::hidden($what, $expected) })
             }
         }
         impl TryFrom<String> for $name {

@@ -286,7 +286,7 @@ pub enum Error {
     BatchedGxp,
     /// A change without the reason that it needs.
     #[error(
-        "a reason is needed to change a dataset that is under GxP; S3 has no field for one: use the management API or `galen dataset`"
+        "a reason is needed to change a dataset that is under GxP: give `galen dataset` one with --reason, or the management API `reason`; S3 has no field for one"
     )]
     ReasonMissing,
     /// A page cursor that was not given out by Galen.

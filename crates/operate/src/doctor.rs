@@ -25,6 +25,8 @@ mod tests;
 const DISK_FREE_PERCENT_MIN: u64 = 5;
 /// Below this much free space the disk is a failure, however large it is: a ledger segment and a database checkpoint.
 const DISK_FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
+/// An administrator's change that reaches data needs another one.
+const ADMINISTRATORS_MIN: usize = 2;
 /// A wall clock that differs from the newest recorded fact by more than this, backwards, is wrong.
 const CLOCK_BACK_SECS_MAX: i64 = 5;
 
@@ -84,12 +86,24 @@ pub struct Examination {
     pub checks: Vec<Check>,
 }
 
-/// What the doctor looks at.
-pub struct Patient<'a> {
+/// The state, and what was asked of it.
+pub struct State {
     /// The state.
-    pub store: &'a Store,
+    pub store: Store,
+    /// The names of services whose owner may not sign in any more.
+    pub ownerless: Vec<String>,
+    /// How many administrators may sign in.
+    pub administrators: usize,
+}
+
+/// What the doctor looks at. What could not be opened says why, and everything else is looked at all the same.
+pub struct Patient<'a> {
+    /// Whether the configuration names what the installation was made as.
+    pub name: Result<(), String>,
+    /// The state.
+    pub state: Result<State, String>,
     /// What the key token says of itself.
-    pub token: TokenInfo,
+    pub token: Result<TokenInfo, String>,
     /// The folder with everything in it.
     pub data_dir: &'a Path,
     /// The folder of the ledger, which may be on a disk of its own.
@@ -98,8 +112,6 @@ pub struct Patient<'a> {
     pub tls: &'a [EdgeTls<'a>],
     /// Whether a change that gives somebody access which no owner chose for them waits for a second person.
     pub second_approval: bool,
-    /// The names of services whose owner may not sign in any more.
-    pub ownerless: &'a [String],
     /// The clock.
     pub effects: &'a Effects,
 }
@@ -107,17 +119,42 @@ pub struct Patient<'a> {
 /// Looks at everything.
 pub async fn examine(patient: Patient<'_>) -> Examination {
     let now = patient.effects.now();
-    let mut checks = keys(&patient.token);
-    checks.push(store(patient.store).await);
-    checks.push(clock(patient.store, now).await);
+    let mut checks = vec![name(patient.name)];
+    checks.extend(patient.token.map_or_else(|seen| vec![no_token(seen)], |token| keys(&token)));
+    match &patient.state {
+        Ok(state) => {
+            checks.extend([store(&state.store).await, clock(&state.store, now).await]);
+            checks.extend([administrators(state.administrators), services(&state.ownerless)]);
+        }
+        Err(seen) => checks.extend([no_store(seen), clock_alone(now)]),
+    }
     checks.push(folder(patient.data_dir));
     checks.push(disk(patient.data_dir));
     checks.push(approvals(patient.second_approval));
-    checks.push(services(patient.ownerless));
     checks.push(ledger(patient.ledger));
     checks.extend(patient.tls.iter().map(|edge| tls::check(edge, now)));
     let verdict = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok);
     Examination { at: now, verdict, checks }
+}
+
+fn name(name: Result<(), String>) -> Check {
+    match name {
+        Ok(()) => Check::ok("installation", "`issuer` and `region` are those that it was made with"),
+        Err(seen) => {
+            let advice = "put the old value back into the configuration: the ledger and every ARN carry it";
+            Check::new("installation", Verdict::Failure, seen, advice)
+        }
+    }
+}
+
+fn administrators(active: usize) -> Check {
+    if active >= ADMINISTRATORS_MIN {
+        return Check::ok("administrators", format!("{active} may sign in"));
+    }
+    let seen = format!("{active} may sign in: what needs a second administrator finds nobody to approve it");
+    let advice = "make another one: set `second = false` in `[approvals]` and restart, put somebody into `administrators`, take the line \
+                  out again and restart";
+    Check::new("administrators", Verdict::Warning, seen, advice)
 }
 
 fn approvals(second: bool) -> Check {
@@ -147,8 +184,7 @@ fn keys(token: &TokenInfo) -> Vec<Check> {
             "KEYS ARE IN SOFTWARE: `{}` keeps them in this process's memory; they are not in a hardware boundary",
             token.name
         );
-        let advice =
-            "for production with regulated data, use a PKCS#11 token; until then guard the machine and the seal";
+        let advice = "a token of hardware (PKCS#11) is not offered yet: guard the machine, the keys and the seal";
         Check::new("key token", Verdict::Warning, seen, advice)
     } else {
         Check::ok("key token", format!("`{}` holds the keys", token.name))
@@ -157,6 +193,18 @@ fn keys(token: &TokenInfo) -> Vec<Check> {
         Check::new("key seal", Verdict::Ok, format!("keys: {}; seal: {}", token.keys, token.seal), &token.backup);
     let mode = if token.fips { "runs in FIPS mode" } else { "does not run in FIPS mode" };
     vec![boundary, seal, Check::ok("cryptographic module", format!("the module {mode}"))]
+}
+
+fn no_token(seen: String) -> Check {
+    let advice = "give what seals the keys (`[custody]`: the machine secret, or the passphrase's file), or restore both from the backup: \
+                  without it nothing can be opened";
+    Check::new("key token", Verdict::Failure, seen, advice)
+}
+
+fn no_store(seen: &str) -> Check {
+    let advice = "see that `[store]` names the store that `galen init` made, and that it runs and can be reached; restore it from the \
+                  backup if it is torn";
+    Check::new("store", Verdict::Failure, seen, advice)
 }
 
 /// Whether the state can be read; `galen state verify` looks at every fact.
@@ -177,8 +225,14 @@ async fn clock(store: &Store, now: Timestamp) -> Check {
     // The transaction's time never goes behind what is recorded.
     match store.read(|txn| Ok::<_, store::Error>(txn.now())).await {
         Ok(recorded) => clock_verdict(recorded, now),
-        Err(error) => Check::new("clock", Verdict::Failure, error.to_string(), "see the check of the store"),
+        Err(_) => clock_alone(now),
     }
+}
+
+/// The clock where there is nothing to compare it with.
+fn clock_alone(now: Timestamp) -> Check {
+    let seen = format!("{now}; what is recorded cannot be read, to compare with it");
+    Check::new("clock", Verdict::Warning, seen, "see that this is the time, and see the check of the store")
 }
 
 fn clock_verdict(recorded: Timestamp, now: Timestamp) -> Check {
@@ -261,7 +315,7 @@ fn ledger(dir: &Path) -> Check {
 
 fn ledger_verdict(dir: &Path, free: u64, reserve: bool) -> Check {
     let full = FULL_SPACE_BYTES >> 20;
-    let seen = format!("the ledger has {} MiB of room under `{}` and stops at {full}", free >> 20, dir.display());
+    let seen = format!("the ledger has {} MiB of room under `{}` and stops at {full} MiB", free >> 20, dir.display());
     let advice =
         "make room before it is full: then only administrators are recorded, and every other access is refused";
     if free < FULL_SPACE_BYTES {

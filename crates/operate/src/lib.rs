@@ -7,6 +7,6 @@ pub mod doctor;
 mod error;
 pub mod ledger;
 
-pub use doctor::{Check, Examination, Patient, Verdict, examine};
+pub use doctor::{Check, Examination, Patient, State, Verdict, examine};
 pub use error::Error;
 pub use ledger::{Trust, prove, verify};

@@ -268,7 +268,17 @@ fn management_role(access: &Access, verified: &VerifiedToken, asked: Option<&str
     }
     match roles.as_slice() {
         [role] => Ok(Arc::clone(role)),
-        [] => Err(Fault::new(Code::AccessDenied, "no group entitles you to this management role, or to any")),
+        [] => Err(Fault::new(
+            Code::AccessDenied,
+            match asked {
+                Some(_) => {
+                    "no group of yours entitles you to this management role: leave it out, or ask an administrator for a group that does"
+                }
+                None => {
+                    "no group of yours entitles you to a management role: ask an administrator to put you into `members`"
+                }
+            },
+        )),
         several => {
             let names: Vec<_> = several.iter().map(|role| role.name.as_str()).collect();
             let message = format!("you have several management roles; name one of: {}", names.join(", "));

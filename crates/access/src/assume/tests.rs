@@ -486,6 +486,8 @@ async fn a_management_session_is_in_the_role_that_the_groups_entitle() {
     assert_eq!(code(refused), Err(Code::InvalidIdentityToken), "a tool's token is not the management API's");
     assert_eq!(code(house.issued_management(Some("office")).await), Err(Code::AccessDenied));
     assert_eq!(code(house.issued_management(Some("analyst")).await), Err(Code::AccessDenied));
+    let fault = house.issued_management(Some("office")).await.err().unwrap();
+    assert!(fault.message.contains("this management role: leave it out, or ask"), "{fault}");
     let id = MembershipId::from_uuid(uuid(142));
     house.write(move |txn| facts::add_membership(txn, id, Member::Person(ann()), group(2), None)).await;
     let fault = house.issued_management(None).await.err().unwrap();

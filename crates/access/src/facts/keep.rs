@@ -1,11 +1,15 @@
 //! What an installation must not lose, because nobody could give it back: its management roles, the groups that lead to them, and its last administrator. It must not know who asks.
 
 use base::{GroupId, RoleId};
+use std::collections::BTreeSet;
 use store::{ReadTxn, ViewedRow};
 
 use super::write::{many, members, role};
 use super::{Duty, Entitlement, Role, view};
 use crate::{Error, resource::Member};
+
+/// Roles of administrators that are looked at: `galen init` makes one, and nothing else makes any.
+const ADMINISTRATOR_ROLES_MAX: usize = 16;
 
 fn roles(txn: &ReadTxn<'_>, entitlements: Vec<ViewedRow>) -> Result<Vec<Role>, Error> {
     let mut roles = Vec::new();
@@ -41,6 +45,27 @@ pub fn keep_group(txn: &ReadTxn<'_>, group: GroupId) -> Result<(), Error> {
 
 /// Whether a member can still act: the directory knows who may sign in.
 pub type Remains = fn(&ReadTxn<'_>, Member) -> bool;
+
+/// How many administrators remain: members of the groups that lead to a role that bears the duty.
+///
+/// # Errors
+/// Those of the store.
+pub fn administrators(txn: &ReadTxn<'_>, remains: Remains) -> Result<usize, Error> {
+    let now = txn.now();
+    let bears = |row: &ViewedRow| {
+        let role: Role = serde_json::from_value(row.body.clone()).ok()?;
+        (row.valid.contains(now) && role.duty == Some(Duty::Administrator)).then_some(role.id)
+    };
+    let mut found = BTreeSet::new();
+    for role in txn.view_page(view::ROLE, None, None, ADMINISTRATOR_ROLES_MAX, bears)? {
+        let entitlements = txn.view_lookup(view::ENTITLEMENT, view::BY_ROLE, &role.to_string())?;
+        for entitlement in many::<Entitlement>(entitlements, "entitlement")? {
+            let members = members(txn, entitlement.group)?.into_iter().map(|it| it.member);
+            found.extend(members.filter(|member| remains(txn, *member)).map(|member| member.uuid()));
+        }
+    }
+    Ok(found.len())
+}
 
 /// Refuses when a member is all that `remains` of the administrators in a group; for other groups there is nothing to keep.
 ///

@@ -59,7 +59,7 @@ pub(crate) struct NewDataset {
     /// Name or id of the group that owns it.
     #[arg(long)]
     owner: String,
-    /// Names or ids of steward groups.
+    /// Name or id of a steward group; once for each.
     #[arg(long = "steward")]
     stewards: Vec<String>,
     /// How sensitive it is: by default internal.
@@ -109,14 +109,14 @@ pub(crate) struct DatasetChange {
 
 #[derive(Subcommand)]
 pub(crate) enum DatasetPolicy {
-    /// Print the policy.
+    /// Print the policy as `put` takes it.
     Show(ById),
     /// Set the policy: Deny statements alone.
     Put {
         #[command(flatten)]
         which: Which,
-        /// The document; `-` for standard input.
-        #[arg(value_parser = document, value_name = "FILE")]
+        /// The document, or what `show --output json` printed; `-` for standard input.
+        #[arg(value_parser = policy_of, value_name = "FILE")]
         policy: Value,
         /// The reason; needed for a dataset under GxP.
         #[arg(long)]
@@ -130,4 +130,10 @@ pub(crate) enum DatasetPolicy {
         #[arg(long)]
         reason: Option<String>,
     },
+}
+
+/// A policy: the document in a file, or the row that `show` printed of it.
+fn policy_of(file: &str) -> anyhow::Result<Value> {
+    let mut read = document(file)?;
+    Ok(read.get_mut("policy").map(Value::take).unwrap_or(read))
 }

@@ -221,7 +221,7 @@ pub(crate) enum Role {
 pub(crate) struct NewRole {
     /// Its name.
     name: String,
-    /// Names or ids of the groups that may assume it.
+    /// Name or id of a group that may assume it; once for each.
     #[arg(long = "group", required = true)]
     groups: Vec<String>,
     /// The client that its people sign in with: by default `galen-aws`; `any` for every one.
@@ -230,7 +230,7 @@ pub(crate) struct NewRole {
     /// Which groups its sessions carry: by default those that entitle.
     #[arg(long, value_enum)]
     carries: Option<Carries>,
-    /// Role policies: files, or names of managed ones; without one the role gets `GalenDataAccess`.
+    /// A role policy, once for each: a file, or the name of a managed one; without one the role gets `GalenDataAccess`.
     #[arg(long = "policy", value_parser = policy, value_name = "FILE")]
     policies: Vec<Value>,
     /// Longest session, in seconds: 3,600 (the default) to 43,200.
@@ -241,7 +241,7 @@ pub(crate) struct NewRole {
 #[derive(Args, Serialize)]
 #[group(required = true, multiple = true)]
 pub(crate) struct RoleChange {
-    /// The new role policies, which replace all old ones: files, or names of managed ones.
+    /// A new role policy, once for each, in place of all old ones: a file, or the name of a managed one.
     #[arg(long = "policy", value_parser = policy, value_name = "FILE")]
     policies: Vec<Value>,
     /// Longest session, in seconds: 3,600 to 43,200.
@@ -285,13 +285,13 @@ pub(crate) enum Client {
 pub(crate) struct NewClient {
     /// Its name, which is also its client id.
     name: String,
-    /// Where it may be redirected to.
+    /// Where it may be redirected to; once for each address.
     #[arg(long = "redirect-uri")]
     redirect_uris: Vec<String>,
-    /// Where browsers may be sent after signing out.
+    /// Where browsers may be sent after signing out; once for each address.
     #[arg(long = "post-logout-uri")]
     post_logout_uris: Vec<String>,
-    /// Client ids for which it may ask tokens too.
+    /// Client id for which it may ask tokens too; once for each.
     #[arg(long = "audience")]
     audiences: Vec<String>,
     /// It may use the device code.
@@ -308,13 +308,13 @@ pub(crate) struct ClientChange {
     /// The new name to show.
     #[arg(long)]
     name: Option<String>,
-    /// Where it may be redirected to, in place of all old addresses.
+    /// Where it may be redirected to, once for each address, in place of all old ones.
     #[arg(long = "redirect-uri")]
     redirect_uris: Vec<String>,
-    /// Where browsers may be sent after signing out, in place of all old addresses.
+    /// Where browsers may be sent after signing out, once for each address, in place of all old ones.
     #[arg(long = "post-logout-uri")]
     post_logout_uris: Vec<String>,
-    /// Client ids for which it may ask tokens too, in place of all old ones.
+    /// Client id for which it may ask tokens too, once for each, in place of all old ones.
     #[arg(long = "audience")]
     audiences: Vec<String>,
     /// Whether it may use the device code.
@@ -358,14 +358,14 @@ pub(crate) struct ServiceChange {
 /// The groups that look after something, as a change names them.
 #[derive(Args, Serialize)]
 pub(crate) struct Stewards {
-    /// Names or ids of the groups that look after it, in place of all old ones.
+    /// Name or id of a group that looks after it, once for each, in place of all old ones.
     #[arg(long = "steward", conflicts_with_all = ["add_stewards", "remove_stewards"])]
     stewards: Vec<String>,
-    /// A group that shall look after it too.
+    /// A group that shall look after it too; once for each.
     #[arg(long = "add-steward")]
     #[serde(skip)]
     pub(crate) add_stewards: Vec<String>,
-    /// A group that shall look after it no more.
+    /// A group that shall look after it no more; once for each.
     #[arg(long = "remove-steward")]
     #[serde(skip)]
     pub(crate) remove_stewards: Vec<String>,
@@ -388,7 +388,7 @@ pub(crate) struct NewDomain {
     /// Name or id of the group that owns it.
     #[arg(long)]
     owner: String,
-    /// Names or ids of the groups that look after it.
+    /// Name or id of a group that looks after it; once for each.
     #[arg(long = "steward")]
     stewards: Vec<String>,
 }
@@ -425,7 +425,7 @@ pub(crate) struct NewGrant {
     /// How much may be done: by default read.
     #[arg(long, value_enum)]
     level: Option<Level>,
-    /// Prefixes inside the dataset, counted from its own, each ending in `/`; none means all of it.
+    /// A prefix inside the dataset, counted from its own and ending in `/`; once for each, and none means all of it.
     #[arg(long = "prefix")]
     prefixes: Vec<String>,
     /// What the data will be used for.

@@ -15,7 +15,10 @@ fn no_name_is_used_twice() {
 #[test]
 fn a_question_names_somebody_or_a_decision() {
     let parsed = |words: &str| Cli::try_parse_from(words.split(' '));
-    assert!(parsed("galen why").is_err());
+    let alone = parsed("galen why").err().unwrap().to_string();
+    for way in ["--person <PERSON>", "--resource <RESOURCE>", "galen why --decision ID"] {
+        assert!(alone.contains(way), "{alone}");
+    }
     assert!(parsed("galen why --person anna").is_err());
     assert!(parsed("galen why --person anna --resource arn:aws:s3:::b/k").is_ok());
     assert!(parsed("galen why --service etl").is_err());
@@ -94,6 +97,38 @@ fn if_match_goes_with_every_change_of_one_thing_and_with_nothing_else() {
     offered.sort();
     honoured.sort();
     assert_eq!(offered, honoured);
+}
+
+/// Whoever reads the help sees whether a second `--group` adds to the first.
+#[test]
+fn what_repeats_says_so() {
+    fn check(command: &clap::Command, path: &str) {
+        for argument in command.get_arguments() {
+            let repeats =
+                matches!(argument.get_action(), clap::ArgAction::Append) && argument.get_value_delimiter().is_none();
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            assert!(!repeats || help.contains("once "), "{path} {}: {help}", argument.get_id());
+        }
+        command.get_subcommands().for_each(|below| check(below, &format!("{path} {}", below.get_name())));
+    }
+    check(&Cli::command(), "galen");
+}
+
+#[test]
+fn a_policy_is_put_as_it_was_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy");
+    let document = serde_json::json!({"Version": "2012-10-17", "Statement": []});
+    for text in [document.clone(), serde_json::json!({"policy": document, "etag": "1"})] {
+        std::fs::write(&file, text.to_string()).unwrap();
+        let words = ["galen", "dataset", "policy", "put", "trial", file.to_str().unwrap()];
+        let Command::Dataset(Noun { verb: Verb::Own(Dataset::Policy(DatasetPolicy::Put { policy, .. })), .. }) =
+            Cli::try_parse_from(words).unwrap().command
+        else {
+            panic!("it sets a policy");
+        };
+        assert_eq!(policy, document);
+    }
 }
 
 #[test]

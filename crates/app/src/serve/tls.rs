@@ -43,7 +43,7 @@ impl Certificate {
     ///
     /// # Errors
     /// When one cannot be read, or the key is not the certificate's.
-    pub(super) fn read(cert: &Path, key: &Path) -> Result<Arc<Self>> {
+    pub(crate) fn read(cert: &Path, key: &Path) -> Result<Arc<Self>> {
         let current = RwLock::new(Arc::new(certified(cert, key)?));
         Ok(Arc::new(Self { cert: cert.to_owned(), key: key.to_owned(), current }))
     }

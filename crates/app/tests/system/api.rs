@@ -169,6 +169,7 @@ fn bad_input_is_named_and_changes_nothing() {
         let (status, problem) = api.post("groups", None, &json!({"name": name}));
         assert_eq!(status, 400, "{name:?}: {problem}");
         assert!(problem["detail"].as_str().unwrap().contains("is not a group name"), "{problem}");
+        assert_eq!(problem["type"], "urn:galen:problem:invalid");
     }
     let (status, problem) = api.post("groups", None, &json!({"name": "a", "nmae": "b"}));
     assert_eq!((status, problem["detail"].as_str().unwrap().contains("`nmae`")), (400, true), "{problem}");
@@ -340,7 +341,17 @@ fn an_owner_sets_the_policy_audit_class_and_key_of_a_dataset() {
             [0]["Effect"],
         "Deny"
     );
-    assert_eq!(json(&["policy", "show", name])["policy"]["Version"], "2012-10-17");
+    let shown = json(&["policy", "show", name]);
+    assert_eq!(shown["policy"]["Version"], "2012-10-17");
+    // What a person sees, and what a program gets, can be put again.
+    let document: Value = serde_json::from_str(&owner.ok(&["dataset", "policy", "show", name])).unwrap();
+    assert_eq!(document, shown["policy"]);
+    std::fs::write(&file, shown.to_string()).unwrap();
+    json(&["policy", "put", name, file.to_str().unwrap(), "--reason", "the same again"]);
+    assert_eq!(json(&["policy", "show", name])["policy"], document);
+    let refused = owner.run(&["dataset", "change", name, "--description", "frozen"]);
+    let told = String::from_utf8_lossy(&refused.stderr).contains("--reason");
+    assert_eq!(told, before["gxp"] == true, "{refused:?}");
     let refused = owner.run(&["dataset", "policy", "delete", name]);
     assert_eq!(refused.status.code(), Some(if before["gxp"] == true { 1 } else { 0 }), "{refused:?}");
     json(&["policy", "delete", name, "--reason", "the study goes on"]);

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::Options;
 
-struct Still;
+struct Still(Timestamp);
 impl Clock for Still {
     fn now(&self) -> Timestamp {
-        Timestamp::from_second(1_790_000_000).unwrap()
+        self.0
     }
     fn monotonic(&self) -> Duration {
         Duration::ZERO
@@ -20,6 +20,11 @@ impl base::Entropy for Zeros {
     fn fill(&self, out: &mut [u8]) {
         out.fill(0);
     }
+}
+
+fn at(second: i64) -> Effects {
+    let clock = Arc::new(Still(Timestamp::from_second(second).unwrap()));
+    Effects { clock, entropy: Arc::new(Zeros) }
 }
 
 fn token(software: bool) -> TokenInfo {
@@ -37,6 +42,7 @@ fn token(software: bool) -> TokenInfo {
 fn a_software_token_is_always_shouted_about() {
     let checks = keys(&token(true));
     assert_eq!(checks[0].verdict, Verdict::Warning);
+    assert!(checks[0].advice.contains("not offered yet"), "it advises nothing that cannot be done");
     assert!(checks[0].seen.contains("KEYS ARE IN SOFTWARE"));
     assert!(checks[1].seen.contains("/secret") && checks[1].advice.contains("copy"));
     assert_eq!(keys(&token(false))[0].verdict, Verdict::Ok);
@@ -54,6 +60,7 @@ fn disk_and_ledger_have_edges() {
     let room = |free, reserve| ledger_verdict(Path::new("/d/ledger"), free, reserve).verdict;
     assert_eq!([room(gib, true), room(gib, false)], [Verdict::Ok, Verdict::Warning]);
     assert_eq!([room(gib - 1, true), room(FULL_SPACE_BYTES - 1, true)], [Verdict::Warning, Verdict::Failure]);
+    assert!(ledger_verdict(Path::new("/d/ledger"), gib, true).seen.contains(" stops at 128 MiB"));
     assert_eq!(ledger(Path::new("/no/such/folder")).verdict, Verdict::Failure);
 }
 
@@ -69,43 +76,54 @@ fn a_clock_behind_the_records_is_a_failure() {
 #[tokio::test]
 async fn an_examination_names_every_check_once() {
     let dir = tempfile::tempdir().unwrap();
-    let effects = Effects { clock: Arc::new(Still), entropy: Arc::new(Zeros) };
+    let effects = at(1_790_000_000);
     let node = NodeId::from_uuid(uuid::Uuid::from_bytes([1; 16]));
     let options = Options::sqlite(dir.path().join("db"), "eu-north-1".parse().unwrap(), node, effects.clone());
     let store = Store::open(options).unwrap();
     let (data_dir, ledger) = (dir.path(), dir.path());
     let edge = |name| EdgeTls { name, cert: dir.path(), key: dir.path() };
     let tls = &[edge("TLS of the web edge"), edge("TLS of the AWS edge")];
-    let token = token(true);
-    let patient = Patient {
-        store: &store,
+    let patient = |state, token| Patient {
+        name: Ok(()),
+        state,
         token,
         data_dir,
         ledger,
         tls,
         second_approval: true,
-        ownerless: &[],
         effects: &effects,
     };
-    let examination = examine(patient).await;
-    let names: Vec<_> = examination.checks.iter().map(|check| check.name).collect();
+    let names = |it: &Examination| it.checks.iter().map(|check| check.name).collect::<Vec<_>>();
+    let state = State { store, ownerless: Vec::new(), administrators: 2 };
+    let examination = examine(patient(Ok(state), Ok(token(true)))).await;
     let expected = [
+        "installation",
         "key token",
         "key seal",
         "cryptographic module",
         "store",
         "clock",
+        "administrators",
+        "services",
         "data folder",
         "disk",
         "approvals",
-        "services",
         "ledger",
         "TLS of the web edge",
         "TLS of the AWS edge",
     ];
-    assert_eq!(names, expected);
+    assert_eq!(names(&examination), expected);
     assert!(examination.verdict >= Verdict::Warning);
     assert!(serde_json::to_string(&examination).unwrap().contains("\"verdict\""));
+    // What cannot be opened is a check that failed, and the others are made.
+    let examination = examine(patient(Err("no answer from db:5432".into()), Err("no machine secret".into()))).await;
+    let left = ["key seal", "cryptographic module", "administrators", "services"];
+    let expected: Vec<_> = expected.into_iter().filter(|name| !left.contains(name)).collect();
+    assert_eq!(names(&examination), expected);
+    for (name, seen) in [("store", "no answer from db:5432"), ("key token", "no machine secret")] {
+        let check = examination.checks.iter().find(|check| check.name == name).unwrap();
+        assert!(check.verdict == Verdict::Failure && check.seen == seen && !check.advice.is_empty(), "{check:?}");
+    }
 }
 
 #[test]
@@ -118,4 +136,8 @@ fn a_service_without_anybody_who_answers_for_it_is_warned_of() {
 #[test]
 fn an_installation_of_one_administrator_is_warned_of() {
     assert_eq!((approvals(true).verdict, approvals(false).verdict), (Verdict::Ok, Verdict::Warning));
+    assert_eq!(
+        [0, 1, 2].map(|active| administrators(active).verdict),
+        [Verdict::Warning, Verdict::Warning, Verdict::Ok]
+    );
 }

@@ -45,6 +45,12 @@ pub(crate) fn failed(doing: &'static str, error: postgres::Error) -> Error {
     if met.contains(code) {
         return Error::Retry;
     }
+    if *code == SqlState::UNDEFINED_TABLE {
+        return Error::Torn {
+            place: "the PostgreSQL database".to_owned(),
+            what: "it has no tables of Galen".to_owned(),
+        };
+    }
     if [SqlState::DATA_CORRUPTED, SqlState::INDEX_CORRUPTED].contains(code) {
         return Error::Torn { place: "the PostgreSQL database".to_owned(), what: error.to_string() };
     }

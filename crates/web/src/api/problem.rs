@@ -11,10 +11,10 @@ use base::{DecisionId, ErrorKind};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Why a request failed and what to do. `type` is a relative reference into the documentation.
+/// Why a request failed and what to do. `type` is a name, and its last word a heading of the page "Problems" of the documentation.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// What kind of problem: a page of the documentation.
+    /// What kind of problem: `urn:galen:problem:` and a word.
     #[serde(rename = "type")]
     kind: String,
     /// The kind in words.
@@ -50,9 +50,9 @@ const fn words(kind: ErrorKind) -> (&'static str, &'static str) {
 impl Problem {
     /// A problem of this kind; `detail` is a sentence for the caller.
     pub(crate) fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        let (page, title) = words(kind);
+        let (word, title) = words(kind);
         Self {
-            kind: format!("/docs/reference/problems.html#{page}"),
+            kind: format!("urn:galen:problem:{word}"),
             title: title.to_owned(),
             status: kind.http_status(),
             detail: detail.into(),

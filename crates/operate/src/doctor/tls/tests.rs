@@ -47,6 +47,7 @@ fn a_certificate_is_shouted_about_before_it_ends() {
         let check = files.check(("cert", "key"), now);
         assert!(check.verdict == verdict && check.seen.contains(seen), "{now}: {check:?}");
         assert_eq!(check.advice.is_empty(), verdict == Verdict::Ok, "{check:?}");
+        assert!(!check.seen.contains("EXPIRE") || check.advice.contains("SIGHUP"), "no restart is needed: {check:?}");
     }
 }
 
