@@ -212,6 +212,19 @@ impl Access {
         RoleView { groups: self.entitled_groups(role.id), role }
     }
 
+    /// The texts of a role's policies, in their order; one that the store lost is empty.
+    ///
+    /// # Errors
+    /// The store's errors.
+    pub async fn policies_of(&self, role: Arc<Role>) -> Result<Vec<String>, Error> {
+        let read = self.store().read(move |txn| {
+            let text = |policy: &NamedDocument| Ok(txn.document_get(policy.digest)?.unwrap_or_default());
+            role.policies.iter().map(text).collect::<Result<Vec<_>, store::Error>>()
+        });
+        let texts = read.await?;
+        Ok(texts.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect())
+    }
+
     /// The tool roles that a person may assume now, through whatever client.
     pub fn roles_of(&self, person: PersonId) -> Vec<RoleView> {
         let own = self.groups_of(person);

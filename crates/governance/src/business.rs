@@ -11,7 +11,7 @@ mod grant;
 pub use dataset::{ChangeDataset, Dataset, NewDataset};
 pub use domain::{ChangeDomain, Domain, NewDomain};
 pub use fold::folds;
-pub use grant::{GRANT_DAYS_MAX, GrantState, GrantView, GrantsOf, NewGrant};
+pub use grant::{GRANT_DAYS_MAX, GrantEnd, GrantState, GrantStory, GrantView, GrantsOf, NewGrant};
 
 use access::Access;
 use base::{AccountId, Effects};

@@ -16,8 +16,8 @@ pub mod ports;
 
 pub use buckets::Buckets;
 pub use business::{
-    ChangeDataset, ChangeDomain, Dataset, Domain, GRANT_DAYS_MAX, Governance, GrantState, GrantView, GrantsOf,
-    NewDataset, NewDomain, NewGrant, folds,
+    ChangeDataset, ChangeDomain, Dataset, Domain, GRANT_DAYS_MAX, Governance, GrantEnd, GrantState, GrantStory,
+    GrantView, GrantsOf, NewDataset, NewDomain, NewGrant, folds,
 };
 pub use error::Error;
 pub use objects::{ETag, Objects, Tags, VersionId};

@@ -211,7 +211,7 @@ fn rows_name_what_their_ids_stand_for() {
     let list =
         |noun: &str| -> Vec<Value> { serde_json::from_str(&owner.ok(&["--output", "json", noun, "list"])).unwrap() };
     let grants = list("grant");
-    let grant = grants.iter().find(|row| row["dataset_name"] == "oncology-sdtm").unwrap();
+    let grant = grants.iter().find(|row| row["dataset_name"] == "oncology-sdtm" && row["state"] == "live").unwrap();
     assert_eq!(grant["approver_name"], "olivia", "{grant}");
     assert!(grant["group_name"].is_string(), "{grant}");
     let shown = owner.ok(&["--output", "json", "grant", "show", grant["id"].as_str().unwrap()]);
@@ -220,6 +220,13 @@ fn rows_name_what_their_ids_stand_for() {
     assert!(dataset["domain_name"].is_string() && dataset["owner_name"].is_string(), "{dataset}");
     let resource = format!("arn:aws:s3:::{}/", demo.dataset("ophthalmology-sdtm")["bucket"].as_str().unwrap());
     let resource = format!("{resource}{}ae.csv", demo.dataset("ophthalmology-sdtm")["prefix"].as_str().unwrap());
+    // What became of a grant is told with it.
+    let id = grant["id"].as_str().unwrap();
+    owner.ok(&["grant", "end", id, "--reason", "the study is over"]);
+    let over: Value = serde_json::from_str(&owner.ok(&["--output", "json", "grant", "show", id])).unwrap();
+    assert_eq!((&over["state"], &over["end_reason"]), (&json!("ended"), &json!("the study is over")), "{over}");
+    assert_eq!(over["ended_by_name"], "olivia");
+    assert!(over["ended"].is_string(), "{over}");
     let told = owner.ok(&["why", "--person", "anna", "--resource", &resource]);
     assert!(told.contains("no grant of dataset ophthalmology-sdtm in domain"), "{told}");
     demo.stop();
@@ -387,6 +394,9 @@ fn every_noun_is_made_shown_changed_listed_and_ended() {
     assert_eq!(json(&["membership", "show", &membership])["person"], person);
     let role = id(&json(&["role", "create", "pilot-reader", "--group", "pilot"]));
     assert_eq!(json(&["role", "change", &role, "--max-session-secs", "7200"])["max_session_secs"], 7200);
+    let shown = json(&["role", "show", &role]);
+    assert_eq!(shown["policies"], json!(["GalenDataAccess"]));
+    assert_eq!(shown["documents"][0]["Version"], "2012-10-17", "the policy can be read: {shown}");
     let client =
         id(&json(&["client", "create", "notebook", "--redirect-uri", "http://127.0.0.1/cb", "--confidential"]));
     let changed = json(&["client", "change", "notebook", "--redirect-uri", "http://127.0.0.1/new", "--device", "true"]);

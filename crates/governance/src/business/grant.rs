@@ -3,11 +3,11 @@
 use access::{
     Installation, Outcome, Permit,
     action::api,
-    facts::{self, Approver, Grant, Level, Scope, view},
+    facts::{self, Approver, Grant, Level, Scope, kind, view},
 };
 use base::{Actor, DatasetId, GrantId, GroupId, Ids, Timestamp};
 use std::time::Duration;
-use store::ViewedRow;
+use store::{ReadTxn, ViewedRow};
 
 use super::{Governance, text};
 use crate::Error;
@@ -64,6 +64,28 @@ pub struct GrantView {
     pub grant: Grant,
     /// Its state.
     pub state: GrantState,
+    /// What its facts say beside it; only of a grant that is shown alone.
+    pub story: Option<GrantStory>,
+}
+
+/// What the facts of a grant say beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantStory {
+    /// Why it was made.
+    pub reason: Option<String>,
+    /// How it was ended before its expiry, if it was.
+    pub ended: Option<GrantEnd>,
+}
+
+/// The end of a grant before its expiry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantEnd {
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: Actor,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 /// Which grants a list is of; what is not named does not matter.
@@ -136,7 +158,8 @@ impl Governance {
             let rows = txn.view_history(view::GRANT, &id.to_string())?;
             // One that ended before it began is in no row that is known now.
             let newest = rows.iter().max_by_key(|row| (row.known.to.is_none(), row.known.from));
-            newest.and_then(|row| view_of(row, now)).ok_or(Error::NoSuchGrant { grant: id })
+            let found = newest.and_then(|row| view_of(row, now)).ok_or(Error::NoSuchGrant { grant: id })?;
+            Ok(GrantView { story: Some(story(txn, id)?), ..found })
         });
         read.await
     }
@@ -168,6 +191,21 @@ impl Governance {
     }
 }
 
+/// What the facts of a grant say beside it.
+fn story(txn: &ReadTxn<'_>, id: GrantId) -> Result<GrantStory, Error> {
+    let facts = txn.facts_of(id.uuid())?;
+    let of_kind = |kind| facts.iter().find(|fact| fact.kind == kind);
+    let ended = of_kind(kind::GRANT_ENDED);
+    Ok(GrantStory {
+        reason: of_kind(kind::GRANT_CREATED).and_then(|fact| fact.reason.clone()),
+        ended: ended.map(|fact| GrantEnd {
+            at: fact.recorded.timestamp(),
+            by: fact.actor,
+            reason: fact.reason.clone(),
+        }),
+    })
+}
+
 fn view_of(row: &ViewedRow, now: Timestamp) -> Option<GrantView> {
     let grant: Grant = serde_json::from_value(row.body.clone()).ok()?;
     let over = row.known.to.is_some() || row.valid.to.is_some_and(|to| to <= now) || grant.expiry <= now;
@@ -177,5 +215,5 @@ fn view_of(row: &ViewedRow, now: Timestamp) -> Option<GrantView> {
         (false, true) => GrantState::Live,
         (false, false) => GrantState::Upcoming,
     };
-    Some(GrantView { grant, state })
+    Some(GrantView { grant, state, story: None })
 }

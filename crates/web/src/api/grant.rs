@@ -45,12 +45,29 @@ struct GrantRow {
     approver_name: Option<String>,
     /// upcoming, live or ended.
     state: String,
+    /// Why it was made; where one grant is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// When it was ended before its expiry; where one grant is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<String>,
+    /// Id of the person who ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_by: Option<String>,
+    /// Their user name, for a caller who may see people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_by_name: Option<String>,
+    /// Why it was ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_reason: Option<String>,
 }
 
 impl Row for GrantRow {
     type Of = GrantView;
     async fn of(names: &Names<'_>, view: GrantView) -> Self {
-        let GrantView { grant, state } = view;
+        let GrantView { grant, state, story } = view;
+        let (reason, end) = story.map_or((None, None), |story| (story.reason, story.ended));
+        let ended_by = end.as_ref().and_then(|end| end.by.person());
         Self {
             id: grant.id.to_string(),
             dataset: grant.dataset.to_string(),
@@ -68,6 +85,11 @@ impl Row for GrantRow {
             },
             approver_name: names.person(approver(&grant.approver)).await,
             state: state.as_str().to_owned(),
+            reason,
+            ended: end.as_ref().map(|end| end.at.to_string()),
+            ended_by: ended_by.map(|id| id.to_string()),
+            ended_by_name: names.person(ended_by).await,
+            end_reason: end.and_then(|end| end.reason),
         }
     }
     fn key(&self) -> String {

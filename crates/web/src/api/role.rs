@@ -36,6 +36,10 @@ struct RoleRow {
     max_session_secs: u32,
     /// Names of its policies.
     policies: Vec<String>,
+    /// The documents of these policies, in their order; where one role is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    documents: Option<Vec<Value>>,
     /// Ids of the groups that may assume it.
     groups: Vec<String>,
     /// Their names.
@@ -54,6 +58,7 @@ impl Row for RoleRow {
             management: role.management,
             max_session_secs: role.session_secs_max,
             policies: role.policies.iter().map(|policy| policy.name.clone()).collect(),
+            documents: None,
             groups: view.groups.iter().map(ToString::to_string).collect(),
             group_names: names.groups(&view.groups).await,
         }
@@ -240,5 +245,8 @@ async fn row(caller: &Caller, id: RoleId) -> Result<Shown<RoleRow>, Problem> {
     let version = caller.version(id).await?;
     let access = &caller.state.access;
     let role = access.role(id).ok_or_else(|| Problem::not_found("role", &id.to_string()))?;
-    Ok(Shown::of(version, RoleRow::of(&Names::of_things(caller), access.viewed(role)).await))
+    let documents = access.policies_of(std::sync::Arc::clone(&role)).await?;
+    let documents = Some(documents.iter().map(|text| serde_json::from_str(text).unwrap_or_default()).collect());
+    let row = RoleRow::of(&Names::of_things(caller), access.viewed(role)).await;
+    Ok(Shown::of(version, RoleRow { documents, ..row }))
 }
