@@ -187,7 +187,7 @@ impl Directory {
         Ok((secret, made.await?))
     }
 
-    /// Ends a service: its secret is destroyed, its sessions are refused, and it is in no group any more. Its key stays, as the ledger's
+    /// Ends a service: its secret is destroyed, its sessions are cut, and it is in no group any more. Its key stays, as the ledger's
     /// entries of it are read with it.
     ///
     /// # Errors
@@ -199,6 +199,7 @@ impl Directory {
             membership::end_all(txn, view::BY_MEMBER, &id.uuid().hyphenated().to_string(), reason.as_deref())?;
             end_service(txn, id, reason.as_deref())?;
             txn.sealed_delete(id.uuid(), SECRET)?;
+            access::epoch::raise(txn, EpochKey::Service { service: id }, reason.clone())?;
             Ok(())
         })
         .await

@@ -172,6 +172,7 @@ async fn an_ended_service_is_refused_and_a_namesake_has_nothing_of_it() {
     let permit = world.permit(api::EndService, old);
     world.directory.end_service(permit, Some("switched off".to_owned())).await.unwrap();
     assert!(matches!(verify(&world, &token).await, Err(TokenFault::Rejected { .. })));
+    assert!(world.directory.0.access.epochs().of(EpochKey::Service { service: old }).is_some(), "its sessions are cut");
     assert!(self::token(&world, "etl", &secret).await.err().unwrap().starts_with("invalid_client"));
     assert!(self::token(&world, old, &secret).await.err().unwrap().starts_with("invalid_client"));
     let (new, _) = service(&world, "etl", ann).await;
