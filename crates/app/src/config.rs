@@ -390,14 +390,14 @@ region = "{region}"
 issuer = "{issuer}"
 
 [store]
-# `sqlite` keeps one file in the data folder. For PostgreSQL 18, before `galen init`:
+# `sqlite` keeps one file in the data folder. `galen init` chooses it; for PostgreSQL 18 it is
 #   kind = "postgres"
 #   url_file = "/etc/galen/postgres-url"   # a file, because the connection string holds a password
 #   connections = 8
 {store}
 
 [custody]
-# What seals the keys: `machine` (a secret file that `galen init` made) or, before `galen init`,
+# What seals the keys: `machine` (a secret file that `galen init` made) or
 #   seal = "passphrase"
 #   passphrase_file = "/run/secrets/galen-passphrase"
 {seal}

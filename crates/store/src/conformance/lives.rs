@@ -145,6 +145,8 @@ pub(super) async fn readers_stand_beside_the_writer(bed: &dyn Bed) {
         let clocked: Arc<ManualClock> = Arc::clone(&clock);
         Store::open_to_read(bed.options("beside", effects(clocked, seed), folds))
     };
+    let absent = reading(6, folds()).map(drop);
+    assert!(matches!(absent, Err(Error::Torn { .. } | Error::Io { .. })), "it is told what is missing: {absent:?}");
     let (store, _clock) = open(bed, "beside");
     fill(&store, 3).await;
     let reader = reading(7, folds()).unwrap();
