@@ -40,6 +40,17 @@ pub enum Error {
         /// How many there are.
         entries: u64,
     },
+    /// The ledger lacks entries that the store knows.
+    #[error(
+        "the ledger was rolled back: it ends at entry {entries}, and the store beside it saw {noted}; put the newest ledger back, or \
+         restore both from one backup"
+    )]
+    LedgerBehind {
+        /// How many entries the store saw.
+        noted: u64,
+        /// How many there are.
+        entries: u64,
+    },
     /// A policy document cannot be read.
     #[error("the policy document is not usable")]
     Policy {
@@ -204,7 +215,9 @@ impl Error {
         match self {
             Self::Store(source) => source.kind(),
             Self::Custody(source) => source.kind(),
-            Self::Ledger { .. } | Self::StoreLost { .. } | Self::StoreBehind { .. } => ErrorKind::Unavailable,
+            Self::Ledger { .. } | Self::StoreLost { .. } | Self::StoreBehind { .. } | Self::LedgerBehind { .. } => {
+                ErrorKind::Unavailable
+            }
             Self::DocumentTooLong { .. } => ErrorKind::TooLarge,
             Self::NotOwner { .. } | Self::NotWorkspace { .. } | Self::PublicPolicy => ErrorKind::Forbidden,
             Self::NoDataset { .. }

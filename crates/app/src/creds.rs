@@ -254,6 +254,9 @@ pub(crate) fn configure(
         let short = arn.rsplit('/').next().unwrap_or(arn);
         let name = if single { profile_name.to_owned() } else { format!("{profile_name}-{short}") };
         let signed_in = caller.signed_in();
+        for text in [arn.as_str(), &signed_in.endpoint, &signed_in.aws, &signed_in.region] {
+            stands_alone(text)?;
+        }
         let mut section = String::new();
         writeln!(section, "[profile {name}]")?;
         writeln!(
@@ -288,6 +291,13 @@ pub(crate) fn configure(
 fn default_aws_config() -> Result<PathBuf> {
     let home = std::env::var_os("HOME").context("HOME is not set; name the file with --file")?;
     Ok(Path::new(&home).join(".aws/config"))
+}
+
+/// Refuses a text of the server's that would be more than one word of the file: a line of its own there is a command that AWS tools run.
+fn stands_alone(text: &str) -> Result<()> {
+    let word = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"'\\[]#;".contains(&byte));
+    anyhow::ensure!(word, "the server gave {text:?}, which cannot stand in a configuration of AWS tools");
+    Ok(())
 }
 
 /// The profiles of `family` that were written here for `endpoint` and are not among `names` any more: those of roles that ended, and
@@ -337,6 +347,16 @@ mod tests {
         let before = "[default]\nregion = a\n[profile galen]\nold = 1\n[profile other]\nx = 2\n";
         let after = with_section(before, "[profile galen]", "[profile galen]\nnew = 1\n");
         assert_eq!(after, "[default]\nregion = a\n[profile other]\nx = 2\n[profile galen]\nnew = 1\n");
+    }
+
+    /// A section of its own in the file would be a command that AWS tools run.
+    #[test]
+    fn finding_a_server_writes_no_line_of_its_own_into_the_file() {
+        let role = "arn:aws:iam::1:role/reader";
+        assert!(stands_alone(role).is_ok() && stands_alone("https://galen.example.com:8443").is_ok());
+        for text in ["", &format!("{role}\n[profile default]"), "a b", "x\"", "r#", "é"] {
+            assert!(stands_alone(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::{
 pub(crate) fn login(effects: &Effects, command: &Login) -> Result<Value> {
     let web = http::endpoint(&command.endpoint)?;
     let agent = http::agent();
+    called(&agent, &web)?;
     if let (Some(service), Some(file)) = (&command.service, &command.secret_file) {
         let profile = Profile::of_user()?;
         let _lock = profile.lock()?;
@@ -28,7 +29,6 @@ pub(crate) fn login(effects: &Effects, command: &Login) -> Result<Value> {
             "endpoint": signed_in.endpoint, "service": signed_in.username, "aws": signed_in.aws, "region": signed_in.region,
         }));
     }
-    called(&agent, &web)?;
     let tokens = match (&command.user, &command.password_file, command.no_browser) {
         (Some(user), Some(file), _) => {
             let password = Secret::new(nouns::secret(file)?);

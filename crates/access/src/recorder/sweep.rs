@@ -78,10 +78,14 @@ impl Recorder {
     /// Refuses a store that lacks a change which the ledger tells, of facts or of records alone: a change is relayed after its commit
     /// is durable, and waits here until the commit that notes how far the log was relayed. So the store is an older copy when it
     /// neither noted the change's place nor lets it wait. An import that is not told yet was meant.
+    /// A ledger that ends before the noted place was rolled back: what is noted was durable in it.
     async fn holds(&self, told: Vec<Told>) -> Result<(), Error> {
-        let key = self.0.store.node().bytes().to_vec();
+        let (key, entries) = (self.0.store.node().bytes().to_vec(), self.0.log.size());
         let missing = self.0.store.read(move |txn| {
             let noted = txn.record_get(RELAYED, &key)?.map(|record| place(&record.value));
+            if let Some(noted) = noted.filter(|noted| *noted > entries) {
+                return Err(Error::LedgerBehind { noted, entries });
+            }
             for Told { index, id, fact } in told {
                 let lacks = match (noted, fact) {
                     (Some(noted), _) => index >= noted && !txn.is_pending(id)?,
@@ -98,7 +102,7 @@ impl Recorder {
         let Some(entry) = missing.await? else { return Ok(()) };
         let waiting = self.0.store.pending_page(RELAY_PAGE).await?;
         let imported = waiting.iter().any(|row| Entry::decode(&row.bytes).is_ok_and(|it| it.event_name == IMPORTED));
-        if imported { Ok(()) } else { Err(Error::StoreBehind { entry, entries: self.0.log.size() }) }
+        if imported { Ok(()) } else { Err(Error::StoreBehind { entry, entries }) }
     }
 
     /// Appends committed changes to the log, then forgets them; an entry that is in the log already is not added again.

@@ -112,6 +112,22 @@ async fn finding_a_caller_who_goes_while_its_intent_is_written_holds_the_mark_of
     assert!(world.stopped_at().await >= size, "nothing is open");
 }
 
+/// What was told in the last second before a stop is in no checkpoint that the store remembers, but in what it noted of its changes.
+#[tokio::test]
+async fn finding_a_ledger_without_its_last_entries_is_not_served() {
+    use futures::FutureExt;
+    let world = granted().await;
+    drop(world.crashed().await);
+    let (node, beyond) = (world.store.node().bytes().to_vec(), world.journal.size() + 1);
+    let note = move |txn: &mut store::WriteTxn<'_>| -> Result<_, store::Error> {
+        txn.record_put("access_relayed", &node, &beyond.to_be_bytes(), None)
+    };
+    world.store.write(base::Actor::System, note).await.unwrap();
+    let served = std::panic::AssertUnwindSafe(world.crashed()).catch_unwind().await;
+    let told = served.err().and_then(|panic| panic.downcast::<String>().ok()).expect("it is refused");
+    assert!(told.contains("LedgerBehind"), "{told}");
+}
+
 #[tokio::test]
 async fn later_ranges_are_covered_by_the_first_intent() {
     let world = granted().await;

@@ -94,5 +94,12 @@ fn a_machine_reads_what_its_group_may_until_it_may_no_more() {
         past["sentence"].as_str().unwrap().starts_with("service etl, for which anna answers,"),
         "as it was: {past}"
     );
+    // Who has ended is still asked about by the id; another may have the name.
+    let id = service["id"].as_str().unwrap();
+    let resource = format!("arn:aws:s3:::{}/x", demo.dataset("oncology-sdtm")["bucket"].as_str().unwrap());
+    let asked = json(&chief, &["why", "--service", id, "--resource", &resource]);
+    assert!(asked["sentence"].as_str().unwrap().contains("etl"), "{asked}");
+    assert!(json(&chief, &["session", "list", "--service", id]).is_array());
+    assert!(!chief.run(&["service", "show", id]).status.success());
     demo.stop();
 }

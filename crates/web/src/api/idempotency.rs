@@ -1,7 +1,7 @@
 //! `Idempotency-Key` on POST: the same key with the same request is answered once and replayed for a day; with another request it
 //! is refused. The answer of a failure of ours (5xx) and the refusals of the moment (401, 429) are not kept, so that the request
 //! can be tried again. Routes whose requests or answers hold secrets or personal attributes take no part, because a digest and the
-//! answer are stored in the clear.
+//! answer are stored in the clear; for the same reason an answer is kept without the names of what its ids stand for.
 
 use axum::{
     body::{Body, Bytes},
@@ -13,14 +13,19 @@ use axum::{
 use base::{Actor, ErrorKind, Timestamp};
 use crypto::{Sha256Digest, sha256};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::time::Duration;
 
 use super::{BODY_BYTES_MAX, Problem, State, extract};
 
 const CLASS: &str = "idempotency";
-/// Routes whose answers hold a secret that is shown once, or personal attributes, which are stored sealed or not at all.
-/// (A digest of a request with a password would also be a quicker way to guess it than its own hash.)
-const SECRET_ANSWERS: &[&str] = &["/api/v1/session", "/api/v1/clients", "/api/v1/persons", "/api/v1/services"];
+/// Routes whose answers hold a secret that is shown once.
+const SECRET_ANSWERS: &[&str] = &["/api/v1/session", "/api/v1/clients", "/api/v1/services"];
+/// What is about people, whose attributes are stored sealed or not at all. (A digest of a request with a password would also be a
+/// quicker way to guess it than its own hash.)
+const PEOPLE: &str = "/api/v1/persons";
+/// The end of a field that holds the name of what an id beside it stands for.
+const NAME: &str = "_name";
 /// How long an answer is replayed: longer than any client retries.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a key stays taken by a request that never ended (a crash); then the key is free again.
@@ -59,7 +64,18 @@ pub(super) async fn replay(Shared(state): Shared<State>, request: Request, next:
 }
 
 fn holds_secrets(path: &str) -> bool {
-    SECRET_ANSWERS.contains(&path) || path.ends_with("/renew-secret")
+    SECRET_ANSWERS.contains(&path) || path.starts_with(PEOPLE) || path.ends_with("/renew-secret")
+}
+
+/// An answer as it is kept: without the names of people, of whom some are to be erased.
+fn without_names(body: &str) -> String {
+    let Ok(Value::Object(mut row)) = serde_json::from_str::<Value>(body) else { return body.to_owned() };
+    for (field, value) in &mut row {
+        if field.ends_with(NAME) {
+            *value = Value::Null;
+        }
+    }
+    Value::Object(row).to_string()
 }
 
 async fn keyed(state: &State, key: &HeaderValue, request: Request, next: Next) -> Result<Response, Problem> {
@@ -123,7 +139,7 @@ async fn keep(state: &State, name: Vec<u8>, digest: Sha256Digest, response: Resp
     let bytes: Bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     let text = String::from_utf8(bytes.to_vec()).ok().filter(|_| is_final(parts.status));
     let etag = parts.headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-    let answer = text.map(|body| Answer { status: parts.status.as_u16(), etag, body });
+    let answer = text.map(|body| Answer { status: parts.status.as_u16(), etag, body: without_names(&body) });
     let kept =
         answer.map(|answer| serde_json::to_vec(&Kept { request: digest, answer: Some(answer) }).unwrap_or_default());
     let written = state.store.write(Actor::System, move |txn| match &kept {
@@ -148,6 +164,19 @@ mod tests {
     //! Which answers a key keeps.
 
     use super::*;
+
+    /// The user name of who is erased stood in the clear for a day in what was kept of a request about them.
+    #[test]
+    fn finding_kept_answers_hold_no_names_of_people() {
+        for path in ["/api/v1/persons", "/api/v1/persons/01/erase", "/api/v1/services/01/renew-secret"] {
+            assert!(holds_secrets(path), "{path}");
+        }
+        assert!(!holds_secrets("/api/v1/approvals/01/approve"));
+        let kept =
+            without_names(r#"{"id":"01","person":"02","person_name":"ann","decided_by_name":"bob","level":"read"}"#);
+        assert!(!kept.contains("ann") && !kept.contains("bob"), "{kept}");
+        assert!(kept.contains("\"person\":\"02\"") && kept.contains("read"), "{kept}");
+    }
 
     #[test]
     fn a_refusal_of_the_moment_is_not_kept_for_a_day() {

@@ -100,9 +100,13 @@ impl Named for ClientId {
 }
 
 impl Named for ServiceId {
-    /// The live service with this id or name.
+    /// The service with this id, also one that has ended: it can be asked about. Or the live one with this name.
     async fn named(caller: &Caller, text: &str) -> Result<Self, Problem> {
-        let found = caller.state.directory.resolve_service(text).await.map(|it| it.id).map_err(Problem::from);
+        let directory = &caller.state.directory;
+        let found = match text.parse::<Self>() {
+            Ok(id) => directory.service_name(id).await?.map(|_| id).ok_or_else(|| Problem::not_found("service", text)),
+            Err(_) => directory.resolve_service(text).await.map(|it| it.id).map_err(Problem::from),
+        };
         told(caller, api::ListServices, found).await
     }
 }

@@ -8,9 +8,12 @@ use axum::{
 };
 use base::Secret;
 use directory::SignIn;
-use protocols::peer::Peer;
+use protocols::{oidc::Endpoints, peer::Peer};
 
-use super::{State, cookies, pages};
+use super::{State, cookies, pages, token};
+
+/// What programs ask, which read no pages.
+const OF_PROGRAMS: [&str; 4] = [Endpoints::TOKEN, Endpoints::REVOKE, Endpoints::DEVICE, Endpoints::USERINFO];
 
 /// The caller of one request.
 pub(super) struct Caller {
@@ -32,7 +35,8 @@ impl FromRequestParts<State> for Caller {
         if state.admits(op.source_ip) {
             Ok(Self { headers: parts.headers.clone(), op })
         } else {
-            Err(pages::too_many())
+            let by_program = OF_PROGRAMS.contains(&parts.uri.path());
+            Err(if by_program { token::too_many() } else { pages::too_many() })
         }
     }
 }

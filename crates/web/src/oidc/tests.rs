@@ -581,4 +581,6 @@ async fn a_flood_from_one_address_is_told_to_wait() {
         }
     }
     assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+    let program = world.post("/oidc/token", "", &[("grant_type", "client_credentials")]).await;
+    assert_eq!((program.status, &program.json()["error"]), (last, &serde_json::json!("temporarily_unavailable")));
 }

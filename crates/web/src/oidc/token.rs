@@ -57,6 +57,16 @@ fn refused(error: &OAuthError) -> Response {
     response
 }
 
+/// As the page of a flood, for programs (RFC 6749 has no code of its own for it).
+pub(super) fn too_many() -> Response {
+    let sentence = "too many requests came from your address: wait a second and try again";
+    let error = OAuthError::new(ErrorCode::TemporarilyUnavailable, sentence);
+    let mut response = refused(&error);
+    *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
 fn invalid(sentence: &'static str) -> OAuthError {
     OAuthError::new(ErrorCode::InvalidRequest, sentence)
 }
