@@ -17,6 +17,7 @@ mod name;
 mod pool;
 mod put;
 mod read;
+mod recent;
 mod record;
 mod seal;
 mod sweep;
@@ -49,6 +50,7 @@ use store::Store;
 
 use crate::ports::ObjectBackend;
 use pool::Pool;
+use recent::Recent;
 
 /// What the operations on objects stand on.
 #[derive(Clone)]
@@ -69,6 +71,7 @@ pub(crate) struct Inner {
     pub(crate) effects: Effects,
     pub(crate) backend: Arc<dyn ObjectBackend>,
     pub(crate) pool: Pool,
+    pub(crate) recent: Recent,
     /// Whether the token behind custody is in memory; a device takes milliseconds a call and must not hold a thread that
     /// serves others.
     soft_token: bool,
@@ -124,6 +127,16 @@ impl Objects {
         let Deps { store, custody, effects, backend } = deps;
         let soft_token = custody.describe().software;
         let pool = Pool::new(read::BATCH + read::BATCH / seal::FRAME_SMALL as usize * seal::TAG);
-        Self(Arc::new(Inner { store, custody, effects, backend, pool, soft_token, in_flight: Mutex::default() }))
+        let recent = Recent::of(&store);
+        Self(Arc::new(Inner {
+            store,
+            custody,
+            effects,
+            backend,
+            pool,
+            recent,
+            soft_token,
+            in_flight: Mutex::default(),
+        }))
     }
 }

@@ -85,7 +85,9 @@ impl LogBuilder {
         self.tree.append(leaf);
         if self.tree.size().is_multiple_of(BUNDLE_ENTRIES) {
             let name = TileName::entries(self.tree.size() / BUNDLE_ENTRIES - 1, 256);
-            self.finished.push((name, std::mem::take(&mut self.bundle)));
+            // Bundles are about equally large: the next one grows once.
+            let next = Vec::with_capacity(self.bundle.len());
+            self.finished.push((name, std::mem::replace(&mut self.bundle, next)));
         }
         Ok(())
     }

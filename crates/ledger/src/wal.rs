@@ -65,11 +65,18 @@ pub struct FrameBuilder {
 
 impl Default for FrameBuilder {
     fn default() -> Self {
-        Self { frame: vec![0; FRAME_HEADER_BYTES], leaves: Vec::new() }
+        Self::with_room(0)
     }
 }
 
 impl FrameBuilder {
+    /// A frame with room for entries of `bytes` bytes in all, their lengths included.
+    pub fn with_room(bytes: usize) -> Self {
+        let mut frame = Vec::with_capacity(FRAME_HEADER_BYTES + bytes);
+        frame.resize(FRAME_HEADER_BYTES, 0);
+        Self { frame, leaves: Vec::new() }
+    }
+
     /// Adds an entry.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 use arc_swap::ArcSwap;
 use base::{ChangeId, Effects, NodeId, Region};
 use std::{
+    any::Any,
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -30,6 +31,8 @@ pub(crate) struct Change {
     pub(crate) position: Option<Position>,
     pub(crate) pending: bool,
     pub(crate) erased: bool,
+    /// As [`crate::WriteTxn::hold`].
+    pub(crate) _held: Vec<Box<dyn Any + Send>>,
 }
 
 pub(crate) struct Shared {

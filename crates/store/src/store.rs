@@ -296,6 +296,11 @@ impl Store {
         }
     }
 
+    /// Whether no other process can change what is stored while it is open here, so that what was read may be remembered.
+    pub fn sole_writer(&self) -> bool {
+        matches!(self.inner.engine, Engine::Sqlite(_))
+    }
+
     /// The region whose facts this process records.
     pub fn region(&self) -> &Region {
         &self.inner.shared.region

@@ -11,6 +11,7 @@ mod views;
 
 use base::{Actor, ChangeId, Ids, Timestamp};
 use std::{
+    any::Any,
     cell::{Cell, RefCell},
     ops::Deref,
 };
@@ -136,6 +137,7 @@ pub struct WriteTxn<'a> {
     events: usize,
     pending: bool,
     erased: bool,
+    held: Vec<Box<dyn Any + Send>>,
 }
 
 impl<'a> Deref for WriteTxn<'a> {
@@ -157,6 +159,7 @@ impl<'a> WriteTxn<'a> {
             events: 0,
             pending: false,
             erased: false,
+            held: Vec::new(),
         }
     }
 
@@ -175,6 +178,12 @@ impl<'a> WriteTxn<'a> {
         &self.facts
     }
 
+    /// Keeps a value until this change is committed and the hooks have seen it, or until nothing of it can be committed any
+    /// more. Its drop tells who remembers what the change writes that the store may be asked again.
+    pub fn hold(&mut self, held: impl Any + Send) {
+        self.held.push(Box::new(held));
+    }
+
     /// Writes what belongs to the change as a whole; the engine calls it after the closure.
     pub(crate) fn finish(&mut self) -> Result<(), Error> {
         self.settle_turn()
@@ -187,6 +196,7 @@ impl<'a> WriteTxn<'a> {
             position: self.position,
             pending: self.pending,
             erased: self.erased,
+            _held: self.held,
         }
     }
 }

@@ -24,7 +24,7 @@ const CURSOR: &str = "why_cursor";
 
 /// Entries that one round indexes: one transaction of some thousand small rows, which holds other changes up for some
 /// milliseconds.
-const ROUND_MAX: usize = 512;
+const ROUND_MAX: usize = 1024;
 /// Entries behind the index that a question looks through: some milliseconds, most of them in memory.
 const TAIL_MAX: u64 = 8192;
 /// Largest page of decisions.
@@ -285,6 +285,8 @@ impl Access {
             found.add(index, self.leads().take(bytes));
             usize::try_from(next.saturating_sub(from)).unwrap_or(usize::MAX) < ROUND_MAX
         })?;
+        // In the order of the store's own tree: rows that are neighbours there are written together.
+        found.rows.sort_unstable();
         let key = node.bytes().to_vec();
         let write = self.store().write(Actor::System, move |txn| {
             for (class, key, places) in &found.rows {

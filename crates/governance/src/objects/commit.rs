@@ -11,6 +11,7 @@ use store::{ReadTxn, WriteTxn};
 use super::{
     condition::Conditions,
     name::VersionId,
+    recent::Recent,
     record::{self, Content, OBJECT, ObjectRow, SEGMENT, Segment},
 };
 use crate::Error;
@@ -32,7 +33,7 @@ pub(crate) struct NewVersion {
 
 impl NewVersion {
     /// Inserts it, if the conditions hold and its dataset still lives.
-    pub(crate) fn insert(&self, txn: &mut WriteTxn<'_>) -> Result<(VersionId, Timestamp), Error> {
+    pub(crate) fn insert(&self, txn: &mut WriteTxn<'_>, recent: &Recent) -> Result<(VersionId, Timestamp), Error> {
         at_home(txn, &self.bucket, &self.key, self.dataset, self.newest_fact)?;
         let newest = record::newest(txn, &self.bucket, &self.key)?;
         let current = newest.as_ref().and_then(|(_, row)| Some((&row.content.as_ref()?.etag, row.modified)));
@@ -42,8 +43,7 @@ impl NewVersion {
         let order = newest.map_or(wall, |(version, _)| wall.max(version.order.saturating_add(1)));
         let version = VersionId { order, id: self.id };
         let row = ObjectRow { dataset: self.dataset, modified: now, content: self.content.clone() };
-        let key = record::object_key(&self.bucket, &self.key, version);
-        txn.record_put(OBJECT, &key, &record::encode(&row, "object record")?, None)?;
+        let key = record::put_object(txn, recent, (&self.bucket, &self.key, version), &row)?;
         if let Some(record::Body::One(segment)) = self.content.as_ref().map(|content| &content.body)
             && let Some(blob) = &segment.blob
         {

@@ -8,7 +8,8 @@ use super::{
     commit::NewVersion,
     condition::Conditions,
     name::VersionId,
-    record::{self, OBJECT, SEGMENT},
+    recent::Recent,
+    record::{self, SEGMENT},
     target::{Target, finished},
     types::{Marked, Removed},
 };
@@ -36,7 +37,8 @@ impl Objects {
             segments: Vec::new(),
             conditions,
         };
-        let done = self.0.store.write(permit.actor(), move |txn| new.insert(txn)).await?;
+        let recent = self.0.recent.clone();
+        let done = self.0.store.write(permit.actor(), move |txn| new.insert(txn, &recent)).await?;
         Ok(Marked { marker: done.value.0 })
     }
 
@@ -56,7 +58,8 @@ impl Objects {
         if target.kind != DatasetKind::Workspace {
             return Err(Error::PermanentDeletion);
         }
-        let change = move |txn: &mut store::WriteTxn<'_>| remove(txn, &target, version);
+        let recent = self.0.recent.clone();
+        let change = move |txn: &mut store::WriteTxn<'_>| remove(txn, &recent, &target, version);
         let (was_marker, blobs) = self.0.store.write::<_, Error, _>(Actor::System, change).await?.value;
         self.0.discard(blobs).await;
         Ok(Removed { version, was_marker })
@@ -64,11 +67,16 @@ impl Objects {
 }
 
 /// Takes the records of a version away; what is left to delete are its bodies.
-fn remove(txn: &mut store::WriteTxn<'_>, target: &Target, version: VersionId) -> Result<(bool, Vec<Blob>), Error> {
+fn remove(
+    txn: &mut store::WriteTxn<'_>,
+    recent: &Recent,
+    target: &Target,
+    version: VersionId,
+) -> Result<(bool, Vec<Blob>), Error> {
     let Some((_, row, _)) = record::version(txn, &target.bucket, target.key.as_str(), Some(version))? else {
         return Ok((false, Vec::new()));
     };
-    txn.record_delete(OBJECT, &record::object_key(&target.bucket, target.key.as_str(), version))?;
+    record::remove_object(txn, recent, (&target.bucket, target.key.as_str(), version))?;
     let Some(content) = row.content else { return Ok((true, Vec::new())) };
     let segments = record::segments(Some(txn), version.id, &content, &(0..content.size.max(1)))?;
     let mut blobs = Vec::with_capacity(segments.len());

@@ -95,8 +95,8 @@ impl Objects {
     pub async fn look(&self, bucket: &BucketName, key: &ObjectKey, version: Option<VersionId>) -> Result<Seen, Error> {
         let (bucket, key) = (bucket.clone(), key.clone());
         if version.is_none() {
-            let newest = record::newest_alone(&self.0.store, bucket.as_str(), key.as_str()).await?;
-            let row = newest.map(|(version, row)| (version, row, true));
+            let newest = record::newest_alone(&self.0.store, &self.0.recent, bucket.as_str(), key.as_str()).await?;
+            let row = newest.map(|(version, row)| (version, Arc::unwrap_or_clone(row), true));
             return Ok(Seen { bucket, key, version, row });
         }
         let read = self.0.store.read(move |txn| {

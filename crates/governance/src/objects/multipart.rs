@@ -1,7 +1,7 @@
 //! Multipart uploads: parts are sealed for the version that they will become, so that completing moves no byte.
 
 use access::{Lease, Permit, s3};
-use base::{Actor, Ids, Timestamp, UploadId};
+use base::{Actor, Ids, UploadId};
 use crypto::Sha256Digest;
 use serde::{Deserialize, Serialize};
 use std::{collections::HashSet, time::Duration};
@@ -13,6 +13,7 @@ use super::{
     commit::{NewVersion, at_home},
     condition::ByteRange,
     put::own_body,
+    recent::Recent,
     record::{self, Body as BodyRow, COMPLETED, Content, PART, PartRow, Segment, UPLOAD, UploadRow},
     target::{ReadsObject, Target, finished},
     types::{
@@ -246,12 +247,13 @@ impl Objects {
         let target = Target::current(permit)?;
         let etag = self.new_etag(complete.parts.len());
         let until = self.0.effects.now() + ANSWER_KEPT;
+        let recent = self.0.recent.clone();
         let change = move |txn: &mut WriteTxn<'_>| {
             let request = request_digest(&target, &complete.parts);
             if let Some(answer) = answered(txn, complete.upload, request)? {
                 return Ok((answer, Vec::new()));
             }
-            let done = finish_upload(txn, &target, &complete, &etag)?;
+            let done = finish_upload(txn, &recent, &target, &complete, &etag)?;
             let answer = record::encode(&Answer { request, written: done.0.clone() }, "completed upload")?;
             txn.record_put(COMPLETED, complete.upload.bytes(), &answer, Some(until))?;
             Ok(done)
@@ -402,6 +404,7 @@ fn same_checksum(wanted: Option<&Checksum>, stored: Option<&Checksum>) -> bool {
 
 fn finish_upload(
     txn: &mut WriteTxn<'_>,
+    recent: &Recent,
     target: &Target,
     complete: &Complete,
     etag: &ETag,
@@ -424,7 +427,8 @@ fn finish_upload(
         return Err(Error::BodyTooLarge { most: OBJECT_BYTES_MAX });
     }
     let checksum = whole_checksum(&row, &parts, complete.checksum.as_ref())?;
-    let (version, modified) = insert(txn, target, complete, &row, &parts, size, etag, &checksum)?;
+    let new = new_version(target, complete, &row, &parts, size, etag, &checksum);
+    let (version, modified) = new.insert(txn, recent)?;
     forget(txn, target, complete.upload, &stored)?;
     let used: HashSet<u32> = parts.iter().map(|part| part.segment.part).collect();
     let left = stored.into_iter().map(|part| part.segment).filter(|segment| !used.contains(&segment.part));
@@ -444,9 +448,8 @@ fn whole_checksum(row: &UploadRow, parts: &[PartRow], expected: Option<&Checksum
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one new version, in one place")]
-fn insert(
-    txn: &mut WriteTxn<'_>,
+/// The version that an upload becomes.
+fn new_version(
     target: &Target,
     complete: &Complete,
     row: &UploadRow,
@@ -454,7 +457,7 @@ fn insert(
     size: u64,
     etag: &ETag,
     checksum: &StoredChecksum,
-) -> Result<(VersionId, Timestamp), Error> {
+) -> NewVersion {
     let segments: Vec<Segment> = parts.iter().map(|part| part.segment.clone()).collect();
     let content = Content {
         size,
@@ -465,7 +468,7 @@ fn insert(
         parts: u32::try_from(segments.len()).ok(),
         body: BodyRow::Many,
     };
-    let new = NewVersion {
+    NewVersion {
         bucket: target.bucket.clone(),
         key: target.key.as_str().to_owned(),
         dataset: target.dataset,
@@ -474,6 +477,5 @@ fn insert(
         content: Some(content),
         segments,
         conditions: complete.conditions.clone(),
-    };
-    new.insert(txn)
+    }
 }

@@ -119,7 +119,8 @@ impl Objects {
             segments: Vec::new(),
             conditions,
         };
-        let result = self.0.store.write(base::Actor::System, move |txn| new.insert(txn)).await;
+        let recent = self.0.recent.clone();
+        let result = self.0.store.write(base::Actor::System, move |txn| new.insert(txn, &recent)).await;
         match result {
             Ok(done) => Ok(done.value),
             // Whether a failed commit left the record is not known: its body stays until the sweep knows.

@@ -8,7 +8,7 @@
 use base::{DatasetId, ObjectVersionId, Timestamp, UploadId};
 use custody::KeyRef;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 use store::{ReadTxn, Store, WriteTxn};
 use uuid::Uuid;
 
@@ -16,6 +16,7 @@ use super::{
     checksum::{Algorithm, Checksum, Kind, StoredChecksum},
     metadata::{ETag, Metadata, Tags},
     name::VersionId,
+    recent::{Newest, Recent},
     seal::{Layout, SealedFor},
 };
 use crate::{Error, ports::Blob};
@@ -199,13 +200,48 @@ pub(crate) fn newest(txn: &ReadTxn<'_>, bucket: &str, key: &str) -> Result<Optio
     first(bucket, txn.record_prefix(OBJECT, &key_prefix(bucket, key), None, 1)?)
 }
 
-/// As [`newest`], without a transaction of the caller's.
+/// As [`newest`], without a transaction of the caller's, and without asking the store where it was asked a moment ago.
 pub(crate) async fn newest_alone(
     store: &Store,
+    recent: &Recent,
     bucket: &str,
     key: &str,
-) -> Result<Option<(VersionId, ObjectRow)>, Error> {
-    first(bucket, store.record_prefix(OBJECT, key_prefix(bucket, key), 1).await?)
+) -> Result<Option<Newest>, Error> {
+    let prefix = key_prefix(bucket, key);
+    let asked = match recent.get(&prefix) {
+        Ok(newest) => return Ok(Some(newest)),
+        Err(asked) => asked,
+    };
+    let Some((version, row)) = first(bucket, store.record_prefix(OBJECT, prefix.clone(), 1).await?)? else {
+        return Ok(None);
+    };
+    let newest = (version, Arc::new(row));
+    recent.keep(&asked, prefix, newest.clone());
+    Ok(Some(newest))
+}
+
+/// Writes the row of a version; the key that it is under.
+pub(crate) fn put_object(
+    txn: &mut WriteTxn<'_>,
+    recent: &Recent,
+    (bucket, key, version): (&str, &str, VersionId),
+    row: &ObjectRow,
+) -> Result<Vec<u8>, Error> {
+    recent.changes(txn, key_prefix(bucket, key));
+    let at = object_key(bucket, key, version);
+    txn.record_put(OBJECT, &at, &encode(row, "object record")?, None)?;
+    Ok(at)
+}
+
+/// Takes the row of a version away.
+pub(crate) fn remove_object(
+    txn: &mut WriteTxn<'_>,
+    recent: &Recent,
+    (bucket, key, version): (&str, &str, VersionId),
+) -> Result<(), Error> {
+    recent.changes(txn, key_prefix(bucket, key));
+    txn.record_delete(OBJECT, &object_key(bucket, key, version))?;
+    Ok(())
 }
 
 /// The first of a key's rows, which are ordered from the newest version on.

@@ -6,7 +6,7 @@ use base::Actor;
 use super::{
     Objects,
     name::VersionId,
-    record::{self, OBJECT},
+    record,
     target::{OnVersion, ReadsTags, RemovesTags, Target, WritesTags, finished},
 };
 use crate::{Error, Tags};
@@ -53,14 +53,14 @@ impl Objects {
 
     async fn write_tags<A: OnVersion + Action>(&self, permit: &Permit<A>, tags: Tags) -> Result<VersionId, Error> {
         let target = Target::on_version(permit)?;
+        let recent = self.0.recent.clone();
         let change = move |txn: &mut store::WriteTxn<'_>| {
             let found = record::version(txn, &target.bucket, target.key.as_str(), target.version)?;
             let (info, mut content) = super::get::readable(&target, found.clone())?;
             content.tags = tags.clone();
             let Some((version, mut row, _)) = found else { return Err(Error::NoSuchKey) };
             row.content = Some(content);
-            let key = record::object_key(&target.bucket, target.key.as_str(), version);
-            txn.record_put(OBJECT, &key, &record::encode(&row, "object record")?, None)?;
+            record::put_object(txn, &recent, (&target.bucket, target.key.as_str(), version), &row)?;
             Ok(info.version)
         };
         Ok(self.0.store.write(Actor::System, change).await?.value)

@@ -1,10 +1,18 @@
 //! Every write keeps what was before; deletion marks; only a workspace forgets.
 
 use super::world::{BUCKET, World, put};
-use access::{Object, facts::DatasetKind, s3};
+use access::{
+    Object,
+    facts::{DatasetKind, DatasetLocation},
+    s3,
+};
 use governance::{
     Error, Tags,
     objects::{Conditions, Get, ListVersions, VersionId},
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 fn at(key: &str, version: VersionId) -> Object {
@@ -99,4 +107,79 @@ async fn a_version_id_is_opaque_and_has_one_spelling() {
     let absent = world.put("other", "x").await.version;
     let permit = world.permit_in(&world.data, s3::GetObjectVersion, at("k", absent));
     assert!(matches!(world.objects.head(permit, Get::default()).await, Err(Error::NoSuchVersion)));
+}
+
+/// The version that a read finds that looks before it is permitted, as an edge does; none for an absent or deleted key.
+async fn looked(world: &World, data: &DatasetLocation, key: &str) -> Option<(VersionId, Tags)> {
+    let seen = world.objects.look(&BUCKET.parse().unwrap(), &key.parse().unwrap(), None).await.unwrap();
+    let get = Get { seen: Some(seen), ..Get::default() };
+    let permit = world.permit_in(data, s3::GetObject, Object::new(BUCKET, key));
+    let head = world.objects.head(permit, get).await.ok()?;
+    Some((head.info.version, head.info.tags))
+}
+
+#[tokio::test]
+async fn a_look_shows_each_change_as_soon_as_it_is_acknowledged() {
+    let world = World::new().await;
+    let scratch = world.dataset("scratch/", DatasetKind::Workspace).await;
+    let key = "scratch/k";
+    let object = || Object::new(BUCKET, key);
+    let mut versions = Vec::new();
+    for _ in 0..2 {
+        let permit = world.permit_in(&scratch, s3::PutObject, object());
+        let written = world.objects.put(permit, put("x")).await.unwrap();
+        // Twice: the second look may rest on the first.
+        for _ in 0..2 {
+            assert_eq!(looked(&world, &scratch, key).await, Some((written.version, Tags::default())));
+        }
+        versions.push(written.version);
+    }
+    let tags = Tags::new([("a".to_owned(), "1".to_owned())]).unwrap();
+    world.objects.put_tags(world.permit_in(&scratch, s3::PutObjectTagging, object()), tags.clone()).await.unwrap();
+    assert_eq!(looked(&world, &scratch, key).await, Some((versions[1], tags.clone())));
+    world.objects.remove_tags(world.permit_in(&scratch, s3::DeleteObjectTagging, object())).await.unwrap();
+    assert_eq!(looked(&world, &scratch, key).await, Some((versions[1], Tags::default())));
+
+    let permit = world.permit_in(&scratch, s3::DeleteObject, object());
+    let marker = world.objects.delete(permit, Conditions::default()).await.unwrap().marker;
+    assert_eq!(looked(&world, &scratch, key).await, None);
+    for (gone, newest) in [(marker, Some(versions[1])), (versions[1], Some(versions[0])), (versions[0], None)] {
+        world.objects.delete_version(world.permit_in(&scratch, s3::DeleteObjectVersion, at(key, gone))).await.unwrap();
+        assert_eq!(looked(&world, &scratch, key).await.map(|(version, _)| version), newest);
+    }
+}
+
+/// Ends the readers also when the test fails.
+struct Stops(Arc<AtomicBool>);
+
+impl Drop for Stops {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn readers_at_the_same_time_never_keep_a_look_from_before_a_write() {
+    let world = Arc::new(World::new().await);
+    world.put("k", "0").await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let _stops = Stops(Arc::clone(&stop));
+    let readers: Vec<_> = (0..3)
+        .map(|_| {
+            let (world, stop) = (Arc::clone(&world), Arc::clone(&stop));
+            tokio::spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    looked(&world, &world.data, "k").await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for n in 0..200 {
+        let written = world.put("k", n.to_string()).await;
+        assert_eq!(looked(&world, &world.data, "k").await.unwrap().0, written.version);
+    }
+    stop.store(true, Ordering::Relaxed);
+    for reader in readers {
+        reader.await.unwrap();
+    }
 }

@@ -136,7 +136,7 @@ impl Turn<'_> {
     }
 
     fn make_durable(&mut self, batch: &[Request]) -> Result<(), Error> {
-        let mut frame = FrameBuilder::default();
+        let mut frame = FrameBuilder::with_room(batch.iter().map(|request| request.bytes).sum());
         for entry in batch.iter().flat_map(|request| &request.entries) {
             frame.push(&entry.bytes, entry.leaf)?;
         }
