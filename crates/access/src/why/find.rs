@@ -24,7 +24,7 @@ const CURSOR: &str = "why_cursor";
 
 /// Entries that one round indexes: one transaction of some thousand small rows, which holds other changes up for some
 /// milliseconds.
-const ROUND_MAX: usize = 1024;
+const ROUND_MAX: usize = 512;
 /// Entries behind the index that a question looks through: some milliseconds, most of them in memory.
 const TAIL_MAX: u64 = 8192;
 /// Largest page of decisions.
