@@ -296,6 +296,14 @@ impl Store {
         }
     }
 
+    /// Whether the store still answers: one whose memory may be behind it does not. For who answers from memory alone.
+    ///
+    /// # Errors
+    /// [`Error::Halted`].
+    pub fn running(&self) -> Result<(), Error> {
+        self.inner.shared.running()
+    }
+
     /// Whether no other process can change what is stored while it is open here, so that what was read may be remembered.
     pub fn sole_writer(&self) -> bool {
         matches!(self.inner.engine, Engine::Sqlite(_))

@@ -14,8 +14,10 @@ use super::{name::VersionId, record::ObjectRow};
 
 /// Parts with a lock each, so that readers seldom meet.
 const SHARDS: usize = 16;
-/// Rows of a part: 4,096 in all, about 1 KiB each and 16 KiB at most.
+/// Rows of a part: 4,096 in all.
 const ROWS_MAX: usize = 256;
+/// A row that is larger in the store is not remembered; most have less than 1 KiB. So all of them hold some 20 MiB at most.
+pub(crate) const ROW_BYTES_MAX: usize = 4096;
 
 /// A key of a bucket, as `BUCKET 0 KEY 0`.
 type Key = Vec<u8>;

@@ -16,7 +16,7 @@ use super::{
     checksum::{Algorithm, Checksum, Kind, StoredChecksum},
     metadata::{ETag, Metadata, Tags},
     name::VersionId,
-    recent::{Newest, Recent},
+    recent::{Newest, ROW_BYTES_MAX, Recent},
     seal::{Layout, SealedFor},
 };
 use crate::{Error, ports::Blob};
@@ -207,16 +207,19 @@ pub(crate) async fn newest_alone(
     bucket: &str,
     key: &str,
 ) -> Result<Option<Newest>, Error> {
+    store.running()?;
     let prefix = key_prefix(bucket, key);
     let asked = match recent.get(&prefix) {
         Ok(newest) => return Ok(Some(newest)),
         Err(asked) => asked,
     };
-    let Some((version, row)) = first(bucket, store.record_prefix(OBJECT, prefix.clone(), 1).await?)? else {
-        return Ok(None);
-    };
+    let rows = store.record_prefix(OBJECT, prefix.clone(), 1).await?;
+    let bytes = rows.first().map_or(0, |(_, record)| record.value.len());
+    let Some((version, row)) = first(bucket, rows)? else { return Ok(None) };
     let newest = (version, Arc::new(row));
-    recent.keep(&asked, prefix, newest.clone());
+    if bytes <= ROW_BYTES_MAX {
+        recent.keep(&asked, prefix, newest.clone());
+    }
     Ok(Some(newest))
 }
 

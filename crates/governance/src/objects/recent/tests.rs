@@ -2,10 +2,13 @@
 
 use base::{Actor, DatasetId, Effects, Ids, ObjectVersionId};
 use std::sync::Arc;
-use store::{Store, conformance::ManualClock};
+use store::{CommitHook, Fact, NewFact, Position, Store, conformance::ManualClock};
 
 use super::{Newest, ROWS_MAX, Recent, SHARDS};
-use crate::{Error, objects::record::ObjectRow};
+use crate::{
+    Error,
+    objects::record::{ObjectRow, key_prefix, newest_alone},
+};
 
 fn store() -> (tempfile::TempDir, Store, Effects) {
     let dir = tempfile::tempdir().unwrap();
@@ -84,4 +87,31 @@ async fn what_is_remembered_is_bounded() {
     let shards = recent.0.as_ref().unwrap();
     let kept: usize = shards.shards.iter().map(|shard| shard.lock().unwrap().rows.len()).sum();
     assert!(kept <= SHARDS * ROWS_MAX && kept > SHARDS * ROWS_MAX / 2, "{kept} rows");
+}
+
+struct Panics;
+
+impl CommitHook for Panics {
+    fn committed(&self, _facts: &[Fact], _position: Position) {
+        panic!("a hook that fails");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_remembered_is_not_told_once_the_store_has_halted() {
+    let (_dir, store, effects) = store();
+    let recent = Recent::of(&store);
+    let key = key_prefix("bucket", "key");
+    let asked = asked(&recent, &key);
+    recent.keep(&asked, key, newest(&effects, 1));
+    assert!(newest_alone(&store, &recent, "bucket", "key").await.unwrap().is_some());
+    store.on_commit(Arc::new(Panics));
+    let (subject, now) = (effects.uuid(), effects.now());
+    let fact = move |txn: &mut store::WriteTxn<'_>| {
+        let body = serde_json::Value::Null;
+        txn.fact_add(NewFact { kind: "test", subject, body, reason: None, valid_from: now, valid_to: None })
+    };
+    store.write::<_, store::Error, _>(Actor::System, fact).await.unwrap_err();
+    let told = newest_alone(&store, &recent, "bucket", "key").await;
+    assert!(matches!(told, Err(Error::Store(store::Error::Halted))));
 }
