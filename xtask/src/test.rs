@@ -114,7 +114,10 @@ fn deny() -> Result<bool> {
             return Ok(false);
         }
     }
-    run::status(Command::new(program).args(["--workspace", "--offline", "check", "bans", "licenses", "sources"]))
+    // It reads the crates of every platform, of which a build fetches its own only.
+    let fetched = run::status(cargo("fetch").arg("--locked"))?;
+    let check = ["--workspace", "--offline", "check", "bans", "licenses", "sources"];
+    Ok(fetched && run::status(Command::new(program).args(check))?)
 }
 
 /// Whether what is no part of the workspace compiles, with its own lock file: the benches without their peers, the fuzz targets

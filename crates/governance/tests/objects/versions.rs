@@ -14,6 +14,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
+use tokio::task::JoinSet;
 
 fn at(key: &str, version: VersionId) -> Object {
     Object::new(BUCKET, key).at_version(Some(version.to_string()))
@@ -164,22 +165,19 @@ async fn readers_at_the_same_time_never_keep_a_look_from_before_a_write() {
     world.put("k", "0").await;
     let stop = Arc::new(AtomicBool::new(false));
     let _stops = Stops(Arc::clone(&stop));
-    let readers: Vec<_> = (0..3)
-        .map(|_| {
-            let (world, stop) = (Arc::clone(&world), Arc::clone(&stop));
-            tokio::spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
-                    looked(&world, &world.data, "k").await.unwrap();
-                }
-            })
-        })
-        .collect();
+    let mut readers = JoinSet::new();
+    for _ in 0..3 {
+        let (world, stop) = (Arc::clone(&world), Arc::clone(&stop));
+        readers.spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                looked(&world, &world.data, "k").await.unwrap();
+            }
+        });
+    }
     for n in 0..200 {
         let written = world.put("k", n.to_string()).await;
         assert_eq!(looked(&world, &world.data, "k").await.unwrap().0, written.version);
     }
     stop.store(true, Ordering::Relaxed);
-    for reader in readers {
-        reader.await.unwrap();
-    }
+    readers.join_all().await;
 }
