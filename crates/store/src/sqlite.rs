@@ -105,6 +105,11 @@ impl Sqlite {
         Ok(Self { writer: None, thread: None, readers, permits, file, _lock: None })
     }
 
+    /// Whether this process holds the lock of the one that writes.
+    pub(crate) const fn writes(&self) -> bool {
+        self.writer.is_some()
+    }
+
     pub(crate) async fn write(&self, job: Box<dyn WriteJob>) {
         let Some((writer, queue)) = &self.writer else { return job.finish(Outcome::Failed(Error::ReadOnly)) };
         if let Some(job) = writer.at_once(queue, job)

@@ -305,8 +305,9 @@ impl Store {
     }
 
     /// Whether no other process can change what is stored while it is open here, so that what was read may be remembered.
+    /// A store that is only read has its writer elsewhere.
     pub fn sole_writer(&self) -> bool {
-        matches!(self.inner.engine, Engine::Sqlite(_))
+        matches!(&self.inner.engine, Engine::Sqlite(engine) if engine.writes())
     }
 
     /// The region whose facts this process records.

@@ -152,6 +152,7 @@ pub(super) async fn readers_stand_beside_the_writer(bed: &dyn Bed) {
     let reader = reading(7, folds()).unwrap();
     let report = reader.verify().await.unwrap();
     assert!(report.sound() && report.facts == 8, "{report:?}");
+    assert!(!reader.sole_writer(), "what it read may be older than what is stored");
     fill_more(&store).await;
     assert_eq!(reader.verify().await.unwrap().facts, 9, "it sees what is committed later");
     let refused = reader.write::<_, Error, _>(Actor::System, |txn| txn.record_put("t", b"k", b"v", None)).await;
