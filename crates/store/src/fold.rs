@@ -63,6 +63,13 @@ pub struct ViewedRow {
     pub body: serde_json::Value,
 }
 
+impl ViewedRow {
+    /// The row of these that is known now, or was known last.
+    pub fn newest(rows: &[Self]) -> Option<&Self> {
+        rows.iter().max_by_key(|row| (row.known.to.is_none(), row.known.from))
+    }
+}
+
 /// One row while it streams by; the body is still text, so that a caller parses it straight into its own type.
 #[derive(Clone, Copy, Debug)]
 pub struct ViewRowRef<'a> {

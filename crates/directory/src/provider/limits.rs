@@ -21,6 +21,10 @@ pub const USER_CODE_TRIES_MAX: u32 = 10;
 /// How long the key set stays in memory before the token is asked again, so that other nodes' rotations are seen.
 pub const KEY_SET_TTL: Duration = Duration::from_secs(60);
 
+/// Least time to the refusal of a service: many times what it takes to look one up and to open its secret, so that the time says
+/// nothing of which services there are.
+pub const SERVICE_REFUSED_AFTER: Duration = Duration::from_millis(20);
+
 /// A moment after another; the end of time instead of an overflow.
 pub(crate) fn after(now: base::Timestamp, lasts: Duration) -> base::Timestamp {
     now.checked_add(lasts).unwrap_or(base::Timestamp::MAX)

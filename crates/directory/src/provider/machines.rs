@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     ID_TOKEN_LASTS, Provider, Tokens, failed,
-    limits::{after, seconds},
+    limits::{SERVICE_REFUSED_AFTER, after, seconds},
     tokens::into_map,
 };
 use crate::{AWS_CLIENT, Client, Error, Service, services, signin::Act};
@@ -53,6 +53,17 @@ impl Provider {
     /// The service that a request names by its id or name, after it proved itself. Guesses are limited by address alone: no number of
     /// them finds 32 random bytes, and a lockout would let anybody stop a machine whose name they know.
     async fn service(&self, auth: &ClientAuth) -> Result<Service, OAuthError> {
+        let effects = &self.0.directory.0.effects;
+        let begun = effects.monotonic();
+        let proved = self.proved(auth).await;
+        if proved.is_err() {
+            let took = effects.monotonic().saturating_sub(begun);
+            tokio::time::sleep(SERVICE_REFUSED_AFTER.saturating_sub(took)).await;
+        }
+        proved
+    }
+
+    async fn proved(&self, auth: &ClientAuth) -> Result<Service, OAuthError> {
         let wrong = || OAuthError::new(ErrorCode::InvalidClient, "there is no such service, or its secret is wrong");
         let service = match self.0.directory.resolve_service(&auth.client_id).await {
             Err(Error::NotFound { .. }) => return Err(wrong()),

@@ -425,7 +425,7 @@ async fn one_administrator_alone_does_not_reach_data_by_a_membership() {
     world.directory.refuse(permit, Some("not in the team".to_owned())).await.unwrap();
     assert!(matches!(approve(&world, &asked, &second).await, Err(Error::NoApproval { .. })));
     // What became of it stays readable: who asked, who decided, and both reasons.
-    let state = async |asked: &Waiting| world.directory.proposal(asked.id).await.unwrap().unwrap();
+    let state = async |asked: &Waiting| world.directory.approval_history(asked.id).await.unwrap().unwrap();
     let refused = state(&asked).await;
     assert_eq!((refused.state, refused.reason.as_deref()), (ApprovalState::Refused, Some("new in the team")));
     let decision = refused.decision.unwrap();

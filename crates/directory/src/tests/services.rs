@@ -8,6 +8,8 @@ use base::ServiceId;
 use protocols::oidc::TokenRequest;
 use serde_json::json;
 
+use crate::provider::SERVICE_REFUSED_AFTER;
+
 async fn world() -> (World, PersonId) {
     let world = World::new().await;
     world.client(cli()).await;
@@ -95,6 +97,20 @@ async fn a_secret_gives_a_token_that_says_which_machine() {
         assert_eq!(claim("https://aws.amazon.com/roles"), json!(["arn:aws:iam::000000000042:role/reader"]));
         assert!(!verified.claims.contains_key("sid") && !verified.claims.contains_key("email"));
         assert!(world.provider.userinfo(token.expose()).await.is_err(), "there is no user");
+    }
+}
+
+/// Finding: an unknown service was refused sooner than a known one with a wrong secret, so names could be found by asking.
+#[tokio::test]
+async fn the_time_of_a_refusal_says_nothing_of_which_services_there_are() {
+    let (world, ann) = world().await;
+    let (id, secret) = service(&world, "etl", ann).await;
+    let wrong = Secret::new(format!("{}x", secret.expose()));
+    for named in ["etl".to_owned(), id.to_string(), "nobody".to_owned(), world.effects.uuid().to_string()] {
+        let begun = tokio::time::Instant::now();
+        let refused = token(&world, &named, &wrong).await.map(drop).unwrap_err();
+        assert!(refused.contains("there is no such service, or its secret is wrong"), "{refused}");
+        assert!(begun.elapsed() >= SERVICE_REFUSED_AFTER, "{named}");
     }
 }
 

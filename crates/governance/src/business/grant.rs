@@ -157,8 +157,8 @@ impl Governance {
             let now = txn.now();
             let rows = txn.view_history(view::GRANT, &id.to_string())?;
             // One that ended before it began is in no row that is known now.
-            let newest = rows.iter().max_by_key(|row| (row.known.to.is_none(), row.known.from));
-            let found = newest.and_then(|row| view_of(row, now)).ok_or(Error::NoSuchGrant { grant: id })?;
+            let found =
+                ViewedRow::newest(&rows).and_then(|row| view_of(row, now)).ok_or(Error::NoSuchGrant { grant: id })?;
             Ok(GrantView { story: Some(story(txn, id)?), ..found })
         });
         read.await
@@ -183,7 +183,7 @@ impl Governance {
             let lookup = by_dataset.or_else(|| of.group.map(|group| (view::BY_GROUP, group.to_string())));
             let lookup = lookup.as_ref().map(|(name, value)| (*name, value.as_str()));
             let named = |row: &ViewedRow| view_of(row, now).filter(|view| of.names(view));
-            Ok::<_, Error>(txn.view_page(view::GRANT, lookup, after.as_deref(), limit, named)?)
+            Ok::<_, Error>(txn.view_page_ever(view::GRANT, lookup, after.as_deref(), limit, named)?)
         });
         let rows = read.await?;
         permit.finish(Outcome::DONE);

@@ -152,12 +152,7 @@ async fn a_grant_may_begin_later_and_not_earlier() {
     let denied =
         world.access.authorize(&world.op(Who::Reader).await, s3::GetObject, Object::new("clinical", "trial/x")).await;
     assert!(matches!(denied.unwrap_err().reason, DenyReason::GrantNotBegun { .. }));
-    let listed = async |state| {
-        let permit = world.access.authorize(&world.system(), api::ListGrants, Installation).await.unwrap();
-        let of = GrantsOf { state, ..GrantsOf::default() };
-        let found = world.governance.grants(permit, of, None, 10).await.unwrap();
-        found.into_iter().map(|view| (view.grant.id, view.state)).collect::<Vec<_>>()
-    };
+    let listed = async |state| grants(&world, GrantsOf { state, ..GrantsOf::default() }).await;
     let all = listed(None).await;
     let [(id, GrantState::Upcoming)] = all[..] else { panic!("{all:?}") };
     assert_eq!(listed(Some(GrantState::Upcoming)).await, all);
@@ -171,7 +166,13 @@ async fn a_grant_may_begin_later_and_not_earlier() {
     assert_eq!(listed(None).await, [(id, GrantState::Ended)], "the list has them all");
 }
 
-/// It opened nothing, and whoever has its id can still see what became of it.
+async fn grants(world: &World, of: GrantsOf) -> Vec<(base::GrantId, GrantState)> {
+    let permit = world.access.authorize(&world.system(), api::ListGrants, Installation).await.unwrap();
+    let found = world.governance.grants(permit, of, None, 10).await.unwrap();
+    found.into_iter().map(|view| (view.grant.id, view.state)).collect()
+}
+
+/// It opened nothing, and everybody can still see what became of it.
 #[tokio::test]
 async fn a_grant_that_is_ended_before_it_begins_has_ended() {
     let world = World::new().await;
@@ -190,6 +191,13 @@ async fn a_grant_that_is_ended_before_it_begins_has_ended() {
     world.end_grant(grant.id).await;
     for _ in 0..2 {
         assert_eq!(world.governance.grant(grant.id).await.unwrap().state, GrantState::Ended);
+        for state in [None, Some(GrantState::Upcoming), Some(GrantState::Live), Some(GrantState::Ended)] {
+            let ended = state.is_none_or(|state| state == GrantState::Ended);
+            let listed: Vec<_> = ended.then_some((grant.id, GrantState::Ended)).into_iter().collect();
+            for (dataset, group) in [(None, None), (Some(data.id), None), (None, Some(world.readers))] {
+                assert_eq!(grants(&world, GrantsOf { dataset, group, state }).await, listed, "{state:?}");
+            }
+        }
         world.clock.advance(std::time::Duration::from_secs(2 * 86_400));
     }
 }

@@ -42,6 +42,12 @@ fn viewed(row: &dyn Row) -> Result<ViewedRow, Error> {
     })
 }
 
+/// What a page is made of: rows of this view, with this lookup where one is given, that are known until this time or longer.
+type Pages<'a> = (&'a str, Option<(&'a str, &'a str)>, i64);
+
+/// Where a page's rows are those that were ever known.
+const EVER: i64 = i64::MIN;
+
 impl ReadTxn<'_> {
     pub(crate) fn view_id(&self, view: &str) -> Result<i64, Error> {
         self.shared.views.load().get(view).copied().ok_or_else(|| Error::UnknownView { view: view.to_owned() })
@@ -118,43 +124,32 @@ impl ReadTxn<'_> {
 
     /// The rows known now, whatever their validity, of the next `limit` aggregates after `after` in byte order.
     pub fn view_scan(&self, view: &str, after: Option<&str>, limit: usize) -> Result<Vec<ViewedRow>, Error> {
-        let sql = concat!(
-            "SELECT ",
-            view_columns!(),
-            " FROM view_rows v WHERE v.view_id = $1 AND v.known_to = $2 AND v.aggregate IN \
-             (SELECT DISTINCT w.aggregate FROM view_rows w WHERE w.view_id = $1 AND w.known_to = $2 AND w.aggregate > $3 \
-             ORDER BY w.aggregate LIMIT $4) ORDER BY v.aggregate, v.n"
-        );
-        let args = [Arg::Int(self.view_id(view)?), Arg::Int(OPEN), Arg::Text(after.unwrap_or("")), page(limit)];
-        self.all(sql, &args, viewed)
+        self.scan((view, None, OPEN), after, limit)
     }
 
-    /// As [`ReadTxn::view_scan`], of the rows with the lookup `name` = `value` alone.
-    fn view_lookup_scan(
-        &self,
-        view: &str,
-        (name, value): (&str, &str),
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<ViewedRow>, Error> {
+    fn scan(&self, (view, of, known): Pages<'_>, after: Option<&str>, limit: usize) -> Result<Vec<ViewedRow>, Error> {
+        let view = Arg::Int(self.view_id(view)?);
+        let (known, after, limit) = (Arg::Int(known), Arg::Text(after.unwrap_or("")), page(limit));
+        let Some((name, value)) = of else {
+            let sql = concat!(
+                "SELECT ",
+                view_columns!(),
+                " FROM view_rows v WHERE v.view_id = $1 AND v.known_to >= $2 AND v.aggregate IN \
+                 (SELECT DISTINCT w.aggregate FROM view_rows w WHERE w.view_id = $1 AND w.known_to >= $2 AND w.aggregate > $3 \
+                 ORDER BY w.aggregate LIMIT $4) ORDER BY v.aggregate, v.n"
+            );
+            return self.all(sql, &[view, known, after, limit], viewed);
+        };
         let sql = concat!(
             "SELECT ",
             view_columns!(),
             " FROM view_lookups l JOIN view_rows v ON v.view_id = l.view_id AND v.aggregate = l.aggregate AND v.n = l.n \
-             WHERE l.view_id = $1 AND l.name = $2 AND l.value = $3 AND v.known_to = $4 AND l.aggregate IN \
+             WHERE l.view_id = $1 AND l.name = $2 AND l.value = $3 AND v.known_to >= $4 AND l.aggregate IN \
              (SELECT DISTINCT m.aggregate FROM view_lookups m JOIN view_rows w ON w.view_id = m.view_id \
              AND w.aggregate = m.aggregate AND w.n = m.n WHERE m.view_id = $1 AND m.name = $2 AND m.value = $3 \
-             AND w.known_to = $4 AND m.aggregate > $5 ORDER BY m.aggregate LIMIT $6) ORDER BY v.aggregate, v.n"
+             AND w.known_to >= $4 AND m.aggregate > $5 ORDER BY m.aggregate LIMIT $6) ORDER BY v.aggregate, v.n"
         );
-        let args = [
-            Arg::Int(self.view_id(view)?),
-            Arg::Text(name),
-            Arg::Text(value),
-            Arg::Int(OPEN),
-            Arg::Text(after.unwrap_or("")),
-            page(limit),
-        ];
-        self.all(sql, &args, viewed)
+        self.all(sql, &[view, Arg::Text(name), Arg::Text(value), known, after, limit], viewed)
     }
 
     /// One page of a view: what `pick` takes of the rows known now, whatever their validity, in byte order of their aggregates
@@ -171,18 +166,45 @@ impl ReadTxn<'_> {
         limit: usize,
         mut pick: impl FnMut(&ViewedRow) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
+        let rows = |picked: &mut Vec<T>, aggregate: &[ViewedRow]| picked.extend(aggregate.iter().filter_map(&mut pick));
+        self.pages((view, of, OPEN), after, limit, rows)
+    }
+
+    /// As [`ReadTxn::view_page`], of the [newest](ViewedRow::newest) row of each aggregate: also of those that no row known now
+    /// tells of, because they ended before they were ever valid.
+    ///
+    /// # Errors
+    /// As [`ReadTxn::view_scan`].
+    pub fn view_page_ever<T>(
+        &self,
+        view: &str,
+        of: Option<(&str, &str)>,
+        after: Option<&str>,
+        limit: usize,
+        mut pick: impl FnMut(&ViewedRow) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        let newest = |picked: &mut Vec<T>, aggregate: &[ViewedRow]| {
+            picked.extend(ViewedRow::newest(aggregate).and_then(&mut pick));
+        };
+        self.pages((view, of, EVER), after, limit, newest)
+    }
+
+    fn pages<T>(
+        &self,
+        which: Pages<'_>,
+        after: Option<&str>,
+        limit: usize,
+        mut pick: impl FnMut(&mut Vec<T>, &[ViewedRow]),
+    ) -> Result<Vec<T>, Error> {
         let mut picked = Vec::new();
         let mut after = after.map(str::to_owned);
         loop {
-            let rows = match of {
-                Some(lookup) => self.view_lookup_scan(view, lookup, after.as_deref(), limit)?,
-                None => self.view_scan(view, after.as_deref(), limit)?,
-            };
+            let rows = self.scan(which, after.as_deref(), limit)?;
             for aggregate in rows.chunk_by(|a, b| a.aggregate == b.aggregate) {
                 if picked.len() >= limit {
                     return Ok(picked);
                 }
-                picked.extend(aggregate.iter().filter_map(&mut pick));
+                pick(&mut picked, aggregate);
             }
             let Some(last) = rows.last() else { return Ok(picked) };
             after = Some(last.aggregate.clone());

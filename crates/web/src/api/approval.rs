@@ -140,7 +140,7 @@ async fn refuse(caller: Caller, Path(id): Path<String>, Body(body): Body<End>) -
 }
 
 async fn history(caller: &Caller, id: &str) -> Result<History, Problem> {
-    let found = caller.state.directory.proposal(parse::<ApprovalId>(id)?).await?;
+    let found = caller.state.directory.approval_history(parse::<ApprovalId>(id)?).await?;
     found.ok_or_else(|| Problem::not_found("change that somebody asked for", id))
 }
 
