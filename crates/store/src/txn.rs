@@ -179,7 +179,8 @@ impl<'a> WriteTxn<'a> {
     }
 
     /// Keeps a value until this change is committed and the hooks have seen it, or until nothing of it can be committed any
-    /// more. Its drop tells who remembers what the change writes that the store may be asked again.
+    /// more. Its drop tells who remembers what the change writes that the store may be asked again. Where the end of a commit can
+    /// stay unknown (a server that is cut off), nothing may be remembered: see [`crate::Store::sole_writer`].
     pub fn hold(&mut self, held: impl Any + Send) {
         self.held.push(Box::new(held));
     }

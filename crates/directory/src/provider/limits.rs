@@ -22,7 +22,7 @@ pub const USER_CODE_TRIES_MAX: u32 = 10;
 pub const KEY_SET_TTL: Duration = Duration::from_secs(60);
 
 /// Least time to the refusal of a service: many times what it takes to look one up and to open its secret, so that the time says
-/// nothing of which services there are.
+/// nothing of which services there are. A store or key token that needs longer for these two would need more here.
 pub const SERVICE_REFUSED_AFTER: Duration = Duration::from_millis(20);
 
 /// A moment after another; the end of time instead of an overflow.

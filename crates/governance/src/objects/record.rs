@@ -201,26 +201,20 @@ pub(crate) fn newest(txn: &ReadTxn<'_>, bucket: &str, key: &str) -> Result<Optio
 }
 
 /// As [`newest`], without a transaction of the caller's, and without asking the store where it was asked a moment ago.
-pub(crate) async fn newest_alone(
-    store: &Store,
-    recent: &Recent,
-    bucket: &str,
-    key: &str,
-) -> Result<Option<Newest>, Error> {
+pub(crate) async fn newest_alone(store: &Store, recent: &Recent, bucket: &str, key: &str) -> Result<Newest, Error> {
     store.running()?;
     let prefix = key_prefix(bucket, key);
     let asked = match recent.get(&prefix) {
-        Ok(newest) => return Ok(Some(newest)),
+        Ok(newest) => return Ok(newest),
         Err(asked) => asked,
     };
     let rows = store.record_prefix(OBJECT, prefix.clone(), 1).await?;
     let bytes = rows.first().map_or(0, |(_, record)| record.value.len());
-    let Some((version, row)) = first(bucket, rows)? else { return Ok(None) };
-    let newest = (version, Arc::new(row));
+    let newest = first(bucket, rows)?.map(|(version, row)| (version, Arc::new(row)));
     if bytes <= ROW_BYTES_MAX {
         recent.keep(&asked, prefix, newest.clone());
     }
-    Ok(Some(newest))
+    Ok(newest)
 }
 
 /// Writes the row of a version; the key that it is under.

@@ -21,7 +21,7 @@ use super::{
         readers_stand_beside_the_writer, views_rebuild_when_their_fold_changes,
     },
 };
-use crate::{Direction, Error, Fold, NewFact, PendingEntry, Store, WriteTxn};
+use crate::{Direction, Error, Fold, NewFact, PendingEntry, Store, ViewedRow, WriteTxn};
 
 pub(super) fn start() -> Timestamp {
     "2026-11-21T12:00:00Z".parse().unwrap()
@@ -53,6 +53,7 @@ pub(super) fn open(bed: &dyn Bed, name: &str) -> (Store, Arc<ManualClock>) {
 pub async fn run(bed: &dyn Bed) {
     facts_and_views(bed).await;
     pages_are_whole(bed).await;
+    a_page_of_what_was_ever_known_misses_nothing(bed).await;
     a_page_ends_between_aggregates(bed).await;
     unique_claims(bed).await;
     record_order_and_expiry(bed).await;
@@ -175,6 +176,46 @@ async fn pages_are_whole(bed: &dyn Bed) {
             seen.extend(page);
         }
         assert_eq!(seen, wanted, "{group:?} {live}");
+    }
+}
+
+async fn a_page_of_what_was_ever_known_misses_nothing(bed: &dyn Bed) {
+    let (store, _clock) = open(bed, "ever");
+    let ids = effects(ManualClock::at(start()), 80);
+    let mut subjects = [(); 4].map(|()| ids.uuid());
+    subjects.sort_unstable();
+    let [live, void, ended, other] = subjects;
+    let wrote = store.write::<_, Error, _>(Actor::System, move |txn| {
+        let now = txn.now();
+        for (id, group) in [(live, "g"), (void, "g"), (ended, "g"), (other, "h")] {
+            txn.fact_add(grant(id, group, now))?;
+        }
+        for (id, kind) in [(void, "grant.voided"), (ended, "grant.ended")] {
+            txn.fact_add(NewFact { kind, body: json!({}), ..grant(id, "", now) })?;
+        }
+        Ok(())
+    });
+    wrote.await.unwrap();
+    for (of, limit, wanted) in [
+        (None, 1, vec![(live, true), (void, false), (ended, true), (other, true)]),
+        (None, 10, vec![(live, true), (void, false), (ended, true), (other, true)]),
+        (Some(("by_group", "g")), 2, vec![(live, true), (void, false), (ended, true)]),
+    ] {
+        let mut seen: Vec<(String, bool)> = Vec::new();
+        loop {
+            let after = seen.last().map(|(id, _)| id.clone());
+            let read = store.read::<_, Error, _>(move |txn| {
+                let known = |row: &ViewedRow| Some((row.aggregate.clone(), row.known.to.is_none()));
+                txn.view_page_ever("grant", of, after.as_deref(), limit, known)
+            });
+            let page = read.await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            seen.extend(page);
+        }
+        let wanted: Vec<_> = wanted.into_iter().map(|(id, known)| (id.to_string(), known)).collect();
+        assert_eq!(seen, wanted, "{of:?} {limit}");
     }
 }
 

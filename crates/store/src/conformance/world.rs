@@ -100,7 +100,7 @@ impl Fold for GrantFold {
         self.version
     }
     fn kinds(&self) -> &'static [&'static str] {
-        &["grant.created", "grant.ended"]
+        &["grant.created", "grant.ended", "grant.voided"]
     }
     fn fold(&self, _aggregate: &str, facts: &[Fact]) -> Result<Vec<ViewRow>, FoldError> {
         let mut rows: Vec<ViewRow> = Vec::new();
@@ -118,10 +118,13 @@ impl Fold for GrantFold {
                 });
             } else if let Some(open) = rows.iter_mut().rfind(|row| row.known.to.is_none()) {
                 open.known.to = Some(recorded);
-                let mut ended = open.clone();
-                ended.known = Interval::from(recorded);
-                ended.valid.to = Some(fact.valid_from);
-                rows.push(ended);
+                // One that is void is as if it had never been.
+                if fact.kind == "grant.ended" {
+                    let mut ended = open.clone();
+                    ended.known = Interval::from(recorded);
+                    ended.valid.to = Some(fact.valid_from);
+                    rows.push(ended);
+                }
             }
         }
         Ok(rows)

@@ -138,7 +138,7 @@ fn batch(
         let alone = !staged.iter().any(|staged: &Staged| staged.result.is_ok());
         staged.push(stage(conn, shared, job, alone));
         if conn.is_autocommit() {
-            // The engine gave up the whole batch by itself (disk full, I/O error).
+            // The whole batch was given up: by the engine (disk full, I/O error), or because a change could not be ended.
             return fail_all(staged, &Error::StatementFailed);
         }
         let waited = shared.effects.monotonic().saturating_sub(began);
@@ -174,13 +174,14 @@ fn stage(conn: &Connection, shared: &Shared, mut job: Box<dyn WriteJob>, alone: 
 fn attempt(conn: &Connection, shared: &Shared, job: &mut dyn WriteJob, alone: bool) -> Result<Change, Option<Error>> {
     // A change that is alone needs no savepoint, which keeps a copy of every page that it touches: to undo it is to begin
     // the batch again.
-    let (begin, keep, undo) = if alone {
-        (None, None, ["ROLLBACK", "BEGIN IMMEDIATE"])
+    let (begin, keep, undo): (_, &[&'static str], _) = if alone {
+        (None, &[], ["ROLLBACK", "BEGIN IMMEDIATE"])
     } else {
-        (Some("SAVEPOINT change"), Some("RELEASE change"), ["ROLLBACK TO change", "RELEASE change"])
+        (Some("SAVEPOINT change"), &["RELEASE change"], ["ROLLBACK TO change", "RELEASE change"])
     };
-    let each = |doing, sql: Option<&'static str>| sql.map_or(Ok(()), |sql| run(conn, doing, sql)).map_err(Some);
-    each("beginning a change", begin)?;
+    if let Some(begin) = begin {
+        run(conn, "beginning a change", begin).map_err(Some)?;
+    }
     let mut session = SqliteSession::new(conn);
     let mut txn = WriteTxn::new(&mut session, shared, job.by());
     let attempt = job.attempt(&mut txn);
@@ -195,15 +196,18 @@ fn attempt(conn: &Connection, shared: &Shared, job: &mut dyn WriteJob, alone: bo
     if conn.is_autocommit() {
         return result;
     }
-    match result {
-        Ok(change) => each("ending a change", keep).map(|()| change),
-        Err(error) => {
-            for sql in undo {
-                each("rolling back a change", Some(sql))?;
-            }
-            Err(error)
+    let (doing, statements) = match &result {
+        Ok(_) => ("ending a change", keep),
+        Err(_) => ("rolling back a change", undo.as_slice()),
+    };
+    for sql in statements {
+        if let Err(error) = run(conn, doing, sql) {
+            // What the batch holds now is not known: none of it is committed.
+            drop(run(conn, "rolling back", "ROLLBACK"));
+            return Err(Some(error));
         }
     }
+    result
 }
 
 fn fail_all(staged: Vec<Staged>, error: &Error) -> Settled {

@@ -81,6 +81,28 @@ async fn a_failing_commit_fails_the_whole_batch() {
     assert_eq!(keys(&store).await, [b"d"], "the store stays usable");
 }
 
+/// Finding: a change whose savepoint could not be ended was answered as failed and committed with the others of its batch.
+#[tokio::test]
+async fn a_change_that_cannot_be_ended_takes_its_batch_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), 1).unwrap();
+    let ends_itself = |answer: fn() -> Result<(), Error>| -> Closure {
+        Box::new(move |txn| {
+            txn.record_put("t", b"b", b"v", None)?;
+            txn.execute("RELEASE change", &[])?;
+            answer()
+        })
+    };
+    for answer in [|| Ok(()), || Err(Error::NotEmpty)] {
+        let results = in_one_batch(&store, vec![put(b"a"), ends_itself(answer), put(b"c")]).await;
+        assert!(
+            matches!(results[..], [Err(Error::StatementFailed), Err(Error::StatementFailed), Ok(())]),
+            "{results:?}"
+        );
+        assert_eq!(keys(&store).await, [b"c"], "nothing of what was answered as failed");
+    }
+}
+
 #[tokio::test]
 async fn a_full_disk_refuses_and_keeps_what_was_there() {
     let dir = tempfile::tempdir().unwrap();

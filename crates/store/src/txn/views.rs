@@ -171,7 +171,8 @@ impl ReadTxn<'_> {
     }
 
     /// As [`ReadTxn::view_page`], of the [newest](ViewedRow::newest) row of each aggregate: also of those that no row known now
-    /// tells of, because they ended before they were ever valid.
+    /// tells of, because they ended before they were ever valid. With a lookup, of the newest row that has it: only for lookups
+    /// that never change.
     ///
     /// # Errors
     /// As [`ReadTxn::view_scan`].
