@@ -37,6 +37,8 @@ pub enum Need {
     List,
     /// The caller is in the owner group, or a steward group, of the dataset at the bucket's root.
     Owner,
+    /// As `Owner`, and whatever the dataset's own policy says: it cannot close the door on who may change it.
+    Policy,
     /// Permanent deletion: retention's alone; in a workspace, which a tool made for itself, as `Write`.
     Retention,
     /// The compiled trust of a role.

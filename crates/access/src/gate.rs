@@ -27,7 +27,7 @@ pub(crate) use sentence::sentence;
 pub(crate) use trust::trust_document;
 
 /// Raised whenever the same inputs may give another answer; each decision stores it.
-pub const EVALUATOR: &str = concat!("galen-access/1+policy/", env!("CARGO_PKG_VERSION"));
+pub const EVALUATOR: &str = concat!("galen-access/2+policy/", env!("CARGO_PKG_VERSION"));
 
 /// What is asked.
 pub(crate) struct Ask<'a> {
@@ -117,7 +117,7 @@ pub(crate) fn decide(world: &World, scene: &Scene<'_>, ask: &Ask<'_>) -> Verdict
         Need::Iam => manage::decide(world, scene, ask, &subject, verdict),
         Need::Nothing | Need::Trust => verdict.no(DenyReason::Evaluation { what: EvaluationFault::Evaluator }),
         Need::List => data::list(world, scene, ask, &subject, verdict),
-        Need::Read | Need::Write | Need::Discover | Need::Owner | Need::Retention => {
+        Need::Read | Need::Write | Need::Discover | Need::Owner | Need::Policy | Need::Retention => {
             data::decide(world, scene, ask, &subject, verdict)
         }
     }

@@ -50,18 +50,28 @@ pub(crate) fn print(effects: &Effects, command: &Creds) -> Result<()> {
     let name = command.session_name.clone().unwrap_or_else(|| session_name(&caller.signed_in().username));
     // A session of another name would be recorded under that name.
     let key = cache_key(caller.signed_in(), &role, &name);
-    let usable = |credentials: &Credentials| {
-        let (agent, signed_in) = (caller.agent(), caller.signed_in());
-        let client = Client { agent, effects, aws: &signed_in.aws, region: &signed_in.region, credentials };
-        credentials.expiration > effects.now() + RENEW_BEFORE && client.alive()
+    let cached = |caller: &Caller| {
+        let usable = |credentials: &Credentials| {
+            let (agent, signed_in) = (caller.agent(), caller.signed_in());
+            let client = Client { agent, effects, aws: &signed_in.aws, region: &signed_in.region, credentials };
+            credentials.expiration > effects.now() + RENEW_BEFORE && client.alive()
+        };
+        let asked = command.duration_secs.is_none();
+        asked.then(|| caller.profile().cached::<Credentials>(&key).filter(usable)).flatten()
     };
-    let cached = caller.profile().cached::<Credentials>(&key).filter(usable);
-    let credentials = match cached {
-        Some(credentials) if command.duration_secs.is_none() => credentials,
-        _ => {
-            let got = assume(&mut caller, &role, &name, command.duration_secs)?;
-            caller.profile().cache(&key, &got)?;
-            got
+    let credentials = match cached(&caller) {
+        Some(credentials) => credentials,
+        None => {
+            // Tools start many of us at once when what they have is about to end: one asks, the others wait and read what it got.
+            let _one = caller.profile().lock_cached(&key)?;
+            match cached(&caller) {
+                Some(credentials) => credentials,
+                None => {
+                    let got = assume(&mut caller, &role, &name, command.duration_secs)?;
+                    caller.profile().cache(&key, &got)?;
+                    got
+                }
+            }
         }
     };
     let aws = &caller.signed_in().aws;

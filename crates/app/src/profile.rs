@@ -100,7 +100,19 @@ impl Profile {
     /// # Errors
     /// When the lock file cannot be made.
     pub(crate) fn lock(&self) -> Result<Lock> {
-        let path = self.folder.join("lock");
+        self.locked("lock")
+    }
+
+    /// Waits for the right to replace what is cached under `key`. Whoever holds it may take [`Profile::lock`] besides.
+    ///
+    /// # Errors
+    /// When the lock file cannot be used.
+    pub(crate) fn lock_cached(&self, key: &str) -> Result<Lock> {
+        self.locked(&format!("cache-{}.lock", file_name(key)))
+    }
+
+    fn locked(&self, name: &str) -> Result<Lock> {
+        let path = self.folder.join(name);
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path)?;
         file.lock().with_context(|| format!("could not lock {}", path.display()))?;
         Ok(Lock(file))

@@ -59,6 +59,22 @@ fn the_ready_line_keeps_its_contract() {
     demo.stop();
 }
 
+/// An SDK with many workers starts as many of us at once. A session for each would go on living, and stand in the ledger.
+#[test]
+fn many_who_ask_for_credentials_at_once_share_one_session() {
+    let demo = Demo::start();
+    let anna = demo.person("anna");
+    let galen = Galen::new();
+    galen.login(&demo, anna);
+    let role = demo.role_of(anna)["arn"].as_str().unwrap().to_owned();
+    let got: Vec<String> = std::thread::scope(|scope| {
+        let asks: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| galen.ok(&["creds", "--role", &role, "--format", "json"]))).collect();
+        asks.into_iter().map(|ask| ask.join().unwrap()).collect()
+    });
+    assert!(got.iter().all(|one| *one == got[0]), "one session for all of them");
+}
+
 // verifies: AUD-07, IAM-03
 #[test]
 fn what_a_role_may_read_it_reads_and_nothing_else() {

@@ -608,6 +608,13 @@ async fn dataset_policy() {
         let policy = deny.replace("arn:aws:s3:::trial/closed/*", reaching);
         assert_eq!(world.s3(&world.olga, &put(&policy)).await.status, 204, "{reaching}");
     }
+    // A policy that shuts everybody out does not shut its owner out of mending it.
+    let shut = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"}]}"#;
+    assert_eq!(world.s3(&world.olga, &put(shut)).await.status, 204);
+    world.s3(&world.olga, &call("GET", "/trial").query("cors", "")).await.expect(403, "AccessDenied");
+    world.s3(&world.ann, &call("DELETE", "/trial").query("policy", "")).await.expect(403, "AccessDenied");
+    assert_eq!(json(&world.s3(&world.olga, &get).await.ok().text()), json(shut));
+    assert_eq!(world.s3(&world.olga, &put(shut)).await.status, 204);
     assert_eq!(world.s3(&world.olga, &call("DELETE", "/trial").query("policy", "")).await.status, 204);
     world.s3(&world.ann, &call("GET", "/trial/closed/x")).await.ok();
 }

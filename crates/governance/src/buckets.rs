@@ -116,14 +116,16 @@ impl Buckets {
         made.await.map(|()| dataset)
     }
 
-    /// The groups that a workspace is granted to: those of the session, as its role carries them.
+    /// The groups that a workspace is granted to: those of the session, as its role carries them. Groups that entitle to a management
+    /// role say what somebody may do in Galen, and one of them holds everybody: a workspace would be open to all.
     fn carried(&self, session: &Session) -> Vec<GroupId> {
         let mut groups = match (session.carry, session.person) {
             (Carry::All, Some(person)) => self.access.groups_of(person),
             _ => Vec::new(),
         };
         // The groups that entitled the session come first: one of them owns the workspace.
-        groups.retain(|group| !session.via.contains(group));
+        let managing = self.access.managing_groups();
+        groups.retain(|group| !session.via.contains(group) && !managing.contains(group));
         session.via.iter().copied().chain(groups).take(GROUPS_MAX).collect()
     }
 

@@ -115,6 +115,9 @@ pub enum Error {
         /// The algorithm.
         algorithm: &'static str,
     },
+    /// An upload is completed with another kind of checksum than it was begun with.
+    #[error("the upload was begun with another type of checksum: complete it with the same, or name none")]
+    OtherChecksumKind,
     /// Metadata over its bound.
     #[error("the metadata has {got} bytes; at most {most} are allowed")]
     MetadataTooLarge {
@@ -383,6 +386,7 @@ impl Error {
             | Self::ChecksumMissing { .. }
             | Self::BadChecksumValue { .. }
             | Self::ChecksumKind { .. }
+            | Self::OtherChecksumKind
             | Self::InvalidTag { .. }
             | Self::TooManyTags { .. }
             | Self::BadName(_)

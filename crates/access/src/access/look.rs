@@ -189,6 +189,15 @@ impl Access {
         groups
     }
 
+    /// The groups that entitle to a management role, each once.
+    pub fn managing_groups(&self) -> Vec<GroupId> {
+        let management = self.roles().into_iter().filter(|role| role.management);
+        let mut groups: Vec<GroupId> = management.flat_map(|role| self.entitled_groups(role.id)).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups
+    }
+
     /// The roles that `member` is entitled to through `client` now, by name.
     pub fn entitled_roles(&self, member: Member, client: Option<ClientId>) -> Vec<Arc<Role>> {
         let mut roles = self.roles();

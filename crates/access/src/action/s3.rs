@@ -107,11 +107,11 @@ actions! { "s3";
     /// Remove the website: none is there.
     DeleteBucketWebsite(Bucket) View Owner;
     /// The dataset policy.
-    GetBucketPolicy(Bucket) View Owner;
+    GetBucketPolicy(Bucket) View Policy;
     /// Whether the policy is public: never.
     GetBucketPolicyStatus(Bucket) View Owner;
     /// Set the dataset policy.
-    PutBucketPolicy(Bucket) Change Owner;
+    PutBucketPolicy(Bucket) Change Policy;
     /// Remove the dataset policy.
-    DeleteBucketPolicy(Bucket) Change Owner;
+    DeleteBucketPolicy(Bucket) Change Policy;
 }

@@ -13,6 +13,7 @@ fn the_reference_names_every_action() {
         Need::Write => "grant: write",
         Need::List => "something readable",
         Need::Owner => "owner or steward",
+        Need::Policy => "owner or steward, past the policy",
         Need::Retention => "retention",
         Need::Trust => "trust",
         Need::Nothing => "none",

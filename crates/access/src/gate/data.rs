@@ -31,8 +31,9 @@ pub(super) fn decide(
         Ok(reasons) => verdict.reasons.extend(reasons),
         Err(reason) => {
             // The context is recorded with denials too, so that they can be replayed.
-            verdict.documents = documents(scene, subject, Some(state));
-            let side = Side::of(scene, subject, Some(state));
+            let ruling = ruling(ask, Some(state));
+            verdict.documents = documents(scene, subject, ruling);
+            let side = Side::of(scene, subject, ruling);
             verdict.context = Some(context::build(world, scene, ask, subject, Some(state), ownership, &side));
             return verdict.no(reason);
         }
@@ -72,6 +73,11 @@ fn find<'w>(
     any
 }
 
+/// The dataset whose policy is asked: none for the questions about that policy itself, which an owner could else shut for good.
+fn ruling<'a>(ask: &Ask<'_>, state: Option<&'a LocationState>) -> Option<&'a LocationState> {
+    state.filter(|_| ask.need != Need::Policy)
+}
+
 /// Steps 1, 2: every Deny, and role ∩ boundary ∩ session ∩ guardrails.
 fn role_side(
     world: &World,
@@ -82,10 +88,11 @@ fn role_side(
     ownership: Ownership,
     mut verdict: Verdict,
 ) -> Verdict {
-    let side = Side::of(scene, subject, state);
+    let ruling = ruling(ask, state);
+    let side = Side::of(scene, subject, ruling);
     let context = context::build(world, scene, ask, subject, state, ownership, &side);
-    verdict.documents = documents(scene, subject, state);
-    if let Some(what) = state.and_then(|state| state.fault) {
+    verdict.documents = documents(scene, subject, ruling);
+    if let Some(what) = ruling.and_then(|state| state.fault) {
         verdict.context = Some(context);
         return verdict.no(DenyReason::Evaluation { what });
     }
@@ -119,7 +126,7 @@ fn granted(
 ) -> Result<Vec<Reason>, DenyReason> {
     let dataset = state.location.dataset;
     let owned = |group| vec![membership(subject, group), Reason::Owner { dataset, group }];
-    if ask.need == Need::Owner {
+    if matches!(ask.need, Need::Owner | Need::Policy) {
         let group = if ask.class == Class::Change { ownership.owner } else { ownership.owner.or(ownership.steward) };
         return group.map(owned).ok_or(DenyReason::NotOwner { dataset });
     }

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 fn judge(name: &'static str, value: &'static str, body: &str) -> Result<(), S3ErrorCode> {
     let mut headers = HeaderMap::new();
     headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-    check(&headers, body.as_bytes()).map_err(|error| error.code().clone())
+    check(Carries::Document, &headers, body.as_bytes()).map_err(|error| error.code().clone())
 }
 
 #[test]

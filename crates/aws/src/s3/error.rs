@@ -120,7 +120,9 @@ pub(super) fn failed(error: &Error) -> S3Error {
         Error::ChecksumMismatch { .. } => with(S3ErrorCode::BadDigest),
         Error::NotTheSignedBody => other_body(),
         Error::ChecksumMissing { .. } => with(S3ErrorCode::Custom("MalformedTrailerError".into())).status(400),
-        Error::BadChecksumValue { .. } | Error::ChecksumKind { .. } => with(S3ErrorCode::InvalidRequest),
+        Error::BadChecksumValue { .. } | Error::ChecksumKind { .. } | Error::OtherChecksumKind => {
+            with(S3ErrorCode::InvalidRequest)
+        },
         Error::MetadataTooLarge { .. } => with(S3ErrorCode::Custom("MetadataTooLarge".into())).status(400),
         Error::InvalidTag { .. } => with(S3ErrorCode::InvalidTag),
         Error::TooManyTags { .. } => with(S3ErrorCode::Custom("BadRequest".into())).status(400),

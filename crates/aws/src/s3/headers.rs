@@ -7,45 +7,83 @@ use s3s::{S3Error, S3ErrorCode, S3Result};
 use super::error::argument;
 use super::table::{Row, State};
 
-/// Headers `x-amz-*` that are read, or that only describe the message.
-const READ: &[&str] = &[
-    "x-amz-acl",
+/// Headers `x-amz-*` that every operation reads, or that only describe the message.
+const ALWAYS: &[&str] = &[
     "x-amz-api-version",
-    "x-amz-bucket-object-lock-enabled",
-    "x-amz-checksum-algorithm",
-    "x-amz-checksum-crc32",
-    "x-amz-checksum-crc32c",
-    "x-amz-checksum-crc64nvme",
-    "x-amz-checksum-mode",
-    "x-amz-checksum-sha1",
-    "x-amz-checksum-sha256",
-    "x-amz-checksum-type",
     "x-amz-content-sha256",
-    "x-amz-copy-source",
-    "x-amz-copy-source-if-match",
-    "x-amz-copy-source-if-modified-since",
-    "x-amz-copy-source-if-none-match",
-    "x-amz-copy-source-if-unmodified-since",
-    "x-amz-copy-source-range",
     "x-amz-date",
-    "x-amz-decoded-content-length",
     "x-amz-expected-bucket-owner",
-    "x-amz-max-parts",
-    "x-amz-metadata-directive",
-    "x-amz-mp-object-size",
-    "x-amz-object-attributes",
-    "x-amz-object-ownership",
-    "x-amz-part-number-marker",
     "x-amz-sdk-checksum-algorithm",
     "x-amz-security-token",
-    "x-amz-server-side-encryption",
-    "x-amz-source-expected-bucket-owner",
-    "x-amz-storage-class",
-    "x-amz-tagging",
-    "x-amz-tagging-directive",
-    "x-amz-te",
-    "x-amz-trailer",
     "x-amz-user-agent",
+];
+
+const READS: &[&str] = &["GetObject", "HeadObject"];
+/// Where an object gets what is told beside its bytes.
+const DESCRIBES: &[&str] = &["CopyObject", "CreateMultipartUpload", "PutObject"];
+const COPIES: &[&str] = &["CopyObject", "UploadPartCopy"];
+/// Headers of an `aws-chunked` body, and the operations that read one.
+const CHUNKED: &[&str] = &["x-amz-decoded-content-length", "x-amz-trailer"];
+const STREAMING: &[&str] = &["PutObject", "UploadPart"];
+/// What carries bytes that a checksum can be of: an object's, or a document's.
+const SUMMED: &[&str] = &[
+    "CompleteMultipartUpload",
+    "CreateBucket",
+    "DeleteObjects",
+    "PutBucketAcl",
+    "PutBucketCors",
+    "PutBucketEncryption",
+    "PutBucketOwnershipControls",
+    "PutBucketPolicy",
+    "PutBucketVersioning",
+    "PutObject",
+    "PutObjectAcl",
+    "PutObjectTagging",
+    "PutPublicAccessBlock",
+    "UploadPart",
+];
+
+/// Headers that ask for something, and the operations that do it.
+const ASKS: &[(&str, &[&str])] = &[
+    ("content-md5", SUMMED),
+    ("content-range", &[]),
+    ("if-match", &["CompleteMultipartUpload", "CopyObject", "DeleteObject", "GetObject", "HeadObject", "PutObject"]),
+    ("if-modified-since", READS),
+    ("if-none-match", &["CompleteMultipartUpload", "CopyObject", "GetObject", "HeadObject", "PutObject"]),
+    ("if-range", READS),
+    ("if-unmodified-since", READS),
+    ("range", READS),
+    ("x-amz-acl", &["CopyObject", "CreateBucket", "CreateMultipartUpload", "PutBucketAcl", "PutObject", "PutObjectAcl"]),
+    ("x-amz-bucket-object-lock-enabled", &["CreateBucket"]),
+    ("x-amz-checksum-algorithm", &["CopyObject", "CreateMultipartUpload", "PutObject", "UploadPart"]),
+    ("x-amz-checksum-crc32", SUMMED),
+    ("x-amz-checksum-crc32c", SUMMED),
+    ("x-amz-checksum-crc64nvme", SUMMED),
+    ("x-amz-checksum-mode", READS),
+    ("x-amz-checksum-sha1", SUMMED),
+    ("x-amz-checksum-sha256", SUMMED),
+    ("x-amz-checksum-type", &["CompleteMultipartUpload", "CreateMultipartUpload"]),
+    ("x-amz-copy-source", COPIES),
+    ("x-amz-copy-source-if-match", COPIES),
+    ("x-amz-copy-source-if-modified-since", COPIES),
+    ("x-amz-copy-source-if-none-match", COPIES),
+    ("x-amz-copy-source-if-unmodified-since", COPIES),
+    ("x-amz-copy-source-range", &["UploadPartCopy"]),
+    ("x-amz-decoded-content-length", STREAMING),
+    ("x-amz-max-parts", &["GetObjectAttributes"]),
+    ("x-amz-metadata-directive", &["CopyObject"]),
+    ("x-amz-mp-object-size", &["CompleteMultipartUpload"]),
+    ("x-amz-object-attributes", &["GetObjectAttributes"]),
+    ("x-amz-object-ownership", &["CreateBucket"]),
+    ("x-amz-part-number-marker", &["GetObjectAttributes"]),
+    ("x-amz-server-side-encryption", DESCRIBES),
+    ("x-amz-source-expected-bucket-owner", COPIES),
+    ("x-amz-storage-class", DESCRIBES),
+    ("x-amz-tagging", DESCRIBES),
+    ("x-amz-tagging-directive", &["CopyObject"]),
+    // The willingness to take a trailer, which need not be sent.
+    ("x-amz-te", &["GetObject"]),
+    ("x-amz-trailer", STREAMING),
 ];
 
 /// Headers whose value must be one of these, because only then is nothing ignored.
@@ -53,6 +91,7 @@ const FIXED: &[(&str, &[&str])] = &[
     ("x-amz-acl", &["private", "bucket-owner-full-control"]),
     ("x-amz-api-version", &["2006-03-01"]),
     ("x-amz-bucket-object-lock-enabled", &["false", "False"]),
+    ("x-amz-checksum-mode", &["ENABLED"]),
     ("x-amz-object-ownership", &["BucketOwnerEnforced"]),
     ("x-amz-server-side-encryption", &["AES256", "aws:kms"]),
     ("x-amz-storage-class", &["STANDARD"]),
@@ -73,10 +112,6 @@ const QUERY_ALWAYS: &[&str] = &[
     "x-amz-user-agent",
 ];
 
-/// Headers of an `aws-chunked` body, and the operations that read one.
-const CHUNKED: &[&str] = &["x-amz-decoded-content-length", "x-amz-trailer"];
-const STREAMING: &[&str] = &["PutObject", "UploadPart"];
-
 /// # Errors
 /// `NotImplemented` naming the header or parameter.
 pub(super) fn check(row: &Row, uri: &Uri, headers: &HeaderMap) -> S3Result<()> {
@@ -85,14 +120,14 @@ pub(super) fn check(row: &Row, uri: &Uri, headers: &HeaderMap) -> S3Result<()> {
     {
         return Err(unsupported("header", name, "send this document whole, with its checksum in a header"));
     }
-    for name in headers.keys().map(http::HeaderName::as_str).filter(|name| name.starts_with("x-amz-")) {
+    for name in headers.keys().map(http::HeaderName::as_str) {
         if name.starts_with("x-amz-grant-") {
             let message =
                 format!("access is given by grants of this installation and ACLs are not used: remove `{name}`");
             return Err(S3Error::with_message(S3ErrorCode::AccessControlListNotSupported, message));
         }
-        if !READ.contains(&name) && !name.starts_with("x-amz-meta-") {
-            return Err(unsupported("header", name, "remove it"));
+        if !reads(row.name, name) {
+            return Err(unsupported("header", name, &format!("{} does not read it, remove it", row.name)));
         }
     }
     for (name, allowed) in FIXED {
@@ -119,6 +154,16 @@ pub(super) fn check(row: &Row, uri: &Uri, headers: &HeaderMap) -> S3Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether an operation does what a header asks for; true of headers that ask for nothing.
+fn reads(operation: &str, header: &str) -> bool {
+    let asks = ASKS.iter().find(|(name, _)| *name == header).map(|(_, operations)| *operations);
+    match asks {
+        Some(operations) => operations.contains(&operation),
+        None if header.starts_with("x-amz-meta-") => DESCRIBES.contains(&operation),
+        None => !header.starts_with("x-amz-") || ALWAYS.contains(&header),
+    }
 }
 
 fn fixed(name: &str, value: &http::HeaderValue, allowed: &[&str]) -> S3Error {

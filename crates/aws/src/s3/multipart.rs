@@ -15,20 +15,24 @@ fn resource(target: &Target) -> Object {
     Object::new(target.bucket.as_str(), target.key.as_str())
 }
 
+/// # Errors
+/// `InvalidRequest` for a type that there is not.
+fn kind(given: Option<&dto::ChecksumType>) -> S3Result<Option<Kind>> {
+    match given.map(dto::ChecksumType::as_str) {
+        None => Ok(None),
+        Some("FULL_OBJECT") => Ok(Some(Kind::FullObject)),
+        Some("COMPOSITE") => Ok(Some(Kind::Composite)),
+        Some(_) => Err(refuse(S3ErrorCode::InvalidRequest, "a checksum is of the type FULL_OBJECT or COMPOSITE")),
+    }
+}
+
 pub(super) async fn begin(
     edge: &Edge,
     mut req: S3Request<dto::CreateMultipartUploadInput>,
 ) -> S3Result<S3Response<dto::CreateMultipartUploadOutput>> {
     let mut target = edge.target(&req, &req.input.bucket, &req.input.key, None)?;
     let pairs = convert::tagging_header(req.input.tagging.as_deref())?;
-    let kind = match req.input.checksum_type.as_ref().map(|kind| kind.as_str()) {
-        None => None,
-        Some("FULL_OBJECT") => Some(Kind::FullObject),
-        Some("COMPOSITE") => Some(Kind::Composite),
-        Some(_) => {
-            return Err(refuse(S3ErrorCode::InvalidRequest, "a checksum is of the type FULL_OBJECT or COMPOSITE"));
-        }
-    };
+    let kind = kind(req.input.checksum_type.as_ref())?;
     let algorithm = convert::named_algorithm(&req.headers)?;
     if kind.is_some() && algorithm.is_none() {
         return Err(refuse(S3ErrorCode::InvalidRequest, "a checksum type needs a checksum algorithm"));
@@ -108,6 +112,7 @@ pub(super) async fn complete(
         parts,
         conditions: convert::conditions(input.if_match.as_ref(), input.if_none_match.as_ref(), None, None),
         checksum: convert::checksum_header(&req.headers)?,
+        kind: kind(input.checksum_type.as_ref())?,
         size: convert::length(input.mpu_object_size)?,
     };
     let permit = edge.permit(&target.op, s3::PutObject, resource(&target)).await?;

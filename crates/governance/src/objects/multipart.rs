@@ -426,6 +426,9 @@ fn finish_upload(
     if size > OBJECT_BYTES_MAX {
         return Err(Error::BodyTooLarge { most: OBJECT_BYTES_MAX });
     }
+    if complete.kind.is_some_and(|kind| kind != row.kept().1) {
+        return Err(Error::OtherChecksumKind);
+    }
     let checksum = whole_checksum(&row, &parts, complete.checksum.as_ref())?;
     let new = new_version(target, complete, &row, &parts, size, etag, &checksum);
     let (version, modified) = new.insert(txn, recent)?;

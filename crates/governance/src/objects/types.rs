@@ -248,6 +248,8 @@ pub struct Complete {
     pub conditions: Conditions,
     /// The checksum that the whole object must have.
     pub checksum: Option<Checksum>,
+    /// The kind of checksum that the upload must have been begun with.
+    pub kind: Option<Kind>,
     /// The size that the whole object must have (`x-amz-mp-object-size`).
     pub size: Option<u64>,
 }

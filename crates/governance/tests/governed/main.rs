@@ -213,7 +213,7 @@ async fn who_loses_the_race_for_a_bucket_learns_whose_it_is() {
             world.access.authorize(&world.system(), s3::CreateBucket, bucket).await.unwrap()
         };
         let (first_permit, second_permit) = (permit().await, permit().await);
-        let (first_op, second_op) = (world.op(Who::Reader).await, world.op(second).await);
+        let (first_op, second_op) = (world.op_via(Who::Reader).await, world.op_via(second).await);
         // While this is the store's change, no bucket is made; it ends when both have looked.
         let (release, held) = std::sync::mpsc::channel::<()>();
         let held = std::sync::Mutex::new(held);
@@ -234,6 +234,25 @@ async fn who_loses_the_race_for_a_bucket_learns_whose_it_is() {
         assert_eq!(lost.to_string(), "the bucket exists already");
         assert_eq!(world.access.locations_in(&name).len(), 1);
     }
+}
+
+/// A group that everybody is in entitles to a management role, and a role may carry all of a person's groups.
+#[tokio::test]
+async fn a_workspace_is_not_opened_to_everybody() {
+    let world = World::new().await;
+    for (n, group) in [(1, Who::Steward.group()), (2, base::GroupId::from_uuid(uuid::Uuid::from_u128(300)))] {
+        let id = base::MembershipId::from_uuid(uuid::Uuid::from_u128(n));
+        let member = access::Member::Person(Who::Reader.person());
+        let join = move |txn: &mut store::WriteTxn<'_>| access::facts::add_membership(txn, id, member, group, None);
+        world.store.write::<_, access::Error, _>(base::Actor::System, join).await.unwrap();
+    }
+    let bucket = Bucket { name: "scratch".to_owned() };
+    let permit = world.access.authorize(&world.system(), s3::CreateBucket, bucket).await.unwrap();
+    let dataset = world.buckets.create(&world.op_via(Who::Reader).await, permit).await.unwrap();
+    let grants = world.store.read(move |txn| access::facts::grants_of(txn, dataset)).await.unwrap();
+    let mut groups: Vec<_> = grants.into_iter().map(|grant| grant.group).collect();
+    groups.sort_unstable();
+    assert_eq!(groups, [Who::Reader.group(), base::GroupId::from_uuid(uuid::Uuid::from_u128(300))]);
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ impl Who {
             Self::Administrator => "administrator",
         }
     }
-    fn person(self) -> PersonId {
+    pub(crate) fn person(self) -> PersonId {
         PersonId::from_uuid(Uuid::from_u128(100 + self as u128))
     }
     pub(crate) fn group(self) -> GroupId {
@@ -195,6 +195,17 @@ impl World {
     pub(crate) async fn op(&self, who: Who) -> OpContext {
         let (_, role) = self.roles.iter().find(|(it, _)| *it == who).unwrap();
         let session = Session::for_test(&self.effects, (who.person(), who.name()), (self.account, role.id, &role.name));
+        self.through(who, session)
+    }
+
+    /// The same, of a session that the group of `who` entitled.
+    pub(crate) async fn op_via(&self, who: Who) -> OpContext {
+        let op = self.op(who).await;
+        let session = op.session.as_deref().unwrap().clone();
+        self.through(who, Session { via: vec![who.group()], ..session })
+    }
+
+    fn through(&self, who: Who, session: Session) -> OpContext {
         let edge = if who == Who::Reader { Edge::S3 } else { Edge::Api };
         OpContext::anonymous(&self.effects, edge)
             .with_transport(Some("192.0.2.7".parse().unwrap()), true)

@@ -31,7 +31,7 @@ fn listed(parts: &[PartInfo]) -> Vec<CompletedPart> {
 }
 
 async fn complete(world: &World, upload: UploadId, parts: Vec<CompletedPart>) -> Result<Written, Error> {
-    let complete = Complete { upload, parts, conditions: Conditions::default(), checksum: None, size: None };
+    let complete = Complete { upload, parts, conditions: Conditions::default(), checksum: None, kind: None, size: None };
     world.objects.complete(world.permit(s3::PutObject, "big"), complete).await
 }
 
@@ -140,16 +140,21 @@ async fn a_list_of_parts_that_is_wrong_completes_nothing() {
     let other = Checksum::parse(Algorithm::Crc64nvme, "rosUhgp5mIg=").unwrap();
     let wrong = CompletedPart { checksum: Some(other.clone()), ..good[0].clone() };
     assert!(matches!(refused(vec![wrong]).await, Err(Error::InvalidPart { part: 1 })));
-    for (size, checksum) in [(Some(1), None), (None, Some(other))] {
+    let kinds = [None, None, Some(Kind::Composite)];
+    for ((size, checksum), kind) in [(Some(1), None), (None, Some(other)), (None, None)].into_iter().zip(kinds) {
         let bad = Complete {
             upload: begun.upload,
             parts: good[..2].to_vec(),
             conditions: Conditions::default(),
             checksum,
+            kind,
             size,
         };
         let result = world.objects.complete(world.permit(s3::PutObject, "big"), bad).await;
-        assert!(matches!(result, Err(Error::WrongLength { .. } | Error::ChecksumMismatch { .. })));
+        assert!(matches!(
+            result,
+            Err(Error::WrongLength { .. } | Error::ChecksumMismatch { .. } | Error::OtherChecksumKind)
+        ));
     }
     for bad in [0, 10_001] {
         assert!(matches!(part(&world, begun.upload, bad, vec![1]).await, Err(Error::BadPartNumber { .. })));
@@ -160,6 +165,7 @@ async fn a_list_of_parts_that_is_wrong_completes_nothing() {
         parts: good.clone(),
         conditions: Conditions::default(),
         checksum: None,
+        kind: None,
         size: None,
     };
     let result = world.objects.complete(world.permit(s3::PutObject, "other"), elsewhere).await;
@@ -175,7 +181,7 @@ async fn conditions_hold_when_an_upload_completes() {
     let one = part(&world, begun.upload, 1, vec![1; 10]).await.unwrap();
     world.put("big", "came first").await;
     let conditions = Conditions { if_none_match: Some(Match::Any), ..Conditions::default() };
-    let late = Complete { upload: begun.upload, parts: listed(&[one]), conditions, checksum: None, size: None };
+    let late = Complete { upload: begun.upload, parts: listed(&[one]), conditions, checksum: None, kind: None, size: None };
     let result = world.objects.complete(world.permit(s3::PutObject, "big"), late).await;
     assert!(matches!(result, Err(Error::PreconditionFailed { .. })));
     assert_eq!(world.get("big").await.unwrap(), b"came first");

@@ -53,6 +53,60 @@ fn what_is_read_or_already_true_passes() {
     assert_eq!(judge("GetObject", "versionId=1&response-content-type=a&x-user=me&X-Amz-Signature=1", &[]), Ok(()));
 }
 
+/// Each of these was read by some operation, and ignored by this one.
+#[test]
+fn a_header_that_another_operation_reads_is_an_error() {
+    for (operation, header) in [
+        ("PutObject", ("content-range", "bytes 0-9/10")),
+        ("PutObject", ("range", "bytes=0-9")),
+        ("PutObject", ("if-unmodified-since", "Wed, 01 Jan 2020 00:00:00 GMT")),
+        ("PutObject", ("x-amz-copy-source-if-match", "\"x\"")),
+        ("PutObject", ("x-amz-copy-source-range", "bytes=0-1")),
+        ("PutObject", ("x-amz-mp-object-size", "3")),
+        ("PutObject", ("x-amz-checksum-type", "COMPOSITE")),
+        ("PutObject", ("x-amz-te", "append-md5")),
+        ("PutObject", ("x-amz-metadata-directive", "REPLACE")),
+        ("PutObject", ("x-amz-tagging-directive", "REPLACE")),
+        ("DeleteObject", ("if-unmodified-since", "Wed, 01 Jan 2020 00:00:00 GMT")),
+        ("DeleteObject", ("if-none-match", "*")),
+        ("CopyObject", ("x-amz-copy-source-range", "bytes=0-1")),
+        ("CopyObject", ("x-amz-checksum-crc32", "AAAAAA==")),
+        ("CopyObject", ("content-md5", "AAAA")),
+        ("UploadPart", ("if-none-match", "*")),
+        ("UploadPart", ("if-match", "\"x\"")),
+        ("UploadPart", ("x-amz-tagging", "a=b")),
+        ("UploadPart", ("x-amz-meta-a", "b")),
+        ("CompleteMultipartUpload", ("x-amz-tagging", "a=b")),
+        ("CompleteMultipartUpload", ("x-amz-meta-a", "b")),
+        ("CompleteMultipartUpload", ("if-unmodified-since", "Wed, 01 Jan 2020 00:00:00 GMT")),
+        ("CreateMultipartUpload", ("x-amz-copy-source", "a/b")),
+        ("CreateMultipartUpload", ("x-amz-checksum-crc32", "AAAAAA==")),
+        ("CreateMultipartUpload", ("if-none-match", "*")),
+        ("CreateMultipartUpload", ("if-match", "\"x\"")),
+        ("GetObject", ("x-amz-checksum-mode", "DISABLED")),
+        ("GetObjectTagging", ("if-match", "\"x\"")),
+        ("GetObjectAttributes", ("if-none-match", "\"x\"")),
+        ("PutObjectTagging", ("if-match", "\"x\"")),
+        ("ListObjectsV2", ("range", "bytes=0-1")),
+    ] {
+        assert_eq!(judge(operation, "", &[header]), Err(S3ErrorCode::NotImplemented), "{operation} {header:?}");
+    }
+}
+
+/// A name that is misspelt in the table would refuse what is offered.
+#[test]
+fn the_table_of_headers_names_operations_that_are_offered() {
+    for (header, operations) in ASKS {
+        for operation in *operations {
+            let row = table::find(operation).unwrap_or_else(|| panic!("{header}: there is no {operation}"));
+            assert!(matches!(row.state, State::Done { .. }), "{header}: {operation} is not offered");
+        }
+    }
+    for (header, _) in FIXED.iter().filter(|(header, _)| !ALWAYS.contains(header)) {
+        assert!(ASKS.iter().any(|(name, _)| name == header), "{header}");
+    }
+}
+
 #[test]
 fn an_unknown_parameter_does_not_become_another_operation() {
     assert_eq!(judge("CreateBucket", "someSubresource", &[]), Err(S3ErrorCode::NotImplemented));
