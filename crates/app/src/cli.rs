@@ -359,6 +359,12 @@ pub(crate) enum Policy {
         /// What kind of document it is; read off the document when absent.
         #[arg(long, value_parser = ["identity", "resource", "trust", "boundary", "session", "scp"])]
         kind: Option<String>,
+        /// Group codes that are in use, one a line: a condition that names another is a finding.
+        #[arg(long, value_name = "FILE")]
+        group_codes: Option<String>,
+        /// Group codes that are in use no more, one a line: a condition that names one is a finding.
+        #[arg(long, value_name = "FILE")]
+        retired_codes: Option<String>,
     },
     /// Evaluate plain IAM policies: one JSON document, or JSON lines answered line by line.
     Simulate {

@@ -1,8 +1,10 @@
 //! Commands that need no installation: the policy language.
 
 use anyhow::{Context, Result};
-use policy::DocumentKind;
+use policy::{DocumentKind, lint::LintOptions};
 use std::{
+    collections::HashSet,
+    fmt::Display,
     fs,
     io::{self, BufRead, BufWriter, Read, Write},
 };
@@ -35,7 +37,16 @@ pub(crate) fn read(file: &str) -> Result<String> {
 pub(crate) fn policy(output: Output, command: &Policy) -> Result<()> {
     match command {
         Policy::Simulate { file } => simulate(file),
-        Policy::Lint { file, kind } => lint(output, file, kind.as_deref()),
+        Policy::Lint { file, kind, group_codes, retired_codes } => {
+            let known = group_codes.as_deref().map(codes).transpose()?;
+            let retired = retired_codes.as_deref().map(codes).transpose()?;
+            let options = LintOptions {
+                known_group_codes: known.as_ref(),
+                retired_group_codes: retired.as_ref(),
+                ..LintOptions::default()
+            };
+            lint(output, file, kind.as_deref(), &options)
+        }
     }
 }
 
@@ -48,7 +59,7 @@ fn simulate(file: &str) -> Result<()> {
     };
     let mut out = BufWriter::new(io::stdout().lock());
     let mut stream = policy::simulate::Stream::new();
-    let (mut bytes, mut number, mut failed) = (Vec::new(), 0_usize, false);
+    let (mut bytes, mut number, mut failed) = (Vec::new(), 0_usize, None::<String>);
     loop {
         bytes.clear();
         let read = input.by_ref().take(INPUT_BYTES_MAX).read_until(b'\n', &mut bytes);
@@ -59,8 +70,7 @@ fn simulate(file: &str) -> Result<()> {
         let answers = match std::str::from_utf8(&bytes) {
             Ok(line) => stream.line(line.trim_end_matches(['\n', '\r'])),
             Err(_) => {
-                failed = true;
-                wrong(&mut out, number, &"not UTF-8")?;
+                wrong(&mut out, number, &"not UTF-8", &mut failed)?;
                 stream.skip();
                 Vec::new()
             }
@@ -68,29 +78,39 @@ fn simulate(file: &str) -> Result<()> {
         for (number, answer) in answers {
             match answer {
                 Ok(answer) => writeln!(out, "{}", answer.to_json())?,
-                Err(error) => {
-                    failed = true;
-                    wrong(&mut out, number, &error)?;
-                }
+                Err(error) => wrong(&mut out, number, &error, &mut failed)?,
             }
         }
         // A caller may wait for each answer before it sends the next line.
         out.flush()?;
     }
-    if let Some(answer) = stream.end().filter(|_| !failed) {
+    if let Some(answer) = stream.end().filter(|_| failed.is_none()) {
         writeln!(out, "{}", answer?.to_json())?;
     }
     out.flush()?;
-    anyhow::ensure!(!failed, "some lines were not answered; each says why");
+    match failed {
+        Some(first) => anyhow::bail!("not every line was answered: {first}"),
+        None => Ok(()),
+    }
+}
+
+/// Answers a line that is no question, and keeps what the first of them was told.
+fn wrong(out: &mut impl Write, line: usize, why: &dyn Display, first: &mut Option<String>) -> io::Result<()> {
+    let told = format!("line {line}: {why}");
+    writeln!(out, "{}", serde_json::json!({"error": told}))?;
+    first.get_or_insert(told);
     Ok(())
 }
 
-fn wrong(out: &mut impl Write, line: usize, why: &dyn std::fmt::Display) -> io::Result<()> {
-    writeln!(out, "{}", serde_json::json!({"error": format!("line {line}: {why}")}))
+/// Group codes, one a line; lines that are empty or begin with `#` are none.
+fn codes(file: &str) -> Result<HashSet<String>> {
+    let text = read(file)?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(lines.map(str::to_owned).collect())
 }
 
 /// Findings of the linter, one row each; the exit code is 1 when there is one.
-fn lint(output: Output, file: &str, kind: Option<&str>) -> Result<()> {
+fn lint(output: Output, file: &str, kind: Option<&str>, options: &LintOptions<'_>) -> Result<()> {
     let text = read(file)?;
     let kind = match kind {
         None => DocumentKind::guess(&text)?,
@@ -103,7 +123,7 @@ fn lint(output: Output, file: &str, kind: Option<&str>) -> Result<()> {
         Some(_) => DocumentKind::ServiceControl,
     };
     let document = policy::Document::parse(&text, kind)?;
-    let findings = policy::lint::lint(&document, &policy::lint::LintOptions::default());
+    let findings = policy::lint::lint(&document, options);
     match output {
         Output::Json => crate::output::result(output, &serde_json::to_value(&findings)?)?,
         // The mend is the point of a finding: it is never cut to a column.

@@ -35,12 +35,8 @@ pub(super) fn key(name: &str) -> S3Result<ObjectKey> {
 }
 
 /// # Errors
-/// `InvalidArgument` for what is no id of a version; `NoSuchVersion` for the one that is not given out here.
+/// `InvalidArgument` for what is no id of a version.
 pub(super) fn version(name: Option<&str>) -> S3Result<Option<VersionId>> {
-    // S3's name of a version that was written while versions were not kept.
-    if name == Some("null") {
-        return Err(refuse(S3ErrorCode::NoSuchVersion, "there is no version `null`: versions are always kept"));
-    }
     let read = |name: &str| VersionId::from_str(name).map_err(|bad| argument("versionId", name, bad.to_string()));
     name.map(read).transpose()
 }
@@ -427,6 +423,7 @@ pub(super) fn open_marker(marker: &str) -> S3Result<String> {
     let bytes = URL_SAFE_NO_PAD.decode(marker).ok();
     bytes
         .and_then(|bytes| String::from_utf8(bytes).ok())
+        .filter(|after| !after.is_empty())
         .ok_or_else(|| argument("continuation-token", marker, "the continuation token is not one that was given out"))
 }
 

@@ -122,7 +122,7 @@ pub(super) fn failed(error: &Error) -> S3Error {
         Error::ChecksumMissing { .. } => with(S3ErrorCode::Custom("MalformedTrailerError".into())).status(400),
         Error::BadChecksumValue { .. } | Error::ChecksumKind { .. } | Error::OtherChecksumKind => {
             with(S3ErrorCode::InvalidRequest)
-        },
+        }
         Error::MetadataTooLarge { .. } => with(S3ErrorCode::Custom("MetadataTooLarge".into())).status(400),
         Error::InvalidTag { .. } => with(S3ErrorCode::InvalidTag),
         Error::TooManyTags { .. } => with(S3ErrorCode::Custom("BadRequest".into())).status(400),

@@ -53,7 +53,10 @@ const ASKS: &[(&str, &[&str])] = &[
     ("if-range", READS),
     ("if-unmodified-since", READS),
     ("range", READS),
-    ("x-amz-acl", &["CopyObject", "CreateBucket", "CreateMultipartUpload", "PutBucketAcl", "PutObject", "PutObjectAcl"]),
+    (
+        "x-amz-acl",
+        &["CopyObject", "CreateBucket", "CreateMultipartUpload", "PutBucketAcl", "PutObject", "PutObjectAcl"],
+    ),
     ("x-amz-bucket-object-lock-enabled", &["CreateBucket"]),
     ("x-amz-checksum-algorithm", &["CopyObject", "CreateMultipartUpload", "PutObject", "UploadPart"]),
     ("x-amz-checksum-crc32", SUMMED),

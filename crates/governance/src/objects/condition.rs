@@ -94,7 +94,12 @@ impl Conditions {
     /// [`Error::PreconditionFailed`].
     pub fn check_source(&self, etag: &ETag, modified: Timestamp) -> Result<(), Error> {
         self.check_read(etag, modified).map_err(|error| match error {
-            Error::NotModified { .. } => failed("x-amz-copy-source-if-none-match"),
+            Error::NotModified { .. } if self.if_none_match.is_some() => failed("x-amz-copy-source-if-none-match"),
+            Error::NotModified { .. } => failed("x-amz-copy-source-if-modified-since"),
+            Error::PreconditionFailed { condition: "If-Match" } => failed("x-amz-copy-source-if-match"),
+            Error::PreconditionFailed { condition: "If-Unmodified-Since" } => {
+                failed("x-amz-copy-source-if-unmodified-since")
+            }
             other => other,
         })
     }

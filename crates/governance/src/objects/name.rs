@@ -101,7 +101,8 @@ macro_rules! text_like {
 text_like!(BucketName, ObjectKey);
 
 /// The name of one version of an object: its place in the order of commits of its key, and its id (UUIDv7). Shown as 32
-/// opaque characters; a version named `null` never exists, since versioning is always on.
+/// opaque characters. S3's `null`, the version that was written while none were kept, is a name too; no object has it, since versioning
+/// is always on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct VersionId {
@@ -112,6 +113,9 @@ pub struct VersionId {
 }
 
 impl VersionId {
+    /// The version that no object has, and its name in S3.
+    const NULL: (Self, &str) = (Self { order: 0, id: ObjectVersionId::from_uuid(Uuid::nil()) }, "null");
+
     /// The id inside, for records that join on it.
     pub const fn id(&self) -> ObjectVersionId {
         self.id
@@ -120,6 +124,10 @@ impl VersionId {
 
 impl fmt::Display for VersionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (null, name) = Self::NULL;
+        if *self == null {
+            return f.write_str(name);
+        }
         let mut raw = [0; 24];
         let (order, id) = raw.split_at_mut(8);
         order.copy_from_slice(&self.order.to_be_bytes());
@@ -144,6 +152,10 @@ impl From<VersionId> for String {
 impl FromStr for VersionId {
     type Err = BadName;
     fn from_str(text: &str) -> Result<Self, BadName> {
+        let (null, name) = Self::NULL;
+        if text == name {
+            return Ok(null);
+        }
         let bad = || BadName::new("a version id", text, "the 32 characters that Galen gave the version");
         let mut raw = [0; 24];
         match BASE64_URL_SAFE_NO_PAD.decode_slice(text, &mut raw) {

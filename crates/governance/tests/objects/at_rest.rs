@@ -42,8 +42,14 @@ async fn no_plain_byte_reaches_the_disk() {
     };
     let part = world.objects.put_part(world.permit(s3::PutObject, "multi"), part).await.unwrap();
     let parts = vec![CompletedPart { part: 1, etag: part.etag.unwrap(), checksum: None }];
-    let complete =
-        Complete { upload: begun.upload, parts, conditions: Conditions::default(), checksum: None, kind: None, size: None };
+    let complete = Complete {
+        upload: begun.upload,
+        parts,
+        conditions: Conditions::default(),
+        checksum: None,
+        kind: None,
+        size: None,
+    };
     world.objects.complete(world.permit(s3::PutObject, "multi"), complete).await.unwrap();
 
     let all = files(world.dir.path());

@@ -31,7 +31,8 @@ fn listed(parts: &[PartInfo]) -> Vec<CompletedPart> {
 }
 
 async fn complete(world: &World, upload: UploadId, parts: Vec<CompletedPart>) -> Result<Written, Error> {
-    let complete = Complete { upload, parts, conditions: Conditions::default(), checksum: None, kind: None, size: None };
+    let complete =
+        Complete { upload, parts, conditions: Conditions::default(), checksum: None, kind: None, size: None };
     world.objects.complete(world.permit(s3::PutObject, "big"), complete).await
 }
 
@@ -181,7 +182,8 @@ async fn conditions_hold_when_an_upload_completes() {
     let one = part(&world, begun.upload, 1, vec![1; 10]).await.unwrap();
     world.put("big", "came first").await;
     let conditions = Conditions { if_none_match: Some(Match::Any), ..Conditions::default() };
-    let late = Complete { upload: begun.upload, parts: listed(&[one]), conditions, checksum: None, kind: None, size: None };
+    let late =
+        Complete { upload: begun.upload, parts: listed(&[one]), conditions, checksum: None, kind: None, size: None };
     let result = world.objects.complete(world.permit(s3::PutObject, "big"), late).await;
     assert!(matches!(result, Err(Error::PreconditionFailed { .. })));
     assert_eq!(world.get("big").await.unwrap(), b"came first");

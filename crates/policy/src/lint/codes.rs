@@ -73,7 +73,7 @@ fn registered(code: &str, options: &LintOptions<'_>, findings: &mut Vec<Finding>
         findings.push(finding(
             LintCode::UnknownGroupCode,
             format!("no group has the code `{code}`"),
-            "name a registered code (`galen group show` prints it)",
+            "name a code that is in use",
         ));
     }
 }

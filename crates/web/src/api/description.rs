@@ -2,10 +2,13 @@
 //! every answer, and how a caller proves who they are. It must know no single route but those that need no session.
 
 use utoipa::openapi::{
-    OpenApi, RefOr,
-    path::Operation,
+    ObjectBuilder, OpenApi, RefOr,
+    path::{Operation, Parameter, ParameterBuilder, ParameterIn},
+    schema::Type,
     security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
 };
+
+use super::idempotency::{KEY_BYTES_MAX, takes_key};
 
 /// How callers prove who they are.
 const SESSION: &str = "session";
@@ -18,6 +21,9 @@ pub(super) fn complete(document: &mut OpenApi) {
     document.components.get_or_insert_default().add_security_scheme(SESSION, scheme);
     document.security = Some(vec![SecurityRequirement::new(SESSION, Vec::<String>::new())]);
     for (path, item) in &mut document.paths.paths {
+        if let Some(operation) = item.post.as_mut().filter(|_| takes_key(path)) {
+            operation.parameters.get_or_insert_default().push(RefOr::T(key()));
+        }
         let all = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
         for operation in all.into_iter().flatten() {
             name(operation);
@@ -27,6 +33,20 @@ pub(super) fn complete(document: &mut OpenApi) {
             }
         }
     }
+}
+
+/// The header with which a POST is made once.
+fn key() -> Parameter {
+    let text =
+        ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(KEY_BYTES_MAX)).build();
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .description(Some(
+            "The same key with the same request within a day gives the same answer, with `idempotency-replayed: true`, and does nothing twice",
+        ))
+        .schema(Some(text))
+        .build()
 }
 
 /// Handlers of all nouns are called `list`, `show` and so on; in the document the noun comes first.

@@ -31,7 +31,7 @@ const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a key stays taken by a request that never ended (a crash); then the key is free again.
 const CLAIMED: Duration = Duration::from_secs(120);
 /// Longest key, in bytes: a UUID with room.
-const KEY_BYTES_MAX: usize = 255;
+pub(super) const KEY_BYTES_MAX: usize = 255;
 
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -61,6 +61,11 @@ pub(super) async fn replay(Shared(state): Shared<State>, request: Request, next:
         }
         _ => next.run(request).await,
     }
+}
+
+/// Whether a POST there takes a key.
+pub(super) fn takes_key(path: &str) -> bool {
+    !holds_secrets(path)
 }
 
 fn holds_secrets(path: &str) -> bool {

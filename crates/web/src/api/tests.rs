@@ -103,6 +103,18 @@ fn the_document_is_openapi() {
             }
         }
     }
+    let keyed = |path: &str| {
+        texts(&document["paths"][path]["post"]["parameters"], "header").any(|it| it["name"] == "Idempotency-Key")
+    };
+    for (path, takes) in [
+        ("/api/v1/grants", true),
+        ("/api/v1/approvals/{id}/approve", true),
+        ("/api/v1/clients", false),
+        ("/api/v1/persons/{id}/end", false),
+        ("/api/v1/services/{id}/renew-secret", false),
+    ] {
+        assert_eq!(keyed(path), takes, "{path}");
+    }
     assert_eq!(document["components"]["securitySchemes"]["session"]["scheme"], "bearer");
     assert_eq!(document["paths"]["/api/v1/session"]["post"]["security"], serde_json::json!([]));
 }
