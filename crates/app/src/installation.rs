@@ -262,6 +262,12 @@ pub(crate) fn config(output: Output, command: &cli::Config) -> Result<()> {
             let config = Config::read(&file.config)?;
             config.check_files()?;
             compose::named(&config)?;
+            if !config.data_dir.is_dir() {
+                output::note(&format!(
+                    "there is no folder {}: `galen serve` refuses to start until `galen init` has made it, or its disk is there",
+                    config.data_dir.display()
+                ));
+            }
             output::result(
                 output,
                 &json!({"config": file.config.display().to_string(), "data_dir": config.data_dir, "sound": true}),

@@ -73,7 +73,10 @@ impl Source {
 pub(crate) fn load(effects: &Effects, source: &Source, folder: &Path) -> Result<Data> {
     match source {
         Source::Wheel(wheel) => Ok(Data { tables: read_wheel(wheel)?, real: true }),
-        Source::Generated => Ok(Data { tables: generated(effects), real: false }),
+        Source::Generated => {
+            output::note("GENERATED DATA: the tables below are made up and only shaped like SDTM");
+            Ok(Data { tables: generated(effects), real: false })
+        }
         Source::Fetched => match fetch(folder).and_then(|wheel| read_wheel(&wheel)) {
             Ok(tables) => Ok(Data { tables, real: true }),
             Err(error) => {
