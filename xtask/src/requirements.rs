@@ -48,9 +48,17 @@ fn registry() -> Result<Vec<Requirement>> {
     Ok(all)
 }
 
-/// Test function name -> requirement ids, from the comments in the sources.
-fn claims() -> Result<BTreeMap<String, BTreeSet<String>>> {
-    let mut claims: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+/// What the comments in the sources claim.
+#[derive(Default)]
+struct Claims {
+    /// Test function name -> requirement ids.
+    verifies: BTreeMap<String, BTreeSet<String>>,
+    /// How many functions there are of each name. A run tells the names of tests alone: another test of a claimed name would pass for it.
+    functions: BTreeMap<String, usize>,
+}
+
+fn claims() -> Result<Claims> {
+    let mut claims = Claims::default();
     for file in tidy::tracked(".rs")? {
         if file.starts_with("xtask") {
             continue;
@@ -59,10 +67,11 @@ fn claims() -> Result<BTreeMap<String, BTreeSet<String>>> {
         for line in std::fs::read_to_string(&file)?.lines().map(str::trim) {
             if let Some(ids) = line.strip_prefix("// verifies:") {
                 waiting.extend(ids.split(',').map(|id| id.trim().to_owned()));
-            } else if let Some(name) = function_name(line)
-                && !waiting.is_empty()
-            {
-                claims.entry(name.to_owned()).or_default().extend(waiting.drain(..));
+            } else if let Some(name) = function_name(line) {
+                *claims.functions.entry(name.to_owned()).or_default() += 1;
+                if !waiting.is_empty() {
+                    claims.verifies.entry(name.to_owned()).or_default().extend(waiting.drain(..));
+                }
             }
         }
     }
@@ -88,7 +97,12 @@ pub(crate) fn findings() -> Result<Vec<String>> {
                 .push(format!("docs/requirements: `{}` lacks its text or the note on what is missing", requirement.id));
         }
     }
-    for (test, ids) in claims()? {
+    let claims = claims()?;
+    for (test, ids) in &claims.verifies {
+        if claims.functions.get(test).is_some_and(|count| *count > 1) {
+            findings
+                .push(format!("`{test}` carries a requirement's id, and another function has its name: rename one"));
+        }
         for id in ids.difference(&known) {
             findings.push(format!("test `{test}` verifies `{id}`, which docs/requirements does not list"));
         }
@@ -100,7 +114,7 @@ pub(crate) fn findings() -> Result<Vec<String>> {
 pub(crate) fn report(passed: &BTreeSet<String>) -> Result<Vec<String>> {
     let ran: BTreeSet<&str> = passed.iter().filter_map(|name| name.rsplit("::").next()).collect();
     let mut shown: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (test, ids) in claims()? {
+    for (test, ids) in claims()?.verifies {
         for id in ids {
             if ran.contains(test.as_str()) {
                 shown.entry(id).or_default().push(test.clone());
