@@ -40,3 +40,35 @@ fn a_path_is_written_whole() {
     let here = std::path::absolute("url").unwrap();
     assert_eq!(read(&text)["store"]["url_file"], here.to_str().unwrap());
 }
+
+/// Every key below `value`, with those around it.
+fn keys(value: &serde_json::Value, found: &mut Vec<String>) {
+    for (key, below) in value.as_object().into_iter().flatten() {
+        found.push(key.clone());
+        keys(below, found);
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "whoever changes the keys asks this test to write the page")]
+fn the_reference_page_is_the_file_and_names_every_key() {
+    let text = template(&Config { data_dir: "/var/lib/galen".into(), ..told() }).unwrap();
+    let custody = Custody::Passphrase { passphrase_file: "/run/secret".into() };
+    let store = Store::Postgres { url_file: "/etc/url".into(), connections: 3 };
+    let mut all = Vec::new();
+    keys(&serde_json::to_value(Config { store, custody, ..told() }).unwrap(), &mut all);
+    assert!(all.len() > 20, "{all:?}");
+    for key in all {
+        assert!(text.contains(&format!("{key} = ")) || text.contains(&format!("[{key}]")), "{key} is not explained");
+    }
+    let page = format!(
+        "# Configuration\n\nThe file that `galen init` writes, with every key; what is in a comment shows the default or an example. A test compares \
+         them. `galen config check` reads a file and says what is wrong, `galen config show` prints what takes effect.\n\n```toml\n{text}```\n"
+    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/reference/configuration.md");
+    if std::env::var_os("GALEN_GOLDEN").is_some() {
+        std::fs::write(path, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(written == page, "run the test once with GALEN_GOLDEN=1 and read the difference");
+}
