@@ -277,6 +277,22 @@ fn sqlite_schema(dir: &std::path::Path) -> (Vec<Column>, Vec<Index>) {
     (columns, indexes)
 }
 
+/// The page of the schema has a row for each table, with each of its columns.
+fn assert_documented(columns: &[Column]) {
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/reference/schema.md")).unwrap();
+    let row_of = |table: &str| page.lines().find(|line| line.starts_with(&format!("| `{table}` |")));
+    for (table, column, ..) in columns {
+        let row = row_of(table).unwrap_or_else(|| panic!("schema.md has no table `{table}`"));
+        let mut words = row.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').skip(2);
+        assert!(words.any(|word| word == column), "schema.md: `{table}` has no `{column}`");
+    }
+    let told = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    for (table, _) in told {
+        assert!(columns.iter().any(|(it, ..)| it == table), "schema.md: there is no table `{table}`");
+    }
+}
+
 fn postgres_schema(url: &str) -> (Vec<Column>, Vec<Index>) {
     let mut client = ::postgres::Client::connect(url, ::postgres::NoTls).unwrap();
     let kind = |kind: &str| match kind {
@@ -299,6 +315,14 @@ fn postgres_schema(url: &str) -> (Vec<Column>, Vec<Index>) {
     columns.sort();
     indexes.sort();
     (columns, indexes)
+}
+
+#[test]
+fn the_page_of_the_schema_has_every_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let sqlite = SqliteBed { dir: dir.path().to_owned() };
+    drop(sqlite.open("one", effects(ManualClock::at(start()), 1), folds()).unwrap());
+    assert_documented(&sqlite_schema(&dir.path().join("one")).0);
 }
 
 #[test]
