@@ -20,6 +20,7 @@ pub mod rates;
 mod recorder;
 pub mod resource;
 pub mod roles;
+mod trace;
 mod version;
 mod visible;
 pub mod why;
@@ -43,6 +44,7 @@ pub use resource::{
     AnyBucket, Bucket, DecisionTarget, DomainTarget, GrantTarget, Installation, Member, MembershipEdge, Object,
     Proposal, ResourceRef, SessionTarget,
 };
+pub use trace::{Door, Refusal, Trace};
 pub use version::Version;
 pub use visible::{Jump, Visible};
 

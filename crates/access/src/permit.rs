@@ -288,6 +288,8 @@ pub enum DenyReason {
     Retention,
     /// Public access is always blocked.
     PublicAccess,
+    /// The caller expects another account to own the bucket.
+    OtherAccount,
     /// Who asked for it cannot approve it.
     SelfApproval,
     /// Nobody puts themself into a group.
@@ -416,6 +418,7 @@ impl Ticket {
             user_agent: None,
             region: None,
             keys: crate::RequestKeys::default(),
+            trace: crate::Trace::default(),
         }
     }
 }

@@ -37,7 +37,7 @@ pub enum Phase {
     Change,
     /// An authenticated caller was refused.
     Denial,
-    /// Unauthenticated failures of one reason and source in one minute.
+    /// Failures of one reason in one minute that no decision was asked about: of one source, or of one known session.
     Denials,
     /// Anything else worth keeping: start-up, sign-in, the checkpoint of the log before this one.
     Note,
@@ -251,12 +251,12 @@ pub struct Change {
     pub reason: Option<String>,
 }
 
-/// Unauthenticated failures of one reason and source in one minute.
+/// Failures of one reason in one minute, of one source or of the session that the entry names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DenialCount {
     /// The reason, as a stable code.
     pub reason: String,
-    /// Salted commitment to the source address; `None` for the sum of the sources beyond the cap.
+    /// Salted commitment to the source address; `None` for somebody known, and for the sum of what is beyond the cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Sha256Digest>,
     /// Start of the minute.
