@@ -38,7 +38,7 @@ pub use error::Error;
 pub use gate::EVALUATOR;
 pub use index::MemoryReport;
 pub use op::{Edge, OpContext, RequestKeys, SignatureKeys};
-pub use permit::{AuditClass, Denied, DenyReason, Obligations, Outcome, Permit, Reason};
+pub use permit::{AuditClass, Denied, DenyReason, Obligations, Outcome, Permit, Reason, Shown};
 pub use recorder::{ChangeRecorder, Changed};
 pub use resource::{
     AnyBucket, Bucket, DecisionTarget, DomainTarget, GrantTarget, Installation, Member, MembershipEdge, Object,

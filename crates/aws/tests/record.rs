@@ -229,3 +229,40 @@ async fn finding_f_signature_version_4a_is_refused_in_the_words_of_s3() {
     let query = "/trial/key?X-Amz-Algorithm=AWS4-ECDSA-P256-SHA256&X-Amz-Credential=A%2F20261123%2Fs3%2Faws4_request&X-Amz-Signature=30";
     world.raw("GET", query, &[], "").await.expect(501, "NotImplemented");
 }
+
+// A list was recorded without how much of the bucket it showed (authorisation.md, section 6).
+#[tokio::test]
+async fn finding_g_a_list_is_recorded_with_its_counts() {
+    let world = World::new().await;
+    for key in ["a/1", "a/2", "b/1"] {
+        world.s3(&world.bob, &call("PUT", &format!("/shared/{key}")).body("x")).await.ok();
+    }
+    let list = |query: &'static [(&'static str, &'static str)]| {
+        query.iter().fold(call("GET", "/shared"), |call, (name, value)| call.query(name, value))
+    };
+    let (plain, folded) = (&[("list-type", "2")][..], &[("list-type", "2"), ("delimiter", "/")][..]);
+    let versions = &[("versions", "")][..];
+    let mut replies = Vec::new();
+    for (query, shown) in [
+        (plain, (2, 1)),
+        (folded, (1, 1)),
+        (versions, (2, 1)),
+        (&[("list-type", "2"), ("prefix", "a/")][..], (2, 0)),
+        (&[("list-type", "2"), ("max-keys", "1")][..], (1, 0)),
+    ] {
+        replies.push((world.s3(&world.ann, &list(query)).await.ok(), shown));
+    }
+    replies.push((world.s3(&world.bob, &list(plain)).await.ok(), (3, 0)));
+    let entries = world.recorded().await;
+    for (reply, (listed, hidden)) in &replies {
+        let told = of(&entries, reply);
+        let [asked, ended] = told[..] else { panic!("{told:?}") };
+        assert_eq!((&asked["phase"], &ended["of"]), (&"note".into(), &asked["eventID"]));
+        assert_eq!(
+            ended["outcome"]["shown"],
+            serde_json::json!({"listed": listed, "hidden": hidden}),
+            "{}",
+            reply.text()
+        );
+    }
+}

@@ -227,6 +227,19 @@ pub struct Outcome {
     /// First byte of the range that was read, for range readers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
+    /// What a list showed and passed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Shown>,
+}
+
+/// What a list showed of what there was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Items in the answer.
+    pub listed: u64,
+    /// Places that the list passed over because the caller may not see what is in them. Each holds at least one item; how many is
+    /// not counted, as nobody reads what is not shown.
+    pub hidden: u64,
 }
 
 /// An intent that covers every range of one object version until a moment.

@@ -28,7 +28,7 @@ pub use checkpoint::{CheckpointSigner, LogKey, Origin, SignWith, TreeHead, Verif
 pub use denials::{DenialCounter, FLOOD_SESSIONS_MAX, FLOOD_SOURCES_MAX, Sender};
 pub use entry::{
     AuditClass, Change, Data, Decision, DenialCount, Document, ENTRY_BYTES_MAX, EVENT_VERSION, Effect, Entry,
-    EventType, IdentityKind, Outcome, Phase, Resource, Sealed, Status, UserIdentity, Why, Window,
+    EventType, IdentityKind, Outcome, Phase, Resource, Sealed, Shown, Status, UserIdentity, Why, Window,
 };
 pub use error::{Error, SignerError};
 pub use files::{LogFiles, MemoryFiles};

@@ -69,8 +69,8 @@ impl Outcomes for Inner {
     fn outcome(&self, ticket: &Ticket, outcome: Option<Outcome>) {
         let committed = ticket.change.as_ref().is_some_and(|used| used.load(std::sync::atomic::Ordering::SeqCst));
         let wanted = match ticket.class {
-            // A question was recorded whole when it was decided, unless it was then answered with a refusal.
-            Class::View => outcome.is_some_and(|outcome| outcome.status >= 400),
+            // A question was recorded whole when it was decided, unless it was then answered with a refusal or with a list.
+            Class::View => ticket.shown.is_some() || outcome.is_some_and(|outcome| outcome.status >= 400),
             // A change that was committed is its own outcome; one that failed or was given up leaves this trace.
             Class::Change => !committed || outcome.is_none_or(|outcome| outcome.status >= 400),
             Class::Read | Class::Write => true,
@@ -87,6 +87,7 @@ impl Outcomes for Inner {
             code: outcome.map(|outcome| outcome.status).filter(|code| *code != 0),
             bytes: outcome.map(|outcome| outcome.bytes),
             offset: None,
+            shown: ticket.shown,
         });
         match written.encode() {
             Ok(bytes) => {

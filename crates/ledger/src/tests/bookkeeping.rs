@@ -26,7 +26,7 @@ fn orphans_are_closed_as_unknown_by_the_system() {
     for number in 1..=3 {
         open.observe(&intent(number, number as i64)).unwrap();
     }
-    let done = Outcome { status: Status::Ok, code: None, bytes: Some(1), offset: None };
+    let done = Outcome { status: Status::Ok, code: None, bytes: Some(1), offset: None, shown: None };
     open.observe(&Entry::outcome_of(&intent(2, 2), id(20), at(4), done)).unwrap();
     assert_eq!(open.len(), 2);
     let mut next = 100;
@@ -49,7 +49,7 @@ fn a_window_intent_closes_by_time_and_not_by_outcomes() {
     let mut window = intent(1, 0);
     window.window = Some(Window { until: at(60) });
     open.observe(&window).unwrap();
-    let read = Outcome { status: Status::Ok, code: Some(206), bytes: Some(1), offset: Some(0) };
+    let read = Outcome { status: Status::Ok, code: Some(206), bytes: Some(1), offset: Some(0), shown: None };
     open.observe(&Entry::outcome_of(&window, id(2), at(1), read)).unwrap();
     assert!(open.contains(id(1)));
     assert!(open.sweep(at(59), at(59), || id(3)).is_empty() && open.contains(id(1)));
