@@ -376,6 +376,7 @@ def doors():
     """What is refused before any service looks at it is answered in a form that its clients read."""
     status, _, body = request(AWS, "POST", "/", {"x-amz-target": "AWSGlue.GetTables"})
     assert status == 400 and json.loads(body)["message"], body
+    refused(sts_form(b"Action=GetCallerIdentity&Version=2011-06-15"), 403, "MissingAuthenticationToken")
     preflight = {"origin": "https://elsewhere.example", "access-control-request-method": "PUT"}
     refused(request(AWS, "OPTIONS", f"/{BUCKET}/key", preflight), 403, "AccessDenied")
     form = {"content-type": "multipart/form-data; boundary=b"}
