@@ -88,7 +88,13 @@ impl Sts {
     ) -> Response<AnswerBody> {
         match self.run(parts, body, arrival).await {
             Ok(response) => answer_xml(StatusCode::OK, response.to_xml(&arrival.request.to_string())),
-            Err(fault) => refused(&fault, arrival.request),
+            Err(fault) => {
+                // Some of these are 400 in this protocol.
+                if fault.kind() == base::ErrorKind::Unauthenticated {
+                    arrival.trace.because(Refusal::Unauthenticated);
+                }
+                refused(&fault, arrival.request)
+            }
         }
     }
 
