@@ -23,6 +23,9 @@ GOT, BUCKET = make()
 S3 = Signer(GOT)
 MAKER = Signer(GOT, "sts")
 READER, ROLE = reader()
+# Requests of somebody known that were refused, and sessions that were cut and used three times.
+DENIED: list[str] = []
+ENDED: list[str] = []
 
 
 def refused(answer: tuple[int, dict, bytes], status: int | tuple, code: str | tuple, what: str = "") -> str:
@@ -60,6 +63,7 @@ def malformed_xml():
         answer = S3.call("POST", f"/{BUCKET}?delete", body, content_md5=sum_)
         refused(answer, 400, ("MalformedXML", "MissingRequestBodyError"), str(body[:60]))
         assert b"root:" not in answer[2]
+    refused(S3.call("DELETE", f"/{BUCKET}?publicAccessBlock"), 501, "NotImplemented")
     for query in ("tagging", "versioning", "publicAccessBlock"):
         refused(S3.call("PUT", f"/{BUCKET}?{query}", b"<Tagging><TagSet>"), (400, 501), ("MalformedXML", "NotImplemented"), query)
 
@@ -153,12 +157,19 @@ def malformed_chunks():
 
 
 def oversized_headers():
+    for lines in ({"x-large": "a" * 70_000}, {f"x-{n}": "a" for n in range(150)}, {"cookie": "a=" + "b" * 200_000}):
+        refused(request(AWS, "GET", "/", lines), 400, "RequestHeaderSectionTooLarge")
+        form = {"content-type": "application/x-www-form-urlencoded"} | lines
+        answer = request(AWS, "POST", "/", form, b"Action=GetCallerIdentity&Version=2011-06-15")
+        refused(answer, 413, "RequestEntityTooLarge")
+        assert b"<ErrorResponse" in answer[2], answer[2]
+        problem(request(WEB, "GET", "/", lines), 431)
     for where in (AWS, WEB):
-        for lines in ({"x-large": "a" * 70_000}, {f"x-{n}": "a" for n in range(2000)}, {"cookie": "a=" + "b" * 200_000}):
-            status = request(where, "GET", "/", lines)[0]
-            assert status in (400, 403, 431), (where, status)
+        assert request(where, "GET", "/", {f"x-{n}": "a" for n in range(2000)})[0] == 431
     status = request(AWS, "GET", "/" + "a" * 100_000)[0]
-    assert status in (400, 403, 414, 431), status
+    assert status in (400, 414, 431), status
+    refused(request(AWS, "GET", "/" + "a" * 20_000), 400, "InvalidURI")
+    refused(sts_form(b"Action=x&a=" + b"a" * 200_000), 413, "RequestEntityTooLarge")
     long = S3.call("PUT", f"/{BUCKET}/metadata", b"x", x_amz_meta_long="a" * 3000)
     refused(long, 400, "MetadataTooLarge")
     refused(S3.call("PUT", f"/{BUCKET}/{'k' * 1025}", b"x"), 400, "KeyTooLongError")
@@ -329,6 +340,51 @@ def races():
     assert S3.call("DELETE", f"/{bucket}")[0] == 204
 
 
+def owners_and_settings():
+    """Somebody known is refused: each has an entry of its own, and none that only says yes."""
+    other = {"x_amz_expected_bucket_owner": "111111111111"}
+    answers = [S3.call("PUT", f"/{BUCKET}/owner", b"x", **other), S3.call("GET", f"/{BUCKET}/owner", **other), S3.call("GET", f"/{BUCKET}", **other)]
+    settings = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    block = "".join(f"<{name}>false</{name}>" for name in settings)
+    body = f"<PublicAccessBlockConfiguration>{block}</PublicAccessBlockConfiguration>".encode()
+    answers.append(S3.call("PUT", f"/{BUCKET}?publicAccessBlock", body, content_md5=base64.b64encode(hashlib.md5(body).digest()).decode()))
+    for answer in answers:
+        refused(answer, 403, "AccessDenied")
+        DENIED.append(answer[1]["x-amz-request-id"])
+    absent("owner")
+
+
+def ended_sessions():
+    """Credentials that were cut are refused, and counted by their session."""
+    login(READER)
+    bearer = management(READY["admin"])
+    sessions = lambda: {one["id"] for one in json.loads(api("GET", f"/api/v1/sessions?person={READER['username']}&page_size=200", bearer=bearer)[2])["items"]}
+    before = sessions()
+    status, _, body = assume(galen("token").strip())
+    assert status == 200, body
+    part = lambda name: re.search(f"<{name}>(.*?)</{name}>", body.decode())[1]
+    cut = Signer({"access_key_id": part("AccessKeyId"), "secret_access_key": part("SecretAccessKey"), "session_token": part("SessionToken")})
+    (made,) = sessions() - before
+    status, _, told = api("POST", "/api/v1/revocations", {"what": "session", "id": made, "reason": "check"}, bearer=bearer)
+    assert status in (200, 201), told
+    for _ in range(3):
+        refused(cut.call("GET", f"/{BUCKET}"), 400, "ExpiredToken")
+    ENDED.append(made)
+
+
+def doors():
+    """What is refused before any service looks at it is answered in a form that its clients read."""
+    status, _, body = request(AWS, "POST", "/", {"x-amz-target": "AWSGlue.GetTables"})
+    assert status == 400 and json.loads(body)["message"], body
+    refused(sts_form(b"Action=GetCallerIdentity&Version=2011-06-15"), 403, "MissingAuthenticationToken")
+    preflight = {"origin": "https://elsewhere.example", "access-control-request-method": "PUT"}
+    refused(request(AWS, "OPTIONS", f"/{BUCKET}/key", preflight), 403, "AccessDenied")
+    form = {"content-type": "multipart/form-data; boundary=b"}
+    refused(request(AWS, "POST", f"/{BUCKET}", form, b"--b--"), 501, "NotImplemented")
+    line = "AWS4-ECDSA-P256-SHA256 Credential=A/20261123/s3/aws4_request, SignedHeaders=host, Signature=30"
+    refused(request(AWS, "GET", f"/{BUCKET}", {"authorization": line}), 501, "NotImplemented")
+
+
 def ledger() -> list[dict]:
     folder = next((pathlib.Path(sys.argv[1]).parent / "data").rglob("log.key")).parent
     while True:
@@ -350,15 +406,34 @@ def denied_by_name():
 
 
 def recorded():
-    """Failures of nobody are counted by reason, source and minute."""
-    wanted = {"s3:unauthenticated", "s3:malformed", "sts:unauthenticated", "api:unauthenticated", "not_signed_in"}
-    deadline, seen = time.monotonic() + COUNTED_SECONDS_MAX, {}
-    while not wanted <= seen.keys() and time.monotonic() < deadline:
+    """Who was refused has an entry; everything else is counted by reason and minute, and by source or session."""
+    strangers = {
+        "s3:unauthenticated", "s3:malformed", "s3:oversized", "s3:not-offered", "sts:unauthenticated", "sts:malformed", "sts:oversized",
+        "cors:refused", "aws:not-offered", "api:unauthenticated", "web:oversized", "not_signed_in",
+    }
+    known = {"s3:malformed", "s3:not-offered", "sts:malformed", "api:malformed", "s3:session-ended"}
+    deadline, missing = time.monotonic() + COUNTED_SECONDS_MAX, True
+    while missing and time.monotonic() < deadline:
         time.sleep(1)
-        counts = [entry["denials"] for entry in ledger() if entry.get("phase") == "denials"]
-        seen = {one["reason"]: one for one in counts}
-    assert wanted <= seen.keys(), f"only {sorted(seen)} are counted"
-    assert all(one["count"] > 0 and one["minute"] and "127.0.0.1" not in json.dumps(one) for one in seen.values()), seen
+        entries = ledger()
+        counts = [(entry["denials"], entry["userIdentity"]) for entry in entries if entry.get("phase") == "denials"]
+        of = lambda named: {one["reason"] for one, who in counts if ("session" in who) == named}
+        missing = [strangers - of(False), known - of(True)]
+        missing = missing if any(missing) else None
+    assert not missing, f"not counted: of strangers {sorted(missing[0])}, of somebody known {sorted(missing[1])}"
+    assert all(one["count"] > 0 and one["minute"] and "127.0.0.1" not in json.dumps(one) for one, _ in counts), counts
+    assert all("person" in who or "service" in who for _, who in counts if "session" in who), counts
+    for session in ENDED:
+        used = sum(one["count"] for one, who in counts if who.get("session") == session and one["reason"] == "s3:session-ended")
+        assert used == 3, f"{used} uses of the cut session {session} are counted"
+    for asked in DENIED:
+        told = [entry for entry in entries if entry.get("requestID") == asked]
+        effects = {entry["decision"]["effect"] for entry in told if entry.get("decision")}
+        assert "deny" in effects, f"the refused request {asked} is told as {told}"
+        assert all("person" in entry["userIdentity"] for entry in told), told
+        ended = {entry["of"] for entry in told if entry.get("outcome", {}).get("code", 0) >= 400}
+        yes = {entry["eventID"] for entry in told if entry.get("decision", {}).get("effect") == "allow"}
+        assert yes <= ended, f"the refused request {asked} is told as allowed: {told}"
 
 
 check("bad input: malformed signatures", malformed_signatures)
@@ -373,5 +448,8 @@ check("bad input: replayed codes and refresh tokens", replays)
 check("bad input: names", names)
 check("bad input: races for one name", races)
 check("bad input: refusals by name", denied_by_name)
+check("bad input: owners and settings", owners_and_settings)
+check("bad input: sessions that were cut", ended_sessions)
+check("bad input: what no service is for", doors)
 check("bad input: it is recorded", recorded)
 remove(GOT, BUCKET)

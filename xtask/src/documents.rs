@@ -1,12 +1,17 @@
-//! The documents against the tree: links lead somewhere, every page can be reached, no line is about one machine.
+//! The documents against the tree: links lead somewhere, every page can be reached, tests that are named exist, no line is about
+//! one machine.
 
 use anyhow::Result;
+use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 
 use crate::tidy;
 
 /// Where the book's list of pages is.
 const SUMMARY: &str = "docs/src/SUMMARY.md";
+
+/// The page whose tables name, in their last column, the test that shows each line.
+const THREATS: &str = "docs/src/explanation/s3-threats.md";
 
 /// Beginnings of paths that one machine has and others have not. The user's name follows the last one.
 const MACHINE_PATHS: &[&str] = &["/work/", "/root/", "/home/"];
@@ -30,6 +35,7 @@ pub(crate) fn findings() -> Result<Vec<String>> {
             findings.push(format!("{}: {SUMMARY} does not list it", page.display()));
         }
     }
+    findings.extend(absent_tests(&std::fs::read_to_string(THREATS)?, &functions()?));
     for file in tidy::tracked("")? {
         // This file names what it looks for; a lock file names the registry that it was made with.
         if file.starts_with("xtask") || file.extension().is_some_and(|ending| ending == "lock") {
@@ -44,6 +50,28 @@ pub(crate) fn findings() -> Result<Vec<String>> {
         }
     }
     Ok(findings)
+}
+
+/// The name of every function of the tree.
+fn functions() -> Result<HashSet<String>> {
+    let mut names = HashSet::new();
+    for file in tidy::tracked(".rs")? {
+        let text = std::fs::read_to_string(&file)?;
+        let after = text.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
+        names.extend(after.map(str::to_owned));
+    }
+    Ok(names)
+}
+
+/// Tests that a table names and that are not in the tree. A name in backquotes that has an underscore and no dot is one.
+fn absent_tests(page: &str, functions: &HashSet<String>) -> Vec<String> {
+    let last = page
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .filter_map(|line| line.trim_end_matches('|').rsplit('|').next());
+    let quoted = last.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let absent = quoted.filter(|name| name.contains('_') && !name.contains('.') && !functions.contains(*name));
+    absent.map(|name| format!("{THREATS}: there is no test `{name}`")).collect()
 }
 
 /// What stands in the parentheses of each `[text](target)`.
@@ -92,5 +120,13 @@ mod tests {
         assert_eq!(of_one_machine("arn:aws:s3:::bucket/home/alice/x"), None);
         assert_eq!(of_one_machine("cd /home/alice"), Some("/home/"));
         assert_eq!(of_one_machine("pip install --index-url https://pypi.org/simple"), Some("pypi.org"));
+    }
+
+    // The page of threats named a test that was never written.
+    #[test]
+    fn finding_i_a_test_that_a_page_names_exists() {
+        let functions = ["it_holds".to_owned()].into();
+        let page = "| class | what | test |\n|---|---|---|\n| a `b_c` | d | `it_holds` in `policy`, `it_does_not` of `file_a.rs` |\n";
+        assert_eq!(absent_tests(page, &functions), [format!("{THREATS}: there is no test `it_does_not`")]);
     }
 }

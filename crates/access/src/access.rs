@@ -25,7 +25,8 @@ use crate::lease::RECHECK_EVERY;
 use crate::permit::{EvaluationFault, Reason, Ticket};
 use crate::recorder::{ChangeRecorder, Changed, Log, NotRecorded, Recorded, Recorder, Window};
 use crate::{
-    Action, Denied, DenyReason, Ended, Lease, LeaseScope, OpContext, Outcome, Permit, ResourceRef, Sessions, version,
+    Action, Denied, DenyReason, Door, Ended, Lease, LeaseScope, OpContext, Outcome, Permit, ResourceRef, Sessions,
+    Trace, version,
 };
 
 pub use door::AtTheDoor;
@@ -110,9 +111,19 @@ impl Access {
         self.0.recorder.refusal(op, action, (resource, &self.0.arn(resource)), reason);
     }
 
-    /// Counts a failure of somebody unknown (a bad signature, a malformed token) by reason and source, per minute.
-    pub fn unauthenticated(&self, reason: &'static str, source: Option<std::net::IpAddr>) {
-        self.0.recorder.unknown(source, reason);
+    /// Counts a failure of somebody unknown (a malformed identity token) by reason and source, per minute.
+    pub fn unauthenticated(&self, op: &OpContext, reason: &'static str) {
+        self.0.recorder.failure(op, reason);
+    }
+
+    /// Counts a request that `door` answered with this status, if that refuses it and the record holds nothing of it yet: by
+    /// reason and minute, and by the session where a token has opened, else by source. The last thing that an edge does.
+    pub fn count_refusal(&self, trace: &Trace, door: Door, status: u16, source: Option<std::net::IpAddr>) {
+        if let Some(why) = trace.refusal(status)
+            && !trace.record()
+        {
+            self.0.recorder.count(why.code(door), source, trace.who());
+        }
     }
 
     /// Makes the change that `permit` allows: runs `closure` in one transaction as the permit's actor, with the ledger

@@ -20,6 +20,7 @@ pub mod rates;
 mod recorder;
 pub mod resource;
 pub mod roles;
+mod trace;
 mod version;
 mod visible;
 pub mod why;
@@ -37,12 +38,13 @@ pub use error::Error;
 pub use gate::EVALUATOR;
 pub use index::MemoryReport;
 pub use op::{Edge, OpContext, RequestKeys, SignatureKeys};
-pub use permit::{AuditClass, Denied, DenyReason, Obligations, Outcome, Permit, Reason};
+pub use permit::{AuditClass, Denied, DenyReason, Obligations, Outcome, Permit, Reason, Shown};
 pub use recorder::{ChangeRecorder, Changed};
 pub use resource::{
     AnyBucket, Bucket, DecisionTarget, DomainTarget, GrantTarget, Installation, Member, MembershipEdge, Object,
     Proposal, ResourceRef, SessionTarget,
 };
+pub use trace::{Door, Refusal, Trace};
 pub use version::Version;
 pub use visible::{Jump, Visible};
 

@@ -6,7 +6,7 @@
 use base::{Actor, Effects, Ids, Region, RequestId, Timestamp};
 use std::{net::IpAddr, sync::Arc};
 
-use crate::Session;
+use crate::{Session, Trace};
 
 /// The door that a request came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -90,6 +90,8 @@ pub struct OpContext {
     pub region: Option<Region>,
     /// Request-derived condition keys.
     pub keys: RequestKeys,
+    /// What the record holds of the request so far; the edge's own.
+    pub trace: Trace,
 }
 
 impl OpContext {
@@ -109,6 +111,7 @@ impl OpContext {
             user_agent: None,
             region: None,
             keys: RequestKeys::default(),
+            trace: Trace::default(),
         }
     }
 
@@ -144,6 +147,13 @@ impl OpContext {
     #[must_use]
     pub fn with_user_agent(mut self, agent: &str) -> Self {
         self.user_agent = Some(agent.chars().filter(|c| !c.is_control()).take(Self::USER_AGENT_MAX).collect());
+        self
+    }
+
+    /// The same request, with the trace that its edge follows.
+    #[must_use]
+    pub fn with_trace(mut self, trace: Trace) -> Self {
+        self.trace = trace;
         self
     }
 

@@ -7,6 +7,7 @@ use base::{
     AccountId, Actor, ClientId, DatasetId, DecisionId, GrantId, GroupId, RequestId, RoleId, SessionId, Timestamp,
 };
 use crypto::Sha256Digest;
+pub use ledger::Shown;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -288,6 +289,8 @@ pub enum DenyReason {
     Retention,
     /// Public access is always blocked.
     PublicAccess,
+    /// The caller expects another account to own the bucket.
+    OtherAccount,
     /// Who asked for it cannot approve it.
     SelfApproval,
     /// Nobody puts themself into a group.
@@ -385,6 +388,8 @@ pub(crate) struct Ticket {
     pub(crate) covered: Option<Arc<ledger::Entry>>,
     /// Set when the change was recorded in a transaction.
     pub(crate) change: Option<Arc<AtomicBool>>,
+    /// What a list showed.
+    pub(crate) shown: Option<Shown>,
 }
 
 impl Ticket {
@@ -400,6 +405,7 @@ impl Ticket {
             at: op.at,
             covered: None,
             change: None,
+            shown: None,
         }
     }
 
@@ -416,6 +422,7 @@ impl Ticket {
             user_agent: None,
             region: None,
             keys: crate::RequestKeys::default(),
+            trace: crate::Trace::default(),
         }
     }
 }
@@ -513,6 +520,12 @@ impl<A: Action> Permit<A> {
         self.close(Some(outcome));
     }
 
+    /// As [`Permit::finish`], of a list that was shown: the record holds how much of it.
+    pub fn finish_list(mut self, outcome: Outcome, shown: Shown) {
+        self.ticket.shown = Some(shown);
+        self.close(Some(outcome));
+    }
+
     fn close(&mut self, outcome: Option<Outcome>) {
         if let Some(outcomes) = self.outcomes.take() {
             outcomes.outcome(&self.ticket, outcome);
@@ -556,6 +569,7 @@ impl<A: Action> Permit<A> {
                 at: now,
                 covered: None,
                 change: None,
+                shown: None,
             },
             action,
             resource,

@@ -13,7 +13,7 @@ mod underway;
 use base::{DecisionId, Effects, Ids, ObjectVersionId, Region, Timestamp};
 use crypto::Sha256Digest;
 use custody::Custody;
-use ledger::{Admission, DenialCounter, ReadWindows};
+use ledger::{Admission, DenialCounter, ReadWindows, Sender, UserIdentity};
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -147,6 +147,7 @@ impl Recorder {
     }
 
     async fn one(&self, record: &Record<'_>, way: Way) -> Result<Recorded, NotRecorded> {
+        record.op.trace.record();
         if let Some(reason) = &record.verdict.deny {
             if record.op.actor.is_none() {
                 self.failure(record.op, code(reason));
@@ -241,6 +242,7 @@ impl Recorder {
             self.failure(op, code(&reason));
             return;
         }
+        op.trace.record();
         let verdict = Verdict { deny: Some(reason), ..Verdict::default() };
         let decision = DecisionId::from_uuid(self.0.effects.uuid());
         let (resource, arn) = resource;
@@ -261,16 +263,19 @@ impl Recorder {
         }
     }
 
-    fn failure(&self, op: &OpContext, reason: &'static str) {
-        self.unknown(op.source_ip, reason);
+    /// Counts a failure of somebody unknown.
+    pub(crate) fn failure(&self, op: &OpContext, reason: &'static str) {
+        op.trace.record();
+        self.count(reason, op.source_ip, None);
     }
 
-    /// Counts a failure of somebody unknown, by reason and source, per minute.
-    pub(crate) fn unknown(&self, source: Option<IpAddr>, reason: &'static str) {
+    /// Counts a failure, by reason and session or source, per minute.
+    pub(crate) fn count(&self, reason: &'static str, source: Option<IpAddr>, who: Option<&UserIdentity>) {
         let source = source.map_or_else(String::new, |ip| ip.to_canonical().to_string());
         let commitment = crypto::sha256(&[&self.0.salt[..], source.as_bytes()].concat());
         let id = || DecisionId::from_uuid(self.0.effects.uuid());
-        let finished = lock(&self.0.failures).count(reason, commitment, self.0.effects.now(), id);
+        let sender = who.map_or(Sender::Stranger(commitment), Sender::Known);
+        let finished = lock(&self.0.failures).count(reason, sender, self.0.effects.now(), id);
         for entry in finished {
             self.unwaited(&entry);
         }

@@ -15,7 +15,8 @@ use crate::epoch::{Cut, CutBy};
 use crate::recorder::ChangeRecorder;
 use crate::token::{self, BadToken, Opened, SealKeys};
 use crate::{
-    AccessKeyId, Ended, Epochs, LeaseKey, Leases, Outcome, Permit, Reason, Session, SessionKind, lease::Closing, sts,
+    AccessKeyId, Ended, Epochs, LeaseKey, Leases, Outcome, Permit, Reason, Session, SessionKind, Trace, lease::Closing,
+    sts,
 };
 
 mod cache;
@@ -263,11 +264,30 @@ impl Sessions {
     /// # Errors
     /// [`Reject`].
     pub async fn open(&self, session_token: &str, access_key_id: Option<&str>) -> Result<Arc<Session>, Reject> {
+        self.open_for(&Trace::default(), session_token, access_key_id).await
+    }
+
+    /// As [`Sessions::open`], for a request whose trace then tells the sender: also one whose session is over.
+    ///
+    /// # Errors
+    /// [`Reject`].
+    pub async fn open_for(
+        &self,
+        trace: &Trace,
+        session_token: &str,
+        access_key_id: Option<&str>,
+    ) -> Result<Arc<Session>, Reject> {
         let digest = crypto::sha256(session_token.as_bytes());
         let session = match self.0.opened.get(&digest) {
             Some(session) => session,
             None => {
-                let session = Arc::new(self.unseal(session_token).await?);
+                let unsealed = self.unseal(session_token).await;
+                let over = |reject: &Reject| {
+                    if matches!(reject, Reject::Expired { .. }) {
+                        trace.over(None)
+                    }
+                };
+                let session = Arc::new(unsealed.inspect_err(over)?);
                 self.0.opened.put(digest, &session);
                 session
             }
@@ -275,7 +295,12 @@ impl Sessions {
         if access_key_id.is_some_and(|id| id != session.access_key_id.as_str()) {
             return Err(Reject::Mismatch);
         }
-        match self.0.epochs.check(&session, self.0.effects.now()) {
+        let live = self.0.epochs.check(&session, self.0.effects.now());
+        match &live {
+            Ok(()) => trace.believe(&session),
+            Err(_) => trace.over(Some(&session)),
+        }
+        match live {
             Ok(()) => Ok(session),
             Err(Cut::Expired { at }) => Err(Reject::Expired { at }),
             Err(Cut::Raised(by)) => Err(Reject::Cut { by }),

@@ -32,6 +32,9 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest header block, in bytes. Session tokens (4 KiB) and policies in query strings fit; floods do not.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// Most headers of a request that are read: more than the edges take (128), so that the answer to too many is theirs, in the form
+/// of their protocol. Beyond it the answer has no body.
+const HEADERS_MAX: usize = 512;
 /// How often a connection is looked at: one on which nothing was asked since the last look is ended. The protocols have no such
 /// bound before the first byte, and HTTP/2 none at all; 30 to 60 s are more than the pools of clients wait between requests.
 const IDLE_LOOK: Duration = Duration::from_secs(30);
@@ -233,7 +236,8 @@ async fn http<S>(
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(HEADER_BYTES_MAX.max(512 * 1024));
+        .max_buf_size(HEADER_BYTES_MAX.max(512 * 1024))
+        .max_headers(HEADERS_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -13,6 +13,8 @@ mod api;
 mod lists;
 #[path = "system/operator.rs"]
 mod operator;
+#[path = "system/record.rs"]
+mod record;
 #[path = "system/s3.rs"]
 #[expect(dead_code, clippy::expect_used, reason = "the tests of durability use all of it, and fail loudly")]
 mod s3;

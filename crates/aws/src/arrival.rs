@@ -1,5 +1,6 @@
 //! What is known of a request when it arrives, before anyone reads it.
 
+use access::Trace;
 use access::bodies::Share;
 use base::RequestId;
 use protocols::peer::Source;
@@ -14,29 +15,20 @@ pub(crate) struct Arrival {
     pub(crate) source: Option<Source>,
     /// What is held of its body.
     pub(crate) held: Arc<Share>,
+    /// What the record holds of it, and whose it is.
+    pub(crate) trace: Trace,
     operation: Arc<OnceLock<&'static str>>,
-    known: Arc<OnceLock<()>>,
 }
 
 impl Arrival {
     pub(crate) fn new(request: RequestId, source: Option<Source>, held: Share) -> Self {
-        Self { request, source, held: Arc::new(held), operation: Arc::default(), known: Arc::default() }
+        Self { request, source, held: Arc::new(held), trace: Trace::default(), operation: Arc::default() }
     }
 
     /// Notes the operation, once it is known, for the counters.
     pub(crate) fn name(&self, operation: &'static str) {
         // Set once a request; a second call changes nothing.
         self.operation.get_or_init(|| operation);
-    }
-
-    /// Notes that the caller has proven who it is.
-    pub(crate) fn believe(&self) {
-        self.known.get_or_init(|| ());
-    }
-
-    /// Whether the caller has proven who it is.
-    pub(crate) fn is_known(&self) -> bool {
-        self.known.get().is_some()
     }
 
     /// The operation, or `none` if the request was refused before one was known.

@@ -18,8 +18,10 @@ const PAYLOADS: &[&str] = &[
     "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER",
 ];
 
-/// Algorithms of version 4; the second is known and not offered, which the codec says.
-const ALGORITHMS: &[&str] = &["AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"];
+/// The algorithm of version 4.
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// The algorithm of version 4A, which is known and not offered.
+const ALGORITHM_4A: &str = "AWS4-ECDSA-P256-SHA256";
 
 /// Why the request's signature cannot be one of version 4 for this region, with what to set.
 pub(crate) fn unreadable(parts: &request::Parts, region: &Region) -> Option<S3Error> {
@@ -33,6 +35,14 @@ pub(crate) fn unreadable(parts: &request::Parts, region: &Region) -> Option<S3Er
         let message = "Signature Version 2 is not accepted; sign with version 4: in boto3 `Config(signature_version='s3v4')`, \
                        in the AWS CLI `aws configure set default.s3.signature_version s3v4`";
         return Some(refuse(S3ErrorCode::InvalidRequest, message));
+    }
+    let presigned_4a = || {
+        form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "X-Amz-Algorithm" && value == ALGORITHM_4A)
+    };
+    if text.split(' ').next() == Some(ALGORITHM_4A) || presigned_4a() {
+        let message = "Signature Version 4A (AWS4-ECDSA-P256-SHA256) is not offered: sign with SigV4 (AWS4-HMAC-SHA256), for \
+                       one region and without a multi-region access point";
+        return Some(refuse(S3ErrorCode::NotImplemented, message));
     }
     let header = given.and_then(|_| unreadable_header(text, &parts.headers, region));
     let presigned = || {
@@ -57,7 +67,7 @@ fn unreadable_header(text: &str, headers: &HeaderMap, region: &Region) -> Option
     if text.trim().is_empty() {
         return Some(refuse(S3ErrorCode::AccessDenied, what));
     }
-    let Some((_, fields)) = text.split_once(' ').filter(|(name, _)| ALGORITHMS.contains(name)) else {
+    let Some((_, fields)) = text.split_once(' ').filter(|(name, _)| *name == ALGORITHM) else {
         return Some(argument("Authorization", text, what));
     };
     let field = |name: &str| fields.split(',').find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='));

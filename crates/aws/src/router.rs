@@ -43,7 +43,7 @@ pub(crate) fn route(parts: &request::Parts, domains: &[String]) -> Route {
         authority: None,
     };
     if let Some(scope) = sigv4::credential_scope(&signed) {
-        return match scope.split('/').nth(3) {
+        return match service(&scope) {
             Some("s3") | None => Route::S3,
             Some("sts") => Route::Sts,
             Some(service) => Route::Unsupported { service: short(service), json: !XML_SERVICES.contains(&service) },
@@ -61,6 +61,14 @@ pub(crate) fn route(parts: &request::Parts, domains: &[String]) -> Route {
         }
     }
     preflight_or(parts, Route::S3)
+}
+
+/// The service that a credential is for: `KEY/DAY/REGION/SERVICE/aws4_request`, or without a region in version 4A.
+fn service(scope: &str) -> Option<&str> {
+    match scope.split('/').nth(3) {
+        Some("aws4_request") => scope.split('/').nth(2),
+        named => named,
+    }
 }
 
 fn preflight_or(parts: &request::Parts, route: Route) -> Route {

@@ -1,16 +1,17 @@
 //! The front of the edge: what happens to every request before and after the service that it is for.
 
-use access::Access;
 use access::assume::IdentityTokens;
 use access::bodies::Bodies;
+use access::{Access, Door, Refusal};
 use base::{Effects, Ids, RequestId};
 use bytes::Bytes;
 use governance::Buckets;
 use governance::objects::Objects;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header, request};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header, request};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use prometheus_client::registry::Registry;
 use protocols::peer::Peer;
+use protocols::sts::{Code, Fault};
 use protocols::xml;
 use s3s::{S3Error, S3ErrorCode};
 use std::sync::Arc;
@@ -168,11 +169,14 @@ impl Inner {
         let arrival = Arrival::new(RequestId::from_uuid(self.effects.uuid()), source, self.bodies.share());
         let id = arrival.request;
         let head = parts.method == Method::HEAD;
+        let route = router::route(&parts, &self.options.domains);
         if let Err(error) = self.admit(&parts, &arrival) {
-            return finish((s3_error(error, id), head), id, self, "other", "none");
+            let (service, response) = told_by(&route, error, id);
+            self.count_refusal(service, &response, &arrival);
+            return finish((response, head), id, self, service, "none");
         }
         parts.extensions.insert(arrival.clone());
-        let (service, response) = match router::route(&parts, &self.options.domains) {
+        let (service, response) = match route {
             Route::Sts => ("sts", self.sts.answer(&parts, body, &arrival).await),
             Route::Form => match sts::read(body, &arrival.held).await {
                 Err(fault) => ("sts", sts::refused(&fault, id)),
@@ -181,52 +185,47 @@ impl Inner {
             },
             Route::Unsupported { service, json } => {
                 self.metrics.refused("unsupported");
+                arrival.trace.because(Refusal::NotOffered);
                 ("other", unsupported(&service, json, id))
             }
-            Route::Preflight => ("cors", self.preflight(&parts, id).await),
+            Route::Preflight => ("cors", self.preflight(&parts, &arrival).await),
             Route::S3 => ("s3", self.s3(parts, body, &arrival).await),
         };
-        self.note_stranger(service, &response, &arrival);
+        self.count_refusal(service, &response, &arrival);
         finish((response, head), id, self, service, arrival.operation())
     }
 
-    /// A refusal before anybody was known has no decision and no entry of its own: it is counted by reason and source.
-    fn note_stranger(&self, service: &'static str, response: &Response<AnswerBody>, arrival: &Arrival) {
-        let reason = match (service, arrival.operation(), response.status()) {
-            ("s3", "none", StatusCode::FORBIDDEN) => "s3:unauthenticated",
-            ("s3", "none", StatusCode::BAD_REQUEST) => "s3:malformed",
-            ("sts", _, StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST) if !arrival.is_known() => "sts:unauthenticated",
-            _ => return,
+    /// The one place where a refusal that has no entry of its own is counted, whoever was refused and why.
+    fn count_refusal(&self, service: &'static str, response: &Response<AnswerBody>, arrival: &Arrival) {
+        let door = match service {
+            "s3" => Door::S3,
+            "sts" => Door::Sts,
+            "cors" => Door::Cors,
+            _ => Door::Aws,
         };
-        self.access.unauthenticated(reason, arrival.source.map(|source| source.address));
+        let source = arrival.source.map(|source| source.address);
+        self.access.count_refusal(&arrival.trace, door, response.status().as_u16(), source);
     }
 
     /// The bounds that hold for every request.
-    fn admit(&self, parts: &request::Parts, arrival: &Arrival) -> Result<(), S3Error> {
+    fn admit(&self, parts: &request::Parts, arrival: &Arrival) -> Result<(), Unadmitted> {
         let address = arrival.source.map(|source| source.address);
         if let Err(wait) = self.limits.source(address) {
             self.metrics.refused("rate_source");
-            let mut error =
-                refuse(S3ErrorCode::SlowDown, "too many requests from this address: reduce the rate and retry");
-            let mut headers = HeaderMap::new();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.retry_after.as_secs().max(1)));
-            error.set_headers(headers);
-            return Err(error);
+            arrival.trace.because(Refusal::TooMany);
+            return Err(Unadmitted::TooMany { retry_secs: wait.retry_after.as_secs().max(1) });
         }
         let bytes: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         if bytes > HEADER_BYTES_MAX || parts.headers.len() > HEADERS_MAX {
             self.metrics.refused("header");
-            let message = format!("the headers are larger than {HEADER_BYTES_MAX} bytes or more than {HEADERS_MAX}");
-            return Err(refuse(S3ErrorCode::RequestHeaderSectionTooLarge, message));
+            arrival.trace.because(Refusal::Oversized);
+            return Err(Unadmitted::Headers);
         }
         let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
         if target > TARGET_BYTES_MAX {
             self.metrics.refused("header");
-            return Err(refuse(
-                S3ErrorCode::InvalidURI,
-                format!("the request target is longer than {TARGET_BYTES_MAX} bytes"),
-            ));
+            arrival.trace.because(Refusal::Oversized);
+            return Err(Unadmitted::Target);
         }
         Ok(())
     }
@@ -292,7 +291,8 @@ impl Inner {
 
     /// A browser asks whether a page may send a request. It is answered from the bucket's rules alone, the same way
     /// whether there is no such bucket, no rule, or none that fits.
-    async fn preflight(&self, parts: &request::Parts, id: RequestId) -> Response<AnswerBody> {
+    async fn preflight(&self, parts: &request::Parts, arrival: &Arrival) -> Response<AnswerBody> {
+        let id = arrival.request;
         let Some(ask) = Ask::preflight(&parts.headers) else {
             let mut error = refuse(
                 S3ErrorCode::Custom("BadRequest".into()),
@@ -309,6 +309,7 @@ impl Inner {
                 return response;
             }
         }
+        arrival.trace.because(Refusal::Refused);
         s3_error(refuse(S3ErrorCode::AccessDenied, "this cross-origin request is not allowed"), id)
     }
 }
@@ -362,6 +363,56 @@ fn bucket_of(parts: &request::Parts, domains: &[String]) -> Option<String> {
     sound.then(|| first.to_owned())
 }
 
+/// A request that breaks a bound which holds at every door.
+enum Unadmitted {
+    TooMany { retry_secs: u64 },
+    Headers,
+    Target,
+}
+
+impl std::fmt::Display for Unadmitted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TooMany { .. } => f.write_str("too many requests from this address: reduce the rate and retry"),
+            Self::Headers => {
+                write!(f, "the headers are larger than {HEADER_BYTES_MAX} bytes or more than {HEADERS_MAX}")
+            }
+            Self::Target => write!(f, "the request target is longer than {TARGET_BYTES_MAX} bytes"),
+        }
+    }
+}
+
+/// The answer to such a request in the form of the service that it is for, and that service.
+fn told_by(route: &Route, refused: Unadmitted, id: RequestId) -> (&'static str, Response<AnswerBody>) {
+    let message = refused.to_string();
+    let (service, mut response) = match route {
+        Route::Sts | Route::Form => {
+            let code = match refused {
+                Unadmitted::TooMany { .. } => Code::Throttling,
+                Unadmitted::Headers => Code::RequestEntityTooLarge,
+                Unadmitted::Target => Code::ValidationError,
+            };
+            ("sts", sts::refused(&Fault::new(code, message), id))
+        }
+        Route::Unsupported { json, .. } => {
+            let code = if matches!(refused, Unadmitted::TooMany { .. }) { "Throttling" } else { "ValidationError" };
+            ("other", of_another_service(code, &message, *json, id))
+        }
+        Route::S3 | Route::Preflight => {
+            let code = match refused {
+                Unadmitted::TooMany { .. } => S3ErrorCode::SlowDown,
+                Unadmitted::Headers => S3ErrorCode::RequestHeaderSectionTooLarge,
+                Unadmitted::Target => S3ErrorCode::InvalidURI,
+            };
+            ("s3", s3_error(refuse(code, message), id))
+        }
+    };
+    if let Unadmitted::TooMany { retry_secs } = refused {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_secs));
+    }
+    (service, response)
+}
+
 pub(crate) fn plain(status: StatusCode, content_type: &'static str, text: String) -> Response<AnswerBody> {
     let mut response = Response::new(boxed(Full::new(Bytes::from(text))));
     *response.status_mut() = status;
@@ -386,18 +437,23 @@ fn s3_error(error: S3Error, id: RequestId) -> Response<AnswerBody> {
 /// Another AWS service's client gets an error that it can read.
 fn unsupported(service: &str, json: bool, id: RequestId) -> Response<AnswerBody> {
     let message = format!("the service `{service}` is not offered by this installation; S3 and STS are");
+    let code = if json { "UnknownOperationException" } else { "InvalidAction" };
+    of_another_service(code, &message, json, id)
+}
+
+fn of_another_service(code: &'static str, message: &str, json: bool, id: RequestId) -> Response<AnswerBody> {
     if json {
-        let body = serde_json::json!({"__type": "UnknownOperationException", "message": message});
+        let body = serde_json::json!({"__type": code, "message": message});
         let mut response = plain(StatusCode::BAD_REQUEST, "application/x-amz-json-1.1", body.to_string());
-        response.headers_mut().insert("x-amzn-errortype", HeaderValue::from_static("UnknownOperationException"));
+        response.headers_mut().insert("x-amzn-errortype", HeaderValue::from_static(code));
         return response;
     }
     let mut out = String::new();
     xml::nested(&mut out, "ErrorResponse", |out| {
         xml::nested(out, "Error", |out| {
             xml::element(out, "Type", "Sender");
-            xml::element(out, "Code", "InvalidAction");
-            xml::element(out, "Message", &message);
+            xml::element(out, "Code", code);
+            xml::element(out, "Message", message);
         });
         xml::element(out, "RequestId", &id.to_string());
     });

@@ -5,7 +5,7 @@
 
 use access::assume::{self, IdentityTokens};
 use access::bodies::{Share, Spent};
-use access::{Access, Edge, OpContext, Session};
+use access::{Access, Edge, OpContext, Refusal, Session};
 use base::{Effects, Region, RequestId};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header, request};
@@ -88,25 +88,40 @@ impl Sts {
     ) -> Response<AnswerBody> {
         match self.run(parts, body, arrival).await {
             Ok(response) => answer_xml(StatusCode::OK, response.to_xml(&arrival.request.to_string())),
-            Err(fault) => refused(&fault, arrival.request),
+            Err(fault) => {
+                // Some of these are 400 in this protocol.
+                if fault.kind() == base::ErrorKind::Unauthenticated {
+                    arrival.trace.because(Refusal::Unauthenticated);
+                }
+                refused(&fault, arrival.request)
+            }
         }
     }
 
     async fn run(&self, parts: &request::Parts, body: &Bytes, arrival: &Arrival) -> Result<sts::Response, Fault> {
-        let form = form(parts, body)?;
-        let operation = sts::operation(&form)?;
+        let read = form(parts, body).and_then(|form| Ok((sts::operation(&form)?, form)));
+        let (operation, form) = match read {
+            Ok(read) => read,
+            Err(fault) => {
+                // What cannot be read may come from somebody known: the record then tells from whom. The fault is the answer.
+                if parts.headers.contains_key(header::AUTHORIZATION) {
+                    drop(self.session(parts, body, arrival).await);
+                }
+                return Err(fault);
+            }
+        };
         arrival.name(operation.name());
         let mut op = self.context(parts, arrival);
         if operation.is_signed() {
-            let session = self.session(parts, body).await?;
+            let session = self.session(parts, body, arrival).await?;
             let slow = |_| {
+                arrival.trace.because(Refusal::TooMany);
                 Fault::new(
                     Code::Throttling,
                     "this person or service has made too many requests: reduce the rate and retry",
                 )
             };
             self.limits.principal(session.actor()).map_err(slow)?;
-            arrival.believe();
             op = op.with_session(session);
         }
         match sts::Request::parse(form)? {
@@ -136,6 +151,7 @@ impl Sts {
             arrival.source.is_some_and(|source| source.secure),
         );
         op.request = arrival.request;
+        op.trace = arrival.trace.clone();
         op.region = Some(self.region.clone());
         match parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()) {
             Some(agent) => op.with_user_agent(agent),
@@ -144,7 +160,7 @@ impl Sts {
     }
 
     /// Believes the signature, then opens the session that it must carry.
-    async fn session(&self, parts: &request::Parts, body: &Bytes) -> Result<Arc<Session>, Fault> {
+    async fn session(&self, parts: &request::Parts, body: &Bytes, arrival: &Arrival) -> Result<Arc<Session>, Fault> {
         let signed = sigv4::Parts {
             method: parts.method.as_str(),
             path: parts.uri.path(),
@@ -166,7 +182,8 @@ impl Sts {
             let message = "the session token is missing: these are temporary credentials, so set the session token too (AWS_SESSION_TOKEN)";
             return Err(Fault::new(Code::InvalidClientTokenId, message));
         };
-        sessions.open(token.expose(), Some(&presented.access_key_id)).await.map_err(|reject| match reject.aws_code() {
+        let opened = sessions.open_for(&arrival.trace, token.expose(), Some(&presented.access_key_id)).await;
+        opened.map_err(|reject| match reject.aws_code() {
             "ExpiredToken" => Fault::new(Code::ExpiredToken, reject.to_string()),
             "ServiceUnavailable" => Fault::new(Code::ServiceUnavailable, reject.to_string()),
             _ => unknown(),

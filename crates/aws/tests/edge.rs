@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod frames;
 #[cfg(test)]
+mod record;
+#[cfg(test)]
 mod s3;
 #[cfg(test)]
 mod security;

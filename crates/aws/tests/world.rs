@@ -68,6 +68,7 @@ pub(crate) struct World {
     pub(crate) roles: Roles,
     pub(crate) dir: tempfile::TempDir,
     registry: Registry,
+    journal: Arc<store::journal::Journal>,
     _tasks: JoinSet<()>,
 }
 
@@ -136,6 +137,7 @@ struct Ground {
     effects: Effects,
     access: Access,
     maintenance: Maintenance,
+    journal: Arc<store::journal::Journal>,
 }
 
 async fn ground(dir: &std::path::Path, account: AccountId) -> Ground {
@@ -154,17 +156,18 @@ async fn ground(dir: &std::path::Path, account: AccountId) -> Ground {
         crypto: Crypto::default(),
     });
     let custody = Custody::new(Arc::new(token.unwrap()), store.clone(), effects.clone(), Crypto::default());
+    let journal = Arc::new(store::conformance::journal(dir));
     let deps = Deps {
         store: store.clone(),
         custody: custody.clone(),
-        journal: Arc::new(store::conformance::journal(dir)),
+        journal: Arc::clone(&journal),
         crypto: Crypto::default(),
         effects: effects.clone(),
         region,
         account,
     };
     let (access, maintenance) = Access::start(deps).await.unwrap();
-    Ground { store, custody, effects, access, maintenance }
+    Ground { store, custody, effects, access, maintenance, journal }
 }
 
 impl Ground {
@@ -320,7 +323,7 @@ impl World {
         client: ClientId,
         change: impl FnOnce(&mut aws::Options),
     ) -> Self {
-        let Ground { store, custody, effects, access, maintenance } = ground;
+        let Ground { store, custody, effects, access, maintenance, journal } = ground;
         let backend = Arc::new(adapters::local::LocalBackend::open(&dir.path().join("objects")).unwrap());
         let objects = Objects::new(objects::Deps {
             store: store.clone(),
@@ -357,6 +360,7 @@ impl World {
             roles,
             dir,
             registry,
+            journal,
             _tasks: tasks,
         };
         world.ann = world.session("ann").await;
@@ -419,6 +423,22 @@ impl World {
             request = request.header(*name, *value);
         }
         wire::send(self.address, request.body(Full::new(Bytes::from(body.to_owned()))).unwrap()).await
+    }
+
+    /// Every entry of the ledger, after a clean stop: counts of the running minute are in it too.
+    pub(crate) async fn recorded(self) -> Vec<serde_json::Value> {
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        drop(stop);
+        self.maintenance.run(stopped).await;
+        // What waits for its turn is durable before an entry that is waited for.
+        self.journal.append(b"{}".to_vec()).await.unwrap();
+        let (mut entries, mut next) = (Vec::new(), 0);
+        loop {
+            let page = self.journal.read_from(next, 100).unwrap();
+            let Some(last) = page.last() else { return entries };
+            next = last.index + 1;
+            entries.extend(page.iter().map(|entry| serde_json::from_slice::<serde_json::Value>(&entry.bytes).unwrap()));
+        }
     }
 
     pub(crate) fn metrics(&self) -> String {

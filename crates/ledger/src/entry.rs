@@ -37,7 +37,7 @@ pub enum Phase {
     Change,
     /// An authenticated caller was refused.
     Denial,
-    /// Unauthenticated failures of one reason and source in one minute.
+    /// Failures of one reason in one minute that no decision was asked about: of one source, or of one known session.
     Denials,
     /// Anything else worth keeping: start-up, sign-in, the checkpoint of the log before this one.
     Note,
@@ -227,6 +227,19 @@ pub struct Outcome {
     /// First byte of the range that was read, for range readers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
+    /// What a list showed and passed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Shown>,
+}
+
+/// What a list showed of what there was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Items in the answer.
+    pub listed: u64,
+    /// Places that the list passed over because the caller may not see what is in them. Each holds at least one item; how many is
+    /// not counted, as nobody reads what is not shown.
+    pub hidden: u64,
 }
 
 /// An intent that covers every range of one object version until a moment.
@@ -251,12 +264,12 @@ pub struct Change {
     pub reason: Option<String>,
 }
 
-/// Unauthenticated failures of one reason and source in one minute.
+/// Failures of one reason in one minute, of one source or of the session that the entry names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DenialCount {
     /// The reason, as a stable code.
     pub reason: String,
-    /// Salted commitment to the source address; `None` for the sum of the sources beyond the cap.
+    /// Salted commitment to the source address; `None` for somebody known, and for the sum of what is beyond the cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Sha256Digest>,
     /// Start of the minute.

@@ -101,7 +101,7 @@ impl OpenIntents {
         let mut orphans: Vec<OpenIntent> =
             self.open.values().filter(|intent| intent.until().is_none() && intent.at() < before).cloned().collect();
         orphans.sort_by_key(|intent| (intent.at(), intent.id()));
-        let outcome = Outcome { status: Status::Unknown, code: None, bytes: None, offset: None };
+        let outcome = Outcome { status: Status::Unknown, code: None, bytes: None, offset: None, shown: None };
         orphans
             .into_iter()
             .map(|orphan| {

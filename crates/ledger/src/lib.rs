@@ -25,10 +25,10 @@ mod windows;
 
 pub use bundle::{BUNDLE_ENTRIES, Bundle, RAW_ENTRY_BYTES_MAX, push_entry};
 pub use checkpoint::{CheckpointSigner, LogKey, Origin, SignWith, TreeHead, VerifiedCheckpoint};
-pub use denials::{DenialCounter, FLOOD_SOURCES_MAX};
+pub use denials::{DenialCounter, FLOOD_SESSIONS_MAX, FLOOD_SOURCES_MAX, Sender};
 pub use entry::{
     AuditClass, Change, Data, Decision, DenialCount, Document, ENTRY_BYTES_MAX, EVENT_VERSION, Effect, Entry,
-    EventType, IdentityKind, Outcome, Phase, Resource, Sealed, Status, UserIdentity, Why, Window,
+    EventType, IdentityKind, Outcome, Phase, Resource, Sealed, Shown, Status, UserIdentity, Why, Window,
 };
 pub use error::{Error, SignerError};
 pub use files::{LogFiles, MemoryFiles};

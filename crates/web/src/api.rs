@@ -28,6 +28,7 @@ mod session;
 mod system;
 mod why;
 
+pub(crate) use extract::bearer;
 pub use problem::Problem;
 
 use access::Access;

@@ -9,6 +9,7 @@ pub mod oidc;
 pub use limits::Rates;
 
 mod body;
+mod record;
 
 use access::bodies::{Bodies, Spent};
 use axum::{Router, body::Body, extract::Request as Asked, middleware::Next, response::IntoResponse as _};
@@ -19,9 +20,6 @@ use limits::Limiter;
 use protocols::peer::{Peer, TrustedProxies};
 use std::sync::Arc;
 use tower::ServiceExt as _;
-
-/// Largest header block of a request, in bytes, as on the AWS edge: tokens fit, floods do not.
-const HEADER_BYTES_MAX: usize = 64 * 1024;
 
 /// How long browsers keep to TLS after an answer that came over it: a year.
 const STRICT: HeaderValue = HeaderValue::from_static("max-age=31536000");
@@ -59,8 +57,9 @@ impl Web {
         let (effects, proxies) = (api.effects.clone(), api.proxies.clone());
         let oidc = oidc::router(oidc::Deps { provider, failures, effects, proxies });
         let limits = Arc::new(Limiter::new(&api.effects, rates));
-        let transport = api.proxies.clone();
-        Self { router: strict(api::router(api, limits).merge(oidc), transport), bodies: Arc::default() }
+        let (access, transport) = (api.access.clone(), api.proxies.clone());
+        let router = record::counted(api::router(api, limits).merge(oidc), access, transport.clone());
+        Self { router: strict(router, transport), bodies: Arc::default() }
     }
 
     /// Answers one request; a failure is an answer too.
@@ -68,13 +67,9 @@ impl Web {
     where
         B: http_body::Body<Data = bytes::Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
-        let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         let share = Arc::new(self.bodies.share());
         let answered = self.router.clone().oneshot(request.map(|body| body::bounded(body, Arc::clone(&share))));
         async move {
-            if headers > HEADER_BYTES_MAX {
-                return api::Problem::large_headers(HEADER_BYTES_MAX).into_response();
-            }
             match answered.await {
                 Ok(_) if share.refused() => {
                     api::Problem::new(ErrorKind::Unavailable, Spent.to_string()).into_response()

@@ -132,7 +132,7 @@ pub async fn management_session(
     let verified = verify(access, tokens, op, token).await?;
     if verified.audience != MANAGEMENT_AUDIENCE {
         // A tool's token must not become a management session, whatever its person may do elsewhere.
-        access.unauthenticated(TokenFault::Audience.word(), op.source_ip);
+        access.unauthenticated(op, TokenFault::Audience.word());
         let message =
             format!("Incorrect token audience: a management session needs a token for `{MANAGEMENT_AUDIENCE}`");
         return Err(Fault::new(Code::InvalidIdentityToken, message));
@@ -172,7 +172,7 @@ async fn verify(
     let verified = match tokens.verify(token, access.now()).await {
         Ok(verified) => verified,
         Err(fault) => {
-            access.unauthenticated(fault.word(), op.source_ip);
+            access.unauthenticated(op, fault.word());
             return Err(fault.into());
         }
     };

@@ -38,6 +38,7 @@ pub(crate) fn sentence(reason: &DenyReason) -> String {
         DenyReason::NotDomainOwner { domain } => format!("only the owner or a steward of domain {domain} may"),
         DenyReason::Retention => "permanent deletion is left to retention".to_owned(),
         DenyReason::PublicAccess => "public access is always blocked".to_owned(),
+        DenyReason::OtherAccount => "the bucket is not owned by the account that the request expects".to_owned(),
         DenyReason::SelfApproval => "neither who asked for it nor whom it concerns can approve it".to_owned(),
         DenyReason::NotManagement { role } => {
             format!("role {role} is for tools: sign in with `galen login` for a session of a management role")

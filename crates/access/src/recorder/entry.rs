@@ -51,6 +51,7 @@ pub(crate) fn code(reason: &DenyReason) -> &'static str {
         DenyReason::NotDomainOwner { .. } => "not_domain_owner",
         DenyReason::Retention => "retention",
         DenyReason::PublicAccess => "public_access",
+        DenyReason::OtherAccount => "other_account",
         DenyReason::SelfApproval => "self_approval",
         DenyReason::SelfMembership => "self_membership",
         DenyReason::NotManagement { .. } => "not_management",

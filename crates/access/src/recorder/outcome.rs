@@ -48,12 +48,15 @@ impl Drop for Opened {
 }
 
 impl Inner {
-    /// An outcome closes an intent; a change that came to nothing had none and leaves a note.
+    /// An outcome closes an intent; a change that came to nothing, and a question, had none and leave a note.
     fn closing(&self, ticket: &Ticket) -> Entry {
         let (source, name) = entry::names(ticket.action);
         let op = ticket.context();
         let id = DecisionId::from_uuid(self.effects.uuid());
-        let phase = if ticket.class == Class::Change { Phase::Note } else { Phase::Outcome };
+        let phase = match ticket.class {
+            Class::Change | Class::View => Phase::Note,
+            Class::Read | Class::Write => Phase::Outcome,
+        };
         let mut written = Entry::new(phase, id, self.effects.now(), source, name, entry::identity(&op));
         written.event_type = entry::event_type(ticket.edge);
         written.request_id = Some(ticket.request);
@@ -66,8 +69,8 @@ impl Outcomes for Inner {
     fn outcome(&self, ticket: &Ticket, outcome: Option<Outcome>) {
         let committed = ticket.change.as_ref().is_some_and(|used| used.load(std::sync::atomic::Ordering::SeqCst));
         let wanted = match ticket.class {
-            // A listing was recorded whole when it was decided.
-            Class::View => false,
+            // A question was recorded whole when it was decided, unless it was then answered with a refusal or with a list.
+            Class::View => ticket.shown.is_some() || outcome.is_some_and(|outcome| outcome.status >= 400),
             // A change that was committed is its own outcome; one that failed or was given up leaves this trace.
             Class::Change => !committed || outcome.is_none_or(|outcome| outcome.status >= 400),
             Class::Read | Class::Write => true,
@@ -84,6 +87,7 @@ impl Outcomes for Inner {
             code: outcome.map(|outcome| outcome.status).filter(|code| *code != 0),
             bytes: outcome.map(|outcome| outcome.bytes),
             offset: None,
+            shown: ticket.shown,
         });
         match written.encode() {
             Ok(bytes) => {

@@ -159,7 +159,8 @@ async fn later_ranges_are_covered_by_the_first_intent() {
 async fn failures_of_the_unknown_are_counted_with_a_cap() {
     let world = granted().await;
     for n in 0..5000_u32 {
-        world.access.unauthenticated("bad_signature", Some(IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + n))));
+        let source = Some(IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + n)));
+        world.access.count_refusal(&Trace::default(), Door::S3, 403, source);
     }
     world.clock.forward(120);
     let all = entries(&world).await;

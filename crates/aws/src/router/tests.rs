@@ -34,6 +34,12 @@ fn then_the_credential_scope() {
     assert_eq!(to("sts"), Route::Sts);
     assert_eq!(to("glue"), Route::Unsupported { service: "glue".into(), json: true });
     assert_eq!(to("iam"), Route::Unsupported { service: "iam".into(), json: false });
+    let of_4a = |service: &str| {
+        let line = format!("AWS4-ECDSA-P256-SHA256 Credential=A/20261123/{service}/aws4_request, Signature=0");
+        judge(Request::get("/x").header("authorization", line))
+    };
+    assert_eq!((of_4a("s3"), of_4a("sts")), (Route::S3, Route::Sts));
+    assert_eq!(of_4a("glue"), Route::Unsupported { service: "glue".into(), json: true });
     let presigned =
         "/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Credential=ASIA%2F20261121%2Fr%2Fsts%2Faws4_request";
     assert_eq!(judge(Request::get(presigned)), Route::Sts);

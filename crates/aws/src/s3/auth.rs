@@ -4,7 +4,7 @@
 //! session token makes the caller: it is required, covered by the signature, bound to the access key, and opened before
 //! an operation's input is read. INVARIANT: an operation that is not `Done` in the table is refused here.
 
-use access::{Access, Edge, OpContext, RequestKeys, SignatureKeys};
+use access::{Access, Edge, OpContext, Refusal, RequestKeys, SignatureKeys};
 use base::{Effects, Region, Secret};
 use http::{HeaderMap, Uri, request};
 use s3s::access::{S3Access, S3AccessContext};
@@ -35,9 +35,10 @@ impl S3Auth for Secrets {
     }
 }
 
-/// The caller of an operation, made by [`Gatekeeper`] and handed to the operation in the request's extensions.
+/// The caller of an operation, made by [`Gatekeeper`] and handed to the operation in the request's extensions; with the row of
+/// the operation.
 #[derive(Clone)]
-pub(super) struct Caller(pub(super) OpContext);
+struct Caller(OpContext, &'static Row);
 
 /// Refuses by default; lets a signed request with a live session through to an operation that is offered.
 pub(super) struct Gatekeeper {
@@ -85,13 +86,17 @@ impl Gatekeeper {
             let message = "anonymous requests are not served: sign the request with AWS Signature Version 4";
             return Err(refuse(S3ErrorCode::AccessDenied, message));
         };
-        let row = operation(cx.s3_op().name())?;
+        let access_key = credentials.access_key.clone();
+        let arrival = cx.extensions_mut().get::<Arrival>().cloned();
+        // INVARIANT: the service puts an `Arrival` into every request; without one nothing is known of its source.
+        let Some(arrival) = arrival else { return Err(S3Error::new(S3ErrorCode::InternalError)) };
         if !is_signed(cx.headers(), cx.uri(), "host") {
             let message = "the header `host` must be among the signed headers";
             return Err(refuse(S3ErrorCode::SignatureDoesNotMatch, message));
         }
         let token = session_token(cx.headers(), cx.uri())?;
-        let session = self.access.sessions().open(&token, Some(&credentials.access_key)).await;
+        // Before anything that is refused: the record then tells whose request it was.
+        let session = self.access.sessions().open_for(&arrival.trace, &token, Some(&access_key)).await;
         let session = session.map_err(|reject| {
             let code = match reject.aws_code() {
                 "ExpiredToken" => S3ErrorCode::ExpiredToken,
@@ -99,12 +104,13 @@ impl Gatekeeper {
             };
             refuse(code, reject.to_string())
         })?;
-        self.limits.principal(session.actor()).map_err(|_| slow_down())?;
+        let row = operation(cx.s3_op().name())?;
+        self.limits.principal(session.actor()).map_err(|_| {
+            arrival.trace.because(Refusal::TooMany);
+            slow_down()
+        })?;
         headers::check(row, cx.uri(), cx.headers())?;
         let presigned = is_presigned(cx.uri());
-        let arrival = cx.extensions_mut().get::<Arrival>().cloned();
-        // INVARIANT: the service puts an `Arrival` into every request; without one nothing is known of its source.
-        let Some(arrival) = arrival else { return Err(S3Error::new(S3ErrorCode::InternalError)) };
         arrival.name(row.name);
         let keys = RequestKeys {
             amz: amz_keys(cx.headers()),
@@ -117,13 +123,14 @@ impl Gatekeeper {
                 arrival.source.is_some_and(|source| source.secure),
             )
             .with_session(session)
-            .with_keys(keys);
+            .with_keys(keys)
+            .with_trace(arrival.trace.clone());
         op.request = arrival.request;
         op.region = Some(self.region.clone());
         if let Some(agent) = cx.headers().get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()) {
             op = op.with_user_agent(agent);
         }
-        cx.extensions_mut().insert(Caller(op));
+        cx.extensions_mut().insert(Caller(op, row));
         match cx.extensions_mut().get::<Document>() {
             Some(Document(bytes)) => shape::check(row.name, bytes),
             None => Ok(()),
@@ -224,9 +231,17 @@ fn amz_keys(headers: &HeaderMap) -> Vec<(String, String)> {
 /// `InternalError` when an operation is reached without it: the codec was built without its hooks.
 pub(super) fn caller(extensions: &http::Extensions) -> S3Result<OpContext> {
     match extensions.get::<Caller>() {
-        Some(Caller(op)) => Ok(op.clone()),
+        Some(Caller(op, _)) => Ok(op.clone()),
         None => Err(S3Error::new(S3ErrorCode::InternalError)),
     }
+}
+
+/// The action by which a refusal that this edge makes itself is recorded: the first that the operation needs.
+pub(super) fn action(extensions: &http::Extensions) -> Option<&'static str> {
+    let Caller(_, row) = extensions.get::<Caller>()?;
+    let State::Done { actions, .. } = row.state else { return None };
+    let name = actions.split([' ', ',']).next()?;
+    access::action::find(&format!("s3:{name}")).map(|spec| spec.name)
 }
 
 /// As [`error::denied`], for `map_err`.

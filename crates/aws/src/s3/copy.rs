@@ -21,7 +21,8 @@ fn source<T>(edge: &Edge, req: &S3Request<T>, from: &dto::CopySource) -> S3Resul
             "the source of a copy must be BUCKET/KEY: access points are not offered",
         ));
     };
-    edge.expect_owner(req, "x-amz-source-expected-bucket-owner")?;
+    let resource = access::Object::new(&**bucket, &**key).into();
+    edge.expect_owner(req, "x-amz-source-expected-bucket-owner", &resource)?;
     edge.target(req, bucket, key, version_id.as_deref())
 }
 

@@ -1,6 +1,6 @@
 //! The value behind the codec: what the operations stand on, and the steps that each of them begins with.
 
-use access::{Access, Bucket, Denied, Object, OpContext, Outcome, Permit, s3};
+use access::{Access, Bucket, Denied, DenyReason, Object, OpContext, Outcome, Permit, ResourceRef, s3};
 use base::{AccountId, Region};
 use evidence::KnownTo;
 use governance::objects::{BucketName, ObjectKey, Objects, Seen, VersionId};
@@ -8,7 +8,7 @@ use governance::{Buckets, Error, Tags};
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Result};
 use std::sync::Arc;
 
-use super::auth::{caller, no};
+use super::auth::{action, caller, no};
 use super::convert;
 use super::error::{denied, failed, is_absence, refuse};
 use crate::metrics::Metrics;
@@ -46,7 +46,7 @@ impl Edge {
     ) -> S3Result<Target> {
         let mut op = caller(&req.extensions)?;
         op.keys.version_id = version.map(str::to_owned);
-        self.expect_owner(req, "x-amz-expected-bucket-owner")?;
+        self.expect_owner(req, "x-amz-expected-bucket-owner", &Object::new(bucket, key).into())?;
         Ok(Target {
             op,
             bucket: convert::bucket(bucket)?,
@@ -56,11 +56,14 @@ impl Edge {
     }
 
     /// # Errors
-    /// `AccessDenied` when the caller expects another account to own the bucket.
-    pub(super) fn expect_owner<T>(&self, req: &S3Request<T>, header: &str) -> S3Result<()> {
+    /// `AccessDenied` when the caller expects another account to own the bucket; it is recorded as a refusal of the gate is.
+    pub(super) fn expect_owner<T>(&self, req: &S3Request<T>, header: &str, resource: &ResourceRef) -> S3Result<()> {
         let Some(value) = req.headers.get(header) else { return Ok(()) };
         if value.to_str().is_ok_and(|account| account == self.account.to_string()) {
             return Ok(());
+        }
+        if let Some(action) = action(&req.extensions) {
+            self.access.record_refusal(&caller(&req.extensions)?, action, resource, DenyReason::OtherAccount);
         }
         let message = format!(
             "the bucket is not owned by the account in `{header}`; this installation's account is {}",
@@ -150,9 +153,31 @@ impl Edge {
     {
         let op = caller(&req.extensions)?;
         convert::bucket(bucket)?;
-        self.expect_owner(req, "x-amz-expected-bucket-owner")?;
+        self.expect_owner(req, "x-amz-expected-bucket-owner", &Bucket::new(bucket).into())?;
         let asked = self.may(&op, action, Bucket::new(bucket)).await;
         asked.map_err(|refusal| self.refused_bucket(bucket, &refusal))
+    }
+
+    /// Refuses a setting that no bucket may have, whoever asks and whatever the gate allows: a refusal with an entry of its own.
+    pub(super) fn never<A, T>(
+        &self,
+        req: &S3Request<T>,
+        permit: Permit<A>,
+        reason: DenyReason,
+        message: &str,
+    ) -> S3Error
+    where
+        A: access::Action<Resource = Bucket>,
+    {
+        match caller(&req.extensions) {
+            Ok(op) => {
+                let resource = permit.resource().clone().into();
+                self.access.record_refusal(&op, permit.action().name(), &resource, reason);
+                permit.finish(Outcome { status: 403, bytes: 0 });
+                refuse(S3ErrorCode::AccessDenied, message)
+            }
+            Err(error) => error,
+        }
     }
 
     /// As [`Access::authorize`], with a refusal that knows names.

@@ -32,7 +32,7 @@ impl Wish {
         encoding: Option<&dto::EncodingType>,
     ) -> S3Result<Self> {
         let mut op = super::auth::caller(&req.extensions)?;
-        edge.expect_owner(req, "x-amz-expected-bucket-owner")?;
+        edge.expect_owner(req, "x-amz-expected-bucket-owner", &access::Bucket::new(bucket).into())?;
         convert::bucket(bucket)?;
         let limit = convert::page(limit_name, limit, PAGE_MAX)?;
         if prefix.is_some_and(|prefix| prefix.len() > 1024) || delimiter.is_some_and(|delimiter| delimiter.len() > 1024)

@@ -260,7 +260,7 @@ pub(super) async fn delete_many(
     req: S3Request<dto::DeleteObjectsInput>,
 ) -> S3Result<S3Response<dto::DeleteObjectsOutput>> {
     let op = super::auth::caller(&req.extensions)?;
-    edge.expect_owner(&req, "x-amz-expected-bucket-owner")?;
+    edge.expect_owner(&req, "x-amz-expected-bucket-owner", &access::Bucket::new(req.input.bucket.as_str()).into())?;
     let bucket = convert::bucket(&req.input.bucket)?;
     let items = &req.input.delete.objects;
     if items.is_empty() || items.len() > DELETE_MAX {

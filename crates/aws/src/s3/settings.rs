@@ -114,9 +114,8 @@ pub(super) async fn put_public_block(
     let wish = &req.input.public_access_block_configuration;
     let all = [wish.block_public_acls, wish.block_public_policy, wish.ignore_public_acls, wish.restrict_public_buckets];
     if !all.iter().all(|setting| *setting == Some(true)) {
-        permit.finish(access::Outcome { status: 403, bytes: 0 });
         let message = "public access is always blocked: all four settings must be true";
-        return Err(refuse(S3ErrorCode::AccessDenied, message));
+        return Err(edge.never(&req, permit, access::DenyReason::PublicAccess, message));
     }
     ok(permit);
     Ok(S3Response::new(dto::PutPublicAccessBlockOutput::default()))

@@ -1,6 +1,6 @@
 //! Lists: range scans over the rows of a bucket, seeking over what the caller may not see and over folded keys.
 
-use access::{Jump, Permit, Visible, s3};
+use access::{Action, Jump, Outcome, Permit, Shown, Visible, s3};
 use std::{collections::VecDeque, ops::Bound};
 use store::{Direction, ReadTxn, Record};
 
@@ -30,13 +30,57 @@ struct Walk<'a, 't> {
     rows: VecDeque<(Vec<u8>, Record)>,
     /// The present area has no rows beyond `rows`.
     drained: bool,
+    /// The least row of what is asked that lies behind every area which was entered.
+    left: Vec<u8>,
+    /// Behind the last row of what is asked; `None` when there is no end.
+    end: Option<Vec<u8>>,
+    /// How many areas were entered, the end counting as one.
+    entered: usize,
+    /// Places that were passed over though something is in them.
+    hidden: u64,
 }
 
 impl<'a, 't> Walk<'a, 't> {
     fn new(txn: &'a ReadTxn<'t>, class: &'static str, bucket: &'a str, visible: &Visible, prefix: &str) -> Self {
         let visible = visible.under(prefix);
         let areas = visible.ranges().to_vec();
-        Self { txn, class, bucket, visible, areas, area: 0, from: Vec::new(), rows: VecDeque::new(), drained: false }
+        let left = [bucket.as_bytes(), &[0], prefix.as_bytes()].concat();
+        let end = store::prefix_end(&left);
+        let (from, rows) = (Vec::new(), VecDeque::new());
+        Self {
+            txn,
+            class,
+            bucket,
+            visible,
+            areas,
+            area: 0,
+            from,
+            rows,
+            drained: false,
+            left,
+            end,
+            entered: 0,
+            hidden: 0,
+        }
+    }
+
+    /// Looks whether something is in the place between the areas that were entered and `begin`, which is entered now, and notes
+    /// where it ends.
+    fn enter(&mut self, begin: Option<&[u8]>, end: Option<Vec<u8>>) -> Result<(), Error> {
+        if self.entered > self.area {
+            return Ok(());
+        }
+        self.entered = self.area + 1;
+        let from = if self.from > self.left { &self.from } else { &self.left };
+        if begin.is_none_or(|begin| from.as_slice() < begin) {
+            let to = begin.map_or(Bound::Unbounded, Bound::Excluded);
+            let inside = self.txn.record_scan(self.class, Bound::Included(from), to, 1, Direction::Forward)?;
+            self.hidden += u64::from(!inside.is_empty());
+        }
+        if let Some(end) = end {
+            self.left = end;
+        }
+        Ok(())
     }
 
     /// Jumps to the first row at or after `row`; never back.
@@ -69,8 +113,13 @@ impl<'a, 't> Walk<'a, 't> {
                 let (key, _) = record::split(&row, self.bucket.len()).ok_or_else(damaged)?;
                 // A place of another dataset may lie inside a visible area: its keys are not shown.
                 match self.visible.skip(key) {
-                    Some(Jump::To(prefix)) => self.seek([self.bucket.as_bytes(), &[0], prefix.as_bytes()].concat()),
-                    Some(Jump::Past(prefix)) => self.skip_prefix(&prefix),
+                    Some(jump) => {
+                        self.hidden += 1;
+                        match jump {
+                            Jump::To(prefix) => self.seek([self.bucket.as_bytes(), &[0], prefix.as_bytes()].concat()),
+                            Jump::Past(prefix) => self.skip_prefix(&prefix),
+                        }
+                    }
                     None => {
                         self.from = [row.as_slice(), &[0]].concat();
                         return Ok(Some((row, record)));
@@ -81,9 +130,14 @@ impl<'a, 't> Walk<'a, 't> {
             if std::mem::take(&mut self.drained) {
                 self.area += 1;
             }
-            let Some(area) = self.areas.get(self.area) else { return Ok(None) };
+            let Some(area) = self.areas.get(self.area) else {
+                let end = self.end.clone();
+                self.enter(end.as_deref(), None)?;
+                return Ok(None);
+            };
             let begin = [self.bucket.as_bytes(), &[0], area.as_bytes()].concat();
             let end = store::prefix_end(&begin);
+            self.enter(Some(&begin), end.clone())?;
             let from = if self.from > begin { &self.from } else { &begin };
             if end.as_ref().is_some_and(|end| from >= end) {
                 self.drained = true;
@@ -108,12 +162,19 @@ fn damaged() -> Error {
     Error::Damaged { what: "object record" }
 }
 
+/// A page, and how much of the bucket it shows.
+type Listed<P> = (P, Shown);
+
+fn shown(listed: usize, hidden: u64) -> Shown {
+    Shown { listed: u64::try_from(listed).unwrap_or(u64::MAX), hidden }
+}
+
 /// A page of keys with their newest versions; keys whose newest version is a delete marker are absent.
-pub(crate) fn objects(txn: &ReadTxn<'_>, bucket: &str, visible: &Visible, list: &List) -> Result<ObjectPage, Error> {
+fn objects(txn: &ReadTxn<'_>, bucket: &str, visible: &Visible, list: &List) -> Result<Listed<ObjectPage>, Error> {
     let limit = list.limit.min(PAGE_MAX);
     let mut page = ObjectPage::default();
     if limit == 0 {
-        return Ok(page);
+        return Ok((page, shown(0, 0)));
     }
     let mut walk = Walk::new(txn, OBJECT, bucket, visible, &list.prefix);
     let after = list.after.as_deref();
@@ -151,7 +212,8 @@ pub(crate) fn objects(txn: &ReadTxn<'_>, bucket: &str, visible: &Visible, list: 
             });
         }
     }
-    Ok(page)
+    let listed = page.objects.len() + page.prefixes.len();
+    Ok((page, shown(listed, walk.hidden)))
 }
 
 /// What is asked of rows that an id tells apart behind their key.
@@ -168,6 +230,13 @@ struct Rows<T, I> {
     listed: Vec<T>,
     prefixes: Vec<String>,
     next: Option<(String, Option<I>)>,
+    hidden: u64,
+}
+
+impl<T, I> Rows<T, I> {
+    fn shown(&self) -> Shown {
+        shown(self.listed.len() + self.prefixes.len(), self.hidden)
+    }
 }
 
 /// Fills a page: `row_key` names the row of a key and an id, `read` makes an item of a key, what follows it in its row, and the record.
@@ -184,7 +253,7 @@ fn rows<T, I: Copy>(
         None => {}
     }
     let limit = asked.limit.min(PAGE_MAX);
-    let mut page = Rows { listed: Vec::new(), prefixes: Vec::new(), next: None };
+    let mut page = Rows { listed: Vec::new(), prefixes: Vec::new(), next: None, hidden: 0 };
     let mut last = None;
     while let Some((row, record)) = walk.next()? {
         let (key, tail) = record::split(&row, bucket.len()).ok_or_else(damaged)?;
@@ -207,16 +276,17 @@ fn rows<T, I: Copy>(
             page.listed.push(item);
         }
     }
+    page.hidden = walk.hidden;
     Ok(page)
 }
 
 /// A page of versions and delete markers.
-pub(crate) fn versions(
+fn versions(
     txn: &ReadTxn<'_>,
     bucket: &str,
     visible: &Visible,
     list: &ListVersions,
-) -> Result<VersionPage, Error> {
+) -> Result<Listed<VersionPage>, Error> {
     let walk = Walk::new(txn, OBJECT, bucket, visible, &list.prefix);
     let after = list.after.as_ref().map(|(key, version)| (key.as_str(), *version));
     let asked = Asked { prefix: &list.prefix, delimiter: list.delimiter.as_deref(), after, limit: list.limit };
@@ -230,16 +300,17 @@ pub(crate) fn versions(
         let content = row.content.map(|content| (content.etag, content.size, content.checksum));
         Ok((version, ListedVersion { key: key.parse()?, version, latest, content, modified: row.modified }))
     })?;
-    Ok(VersionPage { versions: page.listed, prefixes: page.prefixes, next: page.next })
+    let shown = page.shown();
+    Ok((VersionPage { versions: page.listed, prefixes: page.prefixes, next: page.next }, shown))
 }
 
 /// A page of multipart uploads in progress.
-pub(crate) fn uploads(
+fn uploads(
     txn: &ReadTxn<'_>,
     bucket: &str,
     visible: &Visible,
     list: &ListUploads,
-) -> Result<UploadPage, Error> {
+) -> Result<Listed<UploadPage>, Error> {
     let walk = Walk::new(txn, UPLOAD, bucket, visible, &list.prefix);
     let after = list.after.as_ref().map(|(key, upload)| (key.as_str(), *upload));
     let asked = Asked { prefix: &list.prefix, delimiter: list.delimiter.as_deref(), after, limit: list.limit };
@@ -249,7 +320,19 @@ pub(crate) fn uploads(
         let UploadRow { initiated, algorithm, kind, .. } = row;
         Ok((upload, ListedUpload { key: key.parse()?, upload, initiated, algorithm, kind }))
     })?;
-    Ok(UploadPage { uploads: page.listed, prefixes: page.prefixes, next: page.next })
+    let shown = page.shown();
+    Ok((UploadPage { uploads: page.listed, prefixes: page.prefixes, next: page.next }, shown))
+}
+
+/// Closes the permit of a list with how much it showed.
+fn answered<A: Action, P>(permit: Permit<A>, result: Result<Listed<P>, Error>) -> Result<P, Error> {
+    match result {
+        Ok((page, shown)) => {
+            permit.finish_list(Outcome::DONE, shown);
+            Ok(page)
+        }
+        Err(error) => finished(permit, Err(error), |_| 0),
+    }
 }
 
 impl super::Objects {
@@ -265,7 +348,7 @@ impl super::Objects {
     ) -> Result<ObjectPage, Error> {
         let (bucket, visible) = (permit.resource().name.clone(), visible.clone());
         let result = self.0.store.read(move |txn| objects(txn, &bucket, &visible, &list)).await;
-        finished(permit, result, |_| 0)
+        answered(permit, result)
     }
 
     /// A page of the versions and delete markers of a bucket that are `visible` to the caller.
@@ -280,7 +363,7 @@ impl super::Objects {
     ) -> Result<VersionPage, Error> {
         let (bucket, visible) = (permit.resource().name.clone(), visible.clone());
         let result = self.0.store.read(move |txn| versions(txn, &bucket, &visible, &list)).await;
-        finished(permit, result, |_| 0)
+        answered(permit, result)
     }
 
     /// A page of the multipart uploads of a bucket under keys that are `visible` to the caller.
@@ -295,6 +378,6 @@ impl super::Objects {
     ) -> Result<UploadPage, Error> {
         let (bucket, visible) = (permit.resource().name.clone(), visible.clone());
         let result = self.0.store.read(move |txn| uploads(txn, &bucket, &visible, &list)).await;
-        finished(permit, result, |_| 0)
+        answered(permit, result)
     }
 }

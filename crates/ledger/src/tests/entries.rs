@@ -87,7 +87,7 @@ fn an_entry_is_written_like_this() {
 fn an_entry_reads_back_and_ignores_newer_fields() {
     let intent = intent();
     assert_eq!(Entry::decode(&intent.encode().unwrap()).unwrap(), intent);
-    let outcome = Outcome { status: Status::Cut, code: Some(206), bytes: Some(9), offset: Some(4) };
+    let outcome = Outcome { status: Status::Cut, code: Some(206), bytes: Some(9), offset: Some(4), shown: None };
     let id = "01922222-0000-7000-8000-000000000009".parse().unwrap();
     let closing = Entry::outcome_of(&intent, id, Timestamp::UNIX_EPOCH, outcome);
     assert_eq!(closing.of, Some(intent.event_id));

@@ -380,7 +380,7 @@ fn entry(phase: Phase, number: u128) -> Entry {
 }
 
 fn outcome(number: u128, of: &Entry) -> Entry {
-    let outcome = Outcome { status: Status::Ok, code: Some(200), bytes: Some(1), offset: None };
+    let outcome = Outcome { status: Status::Ok, code: Some(200), bytes: Some(1), offset: None, shown: None };
     Entry::outcome_of(of, id(number), Timestamp::UNIX_EPOCH, outcome)
 }
 

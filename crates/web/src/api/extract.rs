@@ -1,6 +1,6 @@
 //! What handlers receive: the caller with an open session, a bounded JSON body, a page request. Every refusal is a problem.
 
-use access::{Action, Class, Edge, OpContext, Outcome, Permit, ResourceRef, Session, Version};
+use access::{Action, Class, Edge, OpContext, Outcome, Permit, ResourceRef, Session, Trace, Version};
 use axum::{
     Json,
     body::Bytes,
@@ -121,6 +121,7 @@ pub(crate) fn anonymous(state: &State, parts: &Parts) -> OpContext {
     if let Some(request) = parts.extensions.get::<Request_>() {
         op.request = request.0;
     }
+    op.trace = trace(parts);
     if let Some(peer) = parts.extensions.get::<Peer>() {
         let source = state.proxies.source(*peer, &parts.headers);
         op = op.with_transport(Some(source.address), source.secure);
@@ -135,9 +136,8 @@ impl FromRequestParts<State> for Caller {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Problem> {
         let op = anonymous(state, parts);
-        let opened = open(state, &parts.headers).await;
-        // Nobody is known yet, so there is no decision: it is counted by reason and source.
-        let session = opened.inspect_err(|_| state.access.unauthenticated("api:unauthenticated", op.source_ip))?;
+        // Nobody is known yet, so there is no decision: a refusal is counted with all others.
+        let session = open(state, &parts.headers, &op.trace).await?;
         state.rates.principal(session.id)?;
         let op = op.with_session(Arc::clone(&session));
         Ok(Self { state: state.clone(), op, session, expected: expected(parts)? })
@@ -154,13 +154,19 @@ fn expected(parts: &Parts) -> Result<Option<Vec<Version>>, Problem> {
     Ok(versions)
 }
 
+/// What the record holds of a request.
+pub(super) fn trace(parts: &Parts) -> Trace {
+    parts.extensions.get::<Trace>().cloned().unwrap_or_default()
+}
+
 /// The live session whose token the request carries.
-pub(super) async fn open(state: &State, headers: &HeaderMap) -> Result<Arc<Session>, Problem> {
-    let opened = state.access.sessions().open(bearer(headers)?, None).await;
+pub(super) async fn open(state: &State, headers: &HeaderMap, trace: &Trace) -> Result<Arc<Session>, Problem> {
+    let opened = state.access.sessions().open_for(trace, bearer(headers)?, None).await;
     opened.map_err(|reject| Problem::new(ErrorKind::Unauthenticated, reject.to_string()))
 }
 
-fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+/// The token that a request carries.
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     let missing =
         || Problem::new(ErrorKind::Unauthenticated, "send `Authorization: Bearer TOKEN`; `galen login` gets one");
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(missing)?;

@@ -6,7 +6,7 @@
 use axum::{
     body::{Body, Bytes},
     extract::{Request, State as Shared},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -88,7 +88,7 @@ async fn keyed(state: &State, key: &HeaderValue, request: Request, next: Next) -
     let bytes = axum::body::to_bytes(body, BODY_BYTES_MAX)
         .await
         .map_err(|_| Problem::new(ErrorKind::TooLarge, format!("a body has at most {BODY_BYTES_MAX} bytes")))?;
-    let name = record_key(state, key, &parts.headers).await?;
+    let name = record_key(state, key, &parts).await?;
     let expected = parts.headers.get(header::IF_MATCH).map(HeaderValue::as_bytes).unwrap_or_default();
     let digest = sha256(&[parts.uri.path().as_bytes(), b"\0", expected, b"\0", &bytes].concat());
     if let Some(answer) = claim(state, &name, digest).await? {
@@ -99,11 +99,11 @@ async fn keyed(state: &State, key: &HeaderValue, request: Request, next: Next) -
 }
 
 /// The record of a key: it belongs to the actor whose session sent it, so that two callers never share one.
-async fn record_key(state: &State, key: &HeaderValue, headers: &HeaderMap) -> Result<Vec<u8>, Problem> {
+async fn record_key(state: &State, key: &HeaderValue, parts: &Parts) -> Result<Vec<u8>, Problem> {
     if key.len() > KEY_BYTES_MAX || key.is_empty() {
         return Err(Problem::invalid(format!("Idempotency-Key has 1 to {KEY_BYTES_MAX} characters")));
     }
-    let session = extract::open(state, headers).await?;
+    let session = extract::open(state, &parts.headers, &extract::trace(parts)).await?;
     Ok([session.actor().to_string().as_bytes(), b"\0", key.as_bytes()].concat())
 }
 

@@ -77,8 +77,9 @@ impl Problem {
     }
 
     /// More headers than a request may have.
-    pub(crate) fn large_headers(most: usize) -> Self {
-        let problem = Self::new(ErrorKind::TooLarge, format!("the headers of a request are at most {most} bytes"));
+    pub(crate) fn large_headers(bytes: usize, most: usize) -> Self {
+        let detail = format!("a request has at most {most} headers of {bytes} bytes together");
+        let problem = Self::new(ErrorKind::TooLarge, detail);
         Self { status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_u16(), ..problem }
     }
 

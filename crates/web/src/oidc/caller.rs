@@ -1,6 +1,6 @@
 //! What every handler knows of the caller: the address, the cookies, the origin; and the refusal of floods.
 
-use access::{Edge, OpContext};
+use access::{Edge, OpContext, Trace};
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts},
@@ -24,7 +24,8 @@ pub(super) struct Caller {
 impl FromRequestParts<State> for Caller {
     type Rejection = Response;
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Response> {
-        let mut op = OpContext::anonymous(&state.effects, Edge::Api);
+        let trace = parts.extensions.get::<Trace>().cloned().unwrap_or_default();
+        let mut op = OpContext::anonymous(&state.effects, Edge::Api).with_trace(trace);
         if let Some(peer) = parts.extensions.get::<Peer>() {
             let source = state.proxies.source(*peer, &parts.headers);
             op = op.with_transport(Some(source.address), source.secure);

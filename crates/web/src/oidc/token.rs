@@ -108,8 +108,11 @@ pub(super) async fn token(Extract(state): Extract<State>, caller: Caller, body: 
     match given.await {
         Ok(tokens) => answer(StatusCode::OK, &tokens.to_json()),
         Err(error) => {
-            if matches!(error.code, ErrorCode::InvalidClient | ErrorCode::InvalidGrant) {
-                state.failures.failed(&caller.op);
+            match error.code {
+                ErrorCode::InvalidClient | ErrorCode::InvalidGrant => state.failures.failed(&caller.op),
+                // A device that waits for its person is told to go on.
+                ErrorCode::AuthorizationPending => caller.op.trace.settle(),
+                _ => {}
             }
             refused(&error)
         }

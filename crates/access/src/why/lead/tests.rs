@@ -30,7 +30,7 @@ fn entry(phase: Phase, actor: Actor) -> Entry {
 #[test]
 fn a_lead_says_what_the_whole_entry_says() {
     let person = Actor::Person(id(3, PersonId::from_uuid));
-    let ended = Outcome { status: Status::Ok, code: Some(200), bytes: Some(5), offset: None };
+    let ended = Outcome { status: Status::Ok, code: Some(200), bytes: Some(5), offset: None, shown: None };
     let mut cases = vec![
         entry(Phase::Intent, person),
         entry(Phase::Denial, Actor::Service(id(4, ServiceId::from_uuid))),
