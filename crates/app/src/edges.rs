@@ -157,6 +157,7 @@ fn aws_service(
         names: names(system),
         identity: Arc::new(system.provider.clone()),
         effects: system.effects.clone(),
+        waiting: waiting(system),
     };
     let options = aws::Options {
         domains: config.aws.domains.clone(),
@@ -178,6 +179,16 @@ fn names(system: &System) -> Arc<dyn evidence::Names> {
     })
 }
 
+/// What is not ready: the ledger where it cannot be written, the state where it is too old to judge by.
+fn waiting(system: &System) -> Arc<dyn Fn() -> Vec<&'static str> + Send + Sync> {
+    let (journal, store) = (Arc::clone(&system.journal), system.store.clone());
+    Arc::new(move || {
+        let ledger = matches!(journal.stats().state, State::ReadOnly | State::Failed).then_some("ledger");
+        let state = (store.age() > access::STREAM_FRESH_WITHIN).then_some("state");
+        ledger.into_iter().chain(state).collect()
+    })
+}
+
 fn rate(per_second: u32) -> Result<NonZeroU32> {
     NonZeroU32::new(per_second).context("a rate limit of 0 lets nobody in; name at least 1 request a second")
 }
@@ -188,7 +199,6 @@ fn web_service(
     aws_url: String,
     registry: Arc<prometheus_client::registry::Registry>,
 ) -> Result<web::Web> {
-    let (journal, store) = (Arc::clone(&system.journal), system.store.clone());
     let deps = web::api::Deps {
         access: system.access.clone(),
         directory: system.directory.clone(),
@@ -206,11 +216,7 @@ fn web_service(
         },
         names: names(system),
         registry,
-        waiting: Arc::new(move || {
-            let ledger = matches!(journal.stats().state, State::ReadOnly | State::Failed).then_some("ledger");
-            let state = (store.age() > access::STREAM_FRESH_WITHIN).then_some("state");
-            ledger.into_iter().chain(state).collect()
-        }),
+        waiting: waiting(system),
     };
     let rates = web::Rates {
         per_source: rate(config.limits.requests_per_source)?,

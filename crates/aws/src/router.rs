@@ -1,8 +1,8 @@
 //! Which service a request is for, decided before any codec reads it.
 //!
 //! In this order: the host names a bucket; the credential scope names the service; `X-Amz-Target` does; an unsigned
-//! form POST to `/` (or a GET of `/` with `Action`) is the token service; `OPTIONS` is a browser's preflight; the rest is
-//! S3. Nothing here is believed: each service verifies for itself that the signature was made for it.
+//! form POST to `/` (or a GET of `/` with `Action`) is the token service; an unsigned GET of `/livez` or `/readyz` is a watcher's;
+//! `OPTIONS` is a browser's preflight; the rest is S3. Nothing here is believed: each service verifies for itself that the signature was made for it.
 
 use http::{HeaderMap, Method, Version, header, request};
 use protocols::sigv4;
@@ -25,6 +25,17 @@ pub(crate) enum Route {
     },
     /// A browser's preflight.
     Preflight,
+    /// Whatever watches the process asks whether it is alive, or ready.
+    Watch(Probe),
+}
+
+/// What a watcher asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Probe {
+    /// `/livez`.
+    Live,
+    /// `/readyz`.
+    Ready,
 }
 
 /// Services whose wire protocol is not JSON; everything else is answered in JSON.
@@ -60,7 +71,23 @@ pub(crate) fn route(parts: &request::Parts, domains: &[String]) -> Route {
             return Route::Sts;
         }
     }
+    if let Some(probe) = probe(parts) {
+        return Route::Watch(probe);
+    }
     preflight_or(parts, Route::S3)
+}
+
+/// What a watcher asks. The paths could be buckets; without a signature nothing is answered about those.
+fn probe(parts: &request::Parts) -> Option<Probe> {
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    if !reads || parts.uri.query().is_some() || parts.headers.contains_key(header::AUTHORIZATION) {
+        return None;
+    }
+    match parts.uri.path() {
+        "/livez" => Some(Probe::Live),
+        "/readyz" => Some(Probe::Ready),
+        _ => None,
+    }
 }
 
 /// The service that a credential is for: `KEY/DAY/REGION/SERVICE/aws4_request`, or without a region in version 4A.

@@ -25,7 +25,7 @@ use crate::limit::Limits;
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::rest::Rest;
-use crate::router::{self, Route};
+use crate::router::{self, Probe, Route};
 use crate::s3::{self, refuse};
 use crate::sts;
 use crate::words;
@@ -56,7 +56,12 @@ pub struct Deps {
     pub identity: Arc<dyn IdentityTokens>,
     /// Clock and entropy.
     pub effects: Effects,
+    /// What is not ready, by name; nothing when all is.
+    pub waiting: Waiting,
 }
+
+/// Names the parts of the process that are not ready.
+type Waiting = Arc<dyn Fn() -> Vec<&'static str> + Send + Sync>;
 
 /// Why the edge cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +94,7 @@ struct Inner {
     /// Signed chunks of callers who are known: strangers cannot use their room up.
     chunks: Bodies,
     metrics: Metrics,
+    waiting: Waiting,
     sts: sts::Sts,
     s3: s3::Service,
 }
@@ -129,6 +135,7 @@ impl Aws {
             bodies: Bodies::default(),
             chunks: Bodies::default(),
             metrics,
+            waiting: deps.waiting,
             sts,
             s3,
         })))
@@ -189,6 +196,7 @@ impl Inner {
                 ("other", unsupported(&service, json, id))
             }
             Route::Preflight => ("cors", self.preflight(&parts, &arrival).await),
+            Route::Watch(probe) => ("watch", self.watched(probe)),
             Route::S3 => ("s3", self.s3(parts, body, &arrival).await),
         };
         self.count_refusal(service, &response, &arrival);
@@ -287,6 +295,19 @@ impl Inner {
             Some(_) => path == "/",
             None => !path.trim_matches('/').contains('/'),
         }
+    }
+
+    /// The answers of the web edge, for a process that runs without it.
+    fn watched(&self, probe: Probe) -> Response<AnswerBody> {
+        let waiting = if probe == Probe::Ready { (self.waiting)() } else { Vec::new() };
+        let (status, text) = match (probe, waiting.is_empty()) {
+            (Probe::Live, _) => (StatusCode::OK, "alive\n".to_owned()),
+            (Probe::Ready, true) => (StatusCode::OK, "ready\n".to_owned()),
+            (Probe::Ready, false) => {
+                (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for: {}\n", waiting.join(", ")))
+            }
+        };
+        plain(status, "text/plain; charset=utf-8", text)
     }
 
     /// A browser asks whether a page may send a request. It is answered from the bucket's rules alone, the same way
@@ -398,7 +419,7 @@ fn told_by(route: &Route, refused: Unadmitted, id: RequestId) -> (&'static str, 
             let code = if matches!(refused, Unadmitted::TooMany { .. }) { "Throttling" } else { "ValidationError" };
             ("other", of_another_service(code, &message, *json, id))
         }
-        Route::S3 | Route::Preflight => {
+        Route::S3 | Route::Preflight | Route::Watch(_) => {
             let code = match refused {
                 Unadmitted::TooMany { .. } => S3ErrorCode::SlowDown,
                 Unadmitted::Headers => S3ErrorCode::RequestHeaderSectionTooLarge,

@@ -338,7 +338,15 @@ impl World {
         change(&mut options);
         let mut registry = Registry::default();
         let names = Arc::new(Nameless);
-        let deps = aws::Deps { access: access.clone(), objects, buckets, names, identity, effects: effects.clone() };
+        let deps = aws::Deps {
+            access: access.clone(),
+            objects,
+            buckets,
+            names,
+            identity,
+            effects: effects.clone(),
+            waiting: Arc::new(Vec::new),
+        };
         let edge = aws::Aws::new(deps, options, &mut registry).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

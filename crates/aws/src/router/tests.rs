@@ -17,6 +17,19 @@ fn signed(service: &str) -> String {
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 
 #[test]
+fn a_watcher_is_answered_where_no_bucket_can_be_meant() {
+    let get = |path: &str| Request::get(path).header("host", "s3.example.com");
+    assert_eq!(judge(get("/livez")), Route::Watch(Probe::Live));
+    assert_eq!(judge(get("/readyz")), Route::Watch(Probe::Ready));
+    let signed = get("/livez").header("authorization", signed("s3"));
+    let in_host = Request::get("/livez").header("host", "data.s3.example.com");
+    let others = [get("/livez?policy"), get("/livez/"), get("/livez/key"), Request::put("/livez"), signed, in_host];
+    for request in others {
+        assert_eq!(judge(request), Route::S3);
+    }
+}
+
+#[test]
 fn a_bucket_in_the_host_comes_first() {
     let to = |host: &str| Request::post("/").header("host", host).header("authorization", signed("sts"));
     assert_eq!(judge(to("data.s3.example.com")), Route::S3);
