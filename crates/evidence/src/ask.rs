@@ -4,9 +4,9 @@
 
 use access::why::{Decided, Explanation, ReplayFault, Who};
 use access::{Access, Bucket, Member, Object, ResourceRef};
-use base::{Actor, Arn, BadName, DecisionId, Timestamp};
+use base::{Actor, Arn, BadName, DatasetId, DecisionId, Timestamp};
 
-use crate::{Error, Names, NowAnswer, Proof, Recorded, ReplayAnswer, Story, Verdict, refusal, tell};
+use crate::{Behind, Error, Names, NowAnswer, Proof, Recorded, ReplayAnswer, Story, Verdict, refusal, tell};
 
 #[cfg(test)]
 mod tests;
@@ -75,6 +75,7 @@ pub async fn of_decision(access: &Access, names: &dyn Names, decision: DecisionI
         Some(session) => access.sessions().find(session).await?,
         None => None,
     };
+    let behind = Behind { session, dataset: decided.dataset.or_else(|| dataset_of(access, &decided.resource)) };
     let recorded = Recorded {
         decision: Some(decided.decision),
         at: decided.at,
@@ -88,7 +89,7 @@ pub async fn of_decision(access: &Access, names: &dyn Names, decision: DecisionI
         now,
         replay: Some(replay),
     };
-    tell(access.store(), names, recorded, session).await
+    tell(access.store(), names, recorded, behind).await
 }
 
 /// The story of a question: the newest recorded decision, where it said what holds at the question's time, with its own reasons; else
@@ -114,6 +115,7 @@ pub async fn of_question(access: &Access, names: &dyn Names, question: Question)
         Some(session) => access.sessions().find(session).await?,
         None => None,
     };
+    let behind = Behind { session, dataset: dataset_of(access, &explained.resource) };
     let recorded = Recorded {
         decision: latest.as_ref().map(|decided| decided.decision),
         at: latest.as_ref().map_or(explained.at, |decided| decided.at),
@@ -134,7 +136,17 @@ pub async fn of_question(access: &Access, names: &dyn Names, question: Question)
         now,
         replay: None,
     };
-    tell(access.store(), names, recorded, session).await
+    tell(access.store(), names, recorded, behind).await
+}
+
+/// The dataset in which a resource lies now.
+fn dataset_of(access: &Access, arn: &str) -> Option<DatasetId> {
+    let located = match resource(arn).ok()? {
+        ResourceRef::Object(object) => access.locate(&object.bucket, &object.key),
+        ResourceRef::Bucket(bucket) => access.locate(&bucket.name, ""),
+        _ => None,
+    };
+    located.map(|located| located.location.dataset)
 }
 
 fn verdict_of(decided: Decided) -> Verdict {
