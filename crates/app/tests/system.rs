@@ -22,6 +22,8 @@ mod security;
 mod services;
 #[path = "system/support.rs"]
 mod support;
+#[path = "system/why.rs"]
+mod why;
 
 use serde_json::{Value, json};
 use support::{Demo, Galen};

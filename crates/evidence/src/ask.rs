@@ -6,7 +6,7 @@ use access::why::{Decided, Explanation, ReplayFault, Who};
 use access::{Access, Bucket, Member, Object, ResourceRef};
 use base::{Actor, Arn, BadName, DatasetId, DecisionId, Timestamp};
 
-use crate::{Behind, Error, Names, NowAnswer, Proof, Recorded, ReplayAnswer, Story, Verdict, refusal, tell};
+use crate::{Behind, Error, Names, NowAnswer, Recorded, ReplayAnswer, Story, Verdict, prove, refusal, tell};
 
 #[cfg(test)]
 mod tests;
@@ -83,13 +83,13 @@ pub async fn of_decision(access: &Access, names: &dyn Names, decision: DecisionI
         action: decided.action.clone(),
         resource: decided.resource.clone(),
         session: decided.session,
-        proof: Some(proof(access, &decided)),
+        proof: Some(prove::proof(access, decided.index)),
         ended: decided.ended,
         verdict: verdict_of(decided),
         now,
         replay: Some(replay),
     };
-    tell(access.store(), names, recorded, behind).await
+    prove::links(access, tell(access.store(), names, recorded, behind).await?).await
 }
 
 /// The story of a question: the newest recorded decision, where it said what holds at the question's time, with its own reasons; else
@@ -126,7 +126,7 @@ pub async fn of_question(access: &Access, names: &dyn Names, question: Question)
         action,
         resource: explained.resource.clone(),
         session: latest.as_ref().and_then(|decided| decided.session),
-        proof: latest.as_ref().map(|decided| proof(access, decided)),
+        proof: latest.as_ref().map(|decided| prove::proof(access, decided.index)),
         ended: latest.as_ref().and_then(|decided| decided.ended),
         verdict: match (latest, explained.deny) {
             (Some(decided), _) => verdict_of(decided),
@@ -136,7 +136,7 @@ pub async fn of_question(access: &Access, names: &dyn Names, question: Question)
         now,
         replay: None,
     };
-    tell(access.store(), names, recorded, behind).await
+    prove::links(access, tell(access.store(), names, recorded, behind).await?).await
 }
 
 /// The dataset in which a resource lies now.
@@ -167,18 +167,4 @@ async fn now_answer(names: &dyn Names, explained: &Explanation) -> NowAnswer {
         Some(why) => format!("Now it would be refused: {}.", why.trim_end_matches('.')),
     };
     NowAnswer { allowed: explained.allowed(), sentence }
-}
-
-/// Where the log holds a decision, with the proof once a checkpoint covers it.
-fn proof(access: &Access, decided: &Decided) -> Proof {
-    let journal = access.journal();
-    let (head, _) = journal.checkpoint();
-    let covered = head.size > decided.index;
-    let proven = if covered { journal.prove(decided.index).ok() } else { None };
-    Proof {
-        log: journal.key().origin().as_str().to_owned(),
-        index: decided.index,
-        checkpoint: covered.then_some(head.size),
-        inclusion: proven.and_then(|proof| String::from_utf8(proof.encode()).ok()),
-    }
 }

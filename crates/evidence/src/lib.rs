@@ -7,6 +7,7 @@
 pub mod ask;
 mod miss;
 mod names;
+mod prove;
 pub mod refusal;
 mod sentence;
 mod story;

@@ -33,7 +33,7 @@ pub enum Verdict {
     },
 }
 
-/// Where the ledger holds the decision, for whoever wants to check it without Galen.
+/// Where the ledger holds an entry, for whoever wants to check it without Galen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
     /// The log.
@@ -106,6 +106,8 @@ pub struct End {
     pub end_reason: Option<String>,
     /// The fact that says so.
     pub end_fact: FactId,
+    /// Where the ledger holds that fact; `None` where another log does.
+    pub end_proof: Option<Proof>,
 }
 
 /// What is behind a decision beside its record.
@@ -149,6 +151,8 @@ pub enum Link {
         issued: Option<Timestamp>,
         /// Until when.
         expires: Option<Timestamp>,
+        /// Where the ledger holds its making; `None` where another log does.
+        proof: Option<Proof>,
     },
     /// The sign-in it goes back to.
     SignIn {
@@ -158,6 +162,8 @@ pub enum Link {
         auth_time: Timestamp,
         /// Through which client.
         client: Option<Named>,
+        /// Where the ledger holds it; `None` where another log does.
+        proof: Option<Proof>,
     },
     /// A group entitles the role.
     Entitlement {
@@ -184,6 +190,12 @@ pub enum Link {
         reason: Option<String>,
         /// The fact that says so.
         fact: Option<FactId>,
+        /// Where the ledger holds that fact; `None` where another log does.
+        proof: Option<Proof>,
+        /// The fact of the request, where two people did.
+        request: Option<FactId>,
+        /// Where the ledger holds the request; `None` where another log does.
+        request_proof: Option<Proof>,
         /// How it ended, if it did.
         #[serde(flatten)]
         end: Option<End>,
@@ -212,6 +224,8 @@ pub enum Link {
         approved: Timestamp,
         /// The fact that made it.
         fact: FactId,
+        /// Where the ledger holds that fact; `None` where another log does.
+        proof: Option<Proof>,
         /// How it was ended before its expiry, if it was.
         #[serde(flatten)]
         end: Option<End>,
@@ -270,7 +284,7 @@ pub async fn tell(store: &Store, names: &dyn Names, recorded: Recorded, behind: 
     if let Some(row) = &behind.session {
         chain.extend(session_links(names, row).await);
     } else if let Some(session) = recorded.session {
-        chain.push(Link::Session { session, role: None, issued: None, expires: None });
+        chain.push(Link::Session { session, role: None, issued: None, expires: None, proof: None });
     }
     match &recorded.verdict {
         Verdict::Allowed { reasons } => {
@@ -317,8 +331,9 @@ async fn session_links(names: &dyn Names, row: &SessionRow) -> [Link; 2] {
             role: Some(Named::role(names, row.role).await),
             issued: Some(row.issued),
             expires: Some(row.expires),
+            proof: None,
         },
-        Link::SignIn { sign_in: row.sign_in.map(|id| id.to_string()), auth_time: row.auth_time, client },
+        Link::SignIn { sign_in: row.sign_in.map(|id| id.to_string()), auth_time: row.auth_time, client, proof: None },
     ]
 }
 
@@ -335,7 +350,7 @@ async fn link(
                 return Ok(None);
             }
             let role = Some(Named::role(names, *role).await);
-            Link::Session { session: *session, role, issued: None, expires: None }
+            Link::Session { session: *session, role, issued: None, expires: None, proof: None }
         }
         Reason::Statement(at) => Link::Statement {
             document: at.document.slot.to_string(),
@@ -424,7 +439,8 @@ async fn membership_of(
         None => None,
     };
     // An approved membership has the id of its approval, whose first fact is the request.
-    let requested_by = match facts.first().filter(|fact| fact.kind != kind::MEMBERSHIP_ADDED) {
+    let request = facts.first().filter(|fact| fact.kind != kind::MEMBERSHIP_ADDED);
+    let requested_by = match request {
         Some(fact) => Some(Named::actor(names, fact.actor).await),
         None => None,
     };
@@ -436,6 +452,9 @@ async fn membership_of(
         requested_by,
         reason: added.and_then(|fact| fact.reason.clone()),
         fact: added.map(|fact| fact.id),
+        proof: None,
+        request: request.map(|fact| fact.id),
+        request_proof: None,
         end: end_of(names, facts, kind::MEMBERSHIP_REMOVED, true).await,
         missed,
     }
@@ -446,7 +465,7 @@ async fn end_of(names: &dyn Names, facts: &[Fact], kind: &str, told: bool) -> Op
     let fact = facts.iter().find(|fact| fact.kind == kind)?;
     let ended_by = if told { Some(Named::actor(names, fact.actor).await) } else { None };
     let end_reason = fact.reason.clone().filter(|_| told);
-    Some(End { ended: fact.valid_from, ended_by, end_reason, end_fact: fact.id })
+    Some(End { ended: fact.valid_from, ended_by, end_reason, end_fact: fact.id, end_proof: None })
 }
 
 /// The facts of what put the member into the group, as it held and was known at that moment, oldest first.
@@ -497,6 +516,7 @@ async fn grant_link(
         approver,
         approved: made.recorded.timestamp(),
         fact: made.id,
+        proof: None,
         end: end_of(names, &facts, kind::GRANT_ENDED, told).await,
         missed,
     }))
