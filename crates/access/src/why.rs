@@ -7,6 +7,7 @@
 mod explain;
 mod find;
 mod lead;
+mod made;
 mod past;
 mod replay;
 

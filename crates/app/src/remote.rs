@@ -122,6 +122,7 @@ fn short(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
+        Value::Object(map) if map.contains_key("inclusion") => Some(format!("entry {}", map.get("index")?)),
         Value::Object(map) => match (map.get("name"), map.get("id")) {
             (Some(name), _) if name.get("known").is_some() => name.get("known").and_then(short),
             (_, Some(id)) => short(id),

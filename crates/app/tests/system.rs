@@ -24,6 +24,8 @@ mod security;
 mod services;
 #[path = "system/support.rs"]
 mod support;
+#[path = "system/why.rs"]
+mod why;
 
 use serde_json::{Value, json};
 use support::{Demo, Galen};
@@ -127,6 +129,9 @@ fn the_story_goes_from_sign_in_to_the_refused_read() {
         assert!(told.contains(&format!("{step}. ")), "step {step} is missing:\n{told}");
     }
     assert!(told.contains("signed receipt: in effect everywhere"), "{told}");
+    let last = told.split("And why not now?").nth(1).unwrap();
+    let ended = last.split("Nearest came the read grant of dataset ophthalmology-sdtm to group").nth(1).unwrap();
+    assert!(ended.contains("it was ended at") && ended.contains("(\"the review is done\")"), "{last}");
 }
 
 #[test]

@@ -4,9 +4,9 @@
 
 use access::why::{Decided, Explanation, ReplayFault, Who};
 use access::{Access, Bucket, Member, Object, ResourceRef};
-use base::{Actor, Arn, BadName, DecisionId, Timestamp};
+use base::{Actor, Arn, BadName, DatasetId, DecisionId, Timestamp};
 
-use crate::{Error, Names, NowAnswer, Proof, Recorded, ReplayAnswer, Story, Verdict, refusal, tell};
+use crate::{Behind, Error, Names, NowAnswer, Recorded, ReplayAnswer, Story, Verdict, prove, refusal, tell};
 
 #[cfg(test)]
 mod tests;
@@ -75,6 +75,7 @@ pub async fn of_decision(access: &Access, names: &dyn Names, decision: DecisionI
         Some(session) => access.sessions().find(session).await?,
         None => None,
     };
+    let behind = Behind { session, dataset: decided.dataset.or_else(|| dataset_of(access, &decided.resource)) };
     let recorded = Recorded {
         decision: Some(decided.decision),
         at: decided.at,
@@ -82,13 +83,13 @@ pub async fn of_decision(access: &Access, names: &dyn Names, decision: DecisionI
         action: decided.action.clone(),
         resource: decided.resource.clone(),
         session: decided.session,
-        proof: Some(proof(access, &decided)),
+        proof: Some(prove::proof(access, decided.index)),
         ended: decided.ended,
         verdict: verdict_of(decided),
         now,
         replay: Some(replay),
     };
-    tell(access.store(), names, recorded, session).await
+    prove::links(access, tell(access.store(), names, recorded, behind).await?).await
 }
 
 /// The story of a question: the newest recorded decision, where it said what holds at the question's time, with its own reasons; else
@@ -114,6 +115,7 @@ pub async fn of_question(access: &Access, names: &dyn Names, question: Question)
         Some(session) => access.sessions().find(session).await?,
         None => None,
     };
+    let behind = Behind { session, dataset: dataset_of(access, &explained.resource) };
     let recorded = Recorded {
         decision: latest.as_ref().map(|decided| decided.decision),
         at: latest.as_ref().map_or(explained.at, |decided| decided.at),
@@ -124,7 +126,7 @@ pub async fn of_question(access: &Access, names: &dyn Names, question: Question)
         action,
         resource: explained.resource.clone(),
         session: latest.as_ref().and_then(|decided| decided.session),
-        proof: latest.as_ref().map(|decided| proof(access, decided)),
+        proof: latest.as_ref().map(|decided| prove::proof(access, decided.index)),
         ended: latest.as_ref().and_then(|decided| decided.ended),
         verdict: match (latest, explained.deny) {
             (Some(decided), _) => verdict_of(decided),
@@ -134,7 +136,17 @@ pub async fn of_question(access: &Access, names: &dyn Names, question: Question)
         now,
         replay: None,
     };
-    tell(access.store(), names, recorded, session).await
+    prove::links(access, tell(access.store(), names, recorded, behind).await?).await
+}
+
+/// The dataset in which a resource lies now.
+fn dataset_of(access: &Access, arn: &str) -> Option<DatasetId> {
+    let located = match resource(arn).ok()? {
+        ResourceRef::Object(object) => access.locate(&object.bucket, &object.key),
+        ResourceRef::Bucket(bucket) => access.locate(&bucket.name, ""),
+        _ => None,
+    };
+    located.map(|located| located.location.dataset)
 }
 
 fn verdict_of(decided: Decided) -> Verdict {
@@ -155,18 +167,4 @@ async fn now_answer(names: &dyn Names, explained: &Explanation) -> NowAnswer {
         Some(why) => format!("Now it would be refused: {}.", why.trim_end_matches('.')),
     };
     NowAnswer { allowed: explained.allowed(), sentence }
-}
-
-/// Where the log holds a decision, with the proof once a checkpoint covers it.
-fn proof(access: &Access, decided: &Decided) -> Proof {
-    let journal = access.journal();
-    let (head, _) = journal.checkpoint();
-    let covered = head.size > decided.index;
-    let proven = if covered { journal.prove(decided.index).ok() } else { None };
-    Proof {
-        log: journal.key().origin().as_str().to_owned(),
-        index: decided.index,
-        checkpoint: covered.then_some(head.size),
-        inclusion: proven.and_then(|proof| String::from_utf8(proof.encode()).ok()),
-    }
 }

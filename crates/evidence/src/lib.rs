@@ -5,14 +5,17 @@
 //! INVARIANT: every line of a story names the fact or entry behind it, and an erased name is told as erased.
 
 pub mod ask;
+mod miss;
 mod names;
+mod prove;
 pub mod refusal;
 mod sentence;
 mod story;
 
+pub use miss::Missed;
 pub use names::{Granted, KnownTo, Name, Named, Names};
 pub use sentence::{allowed, refused};
-pub use story::{Link, NowAnswer, Proof, Recorded, ReplayAnswer, Story, Verdict, tell};
+pub use story::{Behind, End, Link, NowAnswer, Proof, Recorded, ReplayAnswer, Story, Verdict, tell};
 
 use base::ErrorKind;
 

@@ -45,6 +45,10 @@ pub trait Names: Send + Sync {
     async fn dataset(&self, _dataset: DatasetId) -> Name {
         Name::Unknown
     }
+    /// Whether whoever reads may know of a dataset, and so of who was granted it.
+    async fn knows_of(&self, _dataset: DatasetId) -> bool {
+        true
+    }
     /// The domain of a dataset, where it is known.
     async fn domain_of(&self, _dataset: DatasetId) -> Option<Named> {
         None
@@ -88,6 +92,9 @@ impl Names for KnownTo<'_> {
     }
     async fn dataset(&self, dataset: DatasetId) -> Name {
         if self.access.knows_of(self.op, dataset) { self.names.dataset(dataset).await } else { Name::Unknown }
+    }
+    async fn knows_of(&self, dataset: DatasetId) -> bool {
+        self.access.knows_of(self.op, dataset)
     }
     async fn domain_of(&self, dataset: DatasetId) -> Option<Named> {
         if self.access.knows_of(self.op, dataset) { self.names.domain_of(dataset).await } else { None }

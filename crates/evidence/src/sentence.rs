@@ -4,8 +4,9 @@ use access::DenyReason;
 use access::why::{Ended, Outcome, Status};
 use base::Timestamp;
 
+use crate::miss::{self, Missed};
 use crate::names::Named;
-use crate::story::{Link, Recorded};
+use crate::story::{End, Link, Recorded};
 
 /// An allow, from whoever asked back to whoever approved.
 pub fn allowed(who: &Named, recorded: &Recorded, chain: &[Link]) -> String {
@@ -24,6 +25,9 @@ pub fn refused(who: &Named, recorded: &Recorded, reason: &DenyReason, told: &str
     let head = head(who, verb, recorded, chain);
     let why = grant_words(reason, chain).unwrap_or_else(|| told.trim_end_matches('.').to_owned());
     let mut sentence = format!("{head}: {why}.");
+    if miss::spoken_of(reason).is_none() {
+        sentence.extend(nearest(chain));
+    }
     sentence.extend(origin(chain));
     sentence
 }
@@ -112,14 +116,10 @@ fn origin(chain: &[Link]) -> Option<String> {
 
 /// A refusal that speaks of a grant, with its names.
 fn grant_words(reason: &DenyReason, chain: &[Link]) -> Option<String> {
-    let (dataset, group, level, ended) = chain.iter().find_map(|link| match link {
-        Link::Grant { dataset, group, level, ended, .. } => Some((dataset, group, level, ended)),
-        _ => None,
-    })?;
-    let grant = format!("the {level} grant of dataset {dataset} to group {group}");
+    let (grant, end) = chain.iter().find_map(grant_of)?;
     Some(match reason {
-        DenyReason::GrantExpired { expiry, .. } => match ended {
-            Some(at) => format!("{grant} was ended at {}", time(*at)),
+        DenyReason::GrantExpired { expiry, .. } => match end {
+            Some(end) => format!("{grant} was ended {}", end_words(end)),
             None => format!("{grant} ended at {}", time(*expiry)),
         },
         DenyReason::GrantNotBegun { start, .. } => format!("{grant} begins only at {}", time(*start)),
@@ -130,4 +130,41 @@ fn grant_words(reason: &DenyReason, chain: &[Link]) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// A grant in words, and how it was ended.
+fn grant_of(link: &Link) -> Option<(String, Option<&End>)> {
+    match link {
+        Link::Grant { dataset, group, level, end, .. } => {
+            Some((format!("the {level} grant of dataset {dataset} to group {group}"), end.as_ref()))
+        }
+        _ => None,
+    }
+}
+
+/// When something was ended, by whom and why.
+fn end_words(End { ended, ended_by, end_reason, .. }: &End) -> String {
+    let by = ended_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    let reason = end_reason.as_ref().map(|reason| format!(" (\"{reason}\")")).unwrap_or_default();
+    format!("at {}{by}{reason}", time(*ended))
+}
+
+/// What came nearest to allowing it, as a sentence of its own.
+fn nearest(chain: &[Link]) -> Option<String> {
+    let (grant, _) = chain.iter().find_map(grant_of)?;
+    let ways = chain.iter().filter_map(|link| match link {
+        Link::Membership { member, end: Some(end), missed: Some(_), .. } => {
+            Some(format!("the membership of {member} in the group was ended {}", end_words(end)))
+        }
+        Link::Grant { end: Some(end), missed: Some(Missed::Ended), .. } => {
+            Some(format!("it was ended {}", end_words(end)))
+        }
+        Link::Grant { expiry, missed: Some(Missed::Expired), .. } => Some(format!("it ended at {}", time(*expiry))),
+        Link::Grant { start, missed: Some(Missed::NotBegun), .. } => {
+            Some(format!("it begins only at {}", time(*start)))
+        }
+        _ => None,
+    });
+    let ways: Vec<String> = ways.collect();
+    (!ways.is_empty()).then(|| format!(" Nearest came {grant}: {}.", join(&ways)))
 }

@@ -4,10 +4,11 @@ use access::facts::{Approver, Grant, Membership, Service, kind, view};
 use access::sessions::SessionRow;
 use access::why::Ended;
 use access::{DenyReason, Member, Reason};
-use base::{Actor, DecisionId, FactId, GrantId, GroupId, ServiceId, SessionId, Timestamp};
+use base::{Actor, DatasetId, DecisionId, FactId, GrantId, GroupId, ServiceId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{Fact, ReadTxn, Store};
 
+use crate::miss::{self, Missed};
 use crate::names::{Named, Names};
 use crate::{Error, refusal, sentence};
 
@@ -32,7 +33,7 @@ pub enum Verdict {
     },
 }
 
-/// Where the ledger holds the decision, for whoever wants to check it without Galen.
+/// Where the ledger holds an entry, for whoever wants to check it without Galen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
     /// The log.
@@ -94,6 +95,41 @@ pub struct Recorded {
     pub replay: Option<ReplayAnswer>,
 }
 
+/// How a membership or a grant was ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// When.
+    pub ended: Timestamp,
+    /// By whom, where the asker may know of it.
+    pub ended_by: Option<Named>,
+    /// Why, where a reason was given and the asker may know of it.
+    pub end_reason: Option<String>,
+    /// The fact that says so.
+    pub end_fact: FactId,
+    /// Where the ledger holds that fact; `None` where another log does.
+    pub end_proof: Option<Proof>,
+}
+
+/// What is behind a decision beside its record.
+#[derive(Clone, Debug, Default)]
+pub struct Behind {
+    /// What is kept of its session, where it is still kept.
+    pub session: Option<SessionRow>,
+    /// The dataset in which the resource lies.
+    pub dataset: Option<DatasetId>,
+}
+
+impl Recorded {
+    /// The person or service that asked.
+    const fn member(&self) -> Option<Member> {
+        match self.actor {
+            Actor::Person(person) => Some(Member::Person(person)),
+            Actor::Service(service) => Some(Member::Service(service)),
+            Actor::System => None,
+        }
+    }
+}
+
 /// One link of the chain, with names and the fact behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "link", rename_all = "snake_case")]
@@ -115,6 +151,8 @@ pub enum Link {
         issued: Option<Timestamp>,
         /// Until when.
         expires: Option<Timestamp>,
+        /// Where the ledger holds its making; `None` where another log does.
+        proof: Option<Proof>,
     },
     /// The sign-in it goes back to.
     SignIn {
@@ -124,6 +162,8 @@ pub enum Link {
         auth_time: Timestamp,
         /// Through which client.
         client: Option<Named>,
+        /// Where the ledger holds it; `None` where another log does.
+        proof: Option<Proof>,
     },
     /// A group entitles the role.
     Entitlement {
@@ -150,6 +190,17 @@ pub enum Link {
         reason: Option<String>,
         /// The fact that says so.
         fact: Option<FactId>,
+        /// Where the ledger holds that fact; `None` where another log does.
+        proof: Option<Proof>,
+        /// The fact of the request, where two people did.
+        request: Option<FactId>,
+        /// Where the ledger holds the request; `None` where another log does.
+        request_proof: Option<Proof>,
+        /// How it ended, if it did.
+        #[serde(flatten)]
+        end: Option<End>,
+        /// Why it did not carry, for a refusal; `None` where it did.
+        missed: Option<Missed>,
     },
     /// A grant covers the resource.
     Grant {
@@ -171,10 +222,15 @@ pub enum Link {
         approver: Named,
         /// When it was approved.
         approved: Timestamp,
-        /// When it was ended before its expiry, if it was.
-        ended: Option<Timestamp>,
         /// The fact that made it.
         fact: FactId,
+        /// Where the ledger holds that fact; `None` where another log does.
+        proof: Option<Proof>,
+        /// How it was ended before its expiry, if it was.
+        #[serde(flatten)]
+        end: Option<End>,
+        /// Why it did not carry, for a refusal; `None` where it did.
+        missed: Option<Missed>,
     },
     /// The member's group owns or looks after the dataset.
     Owner {
@@ -215,25 +271,20 @@ pub struct Story {
     pub chain: Vec<Link>,
 }
 
-/// Joins a decision with names and facts. `session` is what is kept of its session, where it is still kept.
+/// Joins a decision with names and facts.
 ///
 /// # Errors
 /// [`Error::Store`] when the facts cannot be read.
-pub async fn tell(
-    store: &Store,
-    names: &dyn Names,
-    recorded: Recorded,
-    session: Option<SessionRow>,
-) -> Result<Story, Error> {
+pub async fn tell(store: &Store, names: &dyn Names, recorded: Recorded, behind: Behind) -> Result<Story, Error> {
     let who = Named::actor(names, recorded.actor).await;
     let mut chain = Vec::new();
     if let Actor::Service(service) = recorded.actor {
         chain.extend(service_link(store, names, service, recorded.at).await?);
     }
-    if let Some(row) = &session {
+    if let Some(row) = &behind.session {
         chain.extend(session_links(names, row).await);
     } else if let Some(session) = recorded.session {
-        chain.push(Link::Session { session, role: None, issued: None, expires: None });
+        chain.push(Link::Session { session, role: None, issued: None, expires: None, proof: None });
     }
     match &recorded.verdict {
         Verdict::Allowed { reasons } => {
@@ -242,9 +293,7 @@ pub async fn tell(
             }
         }
         Verdict::Refused { reason, .. } => {
-            if let Some(grant) = grant_of(reason) {
-                chain.extend(grant_link(store, names, grant).await?);
-            }
+            chain.extend(missing_links(store, names, &recorded, reason, behind.dataset).await?);
         }
     }
     let mut sentence = match &recorded.verdict {
@@ -282,8 +331,9 @@ async fn session_links(names: &dyn Names, row: &SessionRow) -> [Link; 2] {
             role: Some(Named::role(names, row.role).await),
             issued: Some(row.issued),
             expires: Some(row.expires),
+            proof: None,
         },
-        Link::SignIn { sign_in: row.sign_in.map(|id| id.to_string()), auth_time: row.auth_time, client },
+        Link::SignIn { sign_in: row.sign_in.map(|id| id.to_string()), auth_time: row.auth_time, client, proof: None },
     ]
 }
 
@@ -300,7 +350,7 @@ async fn link(
                 return Ok(None);
             }
             let role = Some(Named::role(names, *role).await);
-            Link::Session { session: *session, role, issued: None, expires: None }
+            Link::Session { session: *session, role, issued: None, expires: None, proof: None }
         }
         Reason::Statement(at) => Link::Statement {
             document: at.document.slot.to_string(),
@@ -309,7 +359,7 @@ async fn link(
             sid: at.sid.clone(),
         },
         Reason::Membership { member, group } => membership_link(store, names, *member, *group, at).await?,
-        Reason::Grant { grant, .. } => return grant_link(store, names, *grant).await,
+        Reason::Grant { grant, .. } => return grant_link(store, names, *grant, None).await,
         Reason::Owner { dataset, group } => {
             Link::Owner { dataset: Named::dataset(names, *dataset).await, group: Named::group(names, *group).await }
         }
@@ -333,6 +383,38 @@ fn actor_of(member: Member) -> Actor {
     }
 }
 
+/// What a refusal lacked: the grant that it speaks of, else what came nearest, each after the membership on which it depends.
+async fn missing_links(
+    store: &Store,
+    names: &dyn Names,
+    recorded: &Recorded,
+    reason: &DenyReason,
+    dataset: Option<DatasetId>,
+) -> Result<Vec<Link>, Error> {
+    let (Some(member), at) = (recorded.member(), recorded.at) else { return Ok(Vec::new()) };
+    let mut links = Vec::new();
+    if let Some((id, missed)) = miss::spoken_of(reason) {
+        let found = grant_link(store, names, id, Some(missed)).await?;
+        let group = store.read(move |txn| made(txn, id)).await?.map(|(_, grant)| grant.group);
+        if let Some(group) = group {
+            links.push(membership_link(store, names, member, group, at).await?);
+        }
+        links.extend(found);
+        return Ok(links);
+    }
+    let Some(dataset) = miss::about(reason, dataset) else { return Ok(links) };
+    // Who may not know of the dataset does not hear from its grants that it is there.
+    if !names.knows_of(dataset).await {
+        return Ok(links);
+    }
+    let near = store.read(move |txn| miss::nearest(txn, member, dataset, at)).await?;
+    let Some(miss::Near { group, membership, left, grant, over }) = near else { return Ok(links) };
+    let facts = store.read(move |txn| txn.facts_of(membership.uuid())).await?;
+    links.push(membership_of(names, member, group, &facts, left).await);
+    links.extend(grant_link(store, names, grant, over).await?);
+    Ok(links)
+}
+
 async fn membership_link(
     store: &Store,
     names: &dyn Names,
@@ -341,17 +423,28 @@ async fn membership_link(
     at: Timestamp,
 ) -> Result<Link, Error> {
     let facts = store.read(move |txn| membership_facts(txn, member, group, at)).await?;
+    Ok(membership_of(names, member, group, &facts, None).await)
+}
+
+async fn membership_of(
+    names: &dyn Names,
+    member: Member,
+    group: GroupId,
+    facts: &[Fact],
+    missed: Option<Missed>,
+) -> Link {
     let added = facts.iter().find(|fact| fact.kind == kind::MEMBERSHIP_ADDED);
     let by = match added {
         Some(fact) => Some(Named::actor(names, fact.actor).await),
         None => None,
     };
     // An approved membership has the id of its approval, whose first fact is the request.
-    let requested_by = match facts.first().filter(|fact| fact.kind != kind::MEMBERSHIP_ADDED) {
+    let request = facts.first().filter(|fact| fact.kind != kind::MEMBERSHIP_ADDED);
+    let requested_by = match request {
         Some(fact) => Some(Named::actor(names, fact.actor).await),
         None => None,
     };
-    Ok(Link::Membership {
+    Link::Membership {
         member: Named::actor(names, actor_of(member)).await,
         group: Named::group(names, group).await,
         since: added.map(|fact| fact.valid_from),
@@ -359,7 +452,20 @@ async fn membership_link(
         requested_by,
         reason: added.and_then(|fact| fact.reason.clone()),
         fact: added.map(|fact| fact.id),
-    })
+        proof: None,
+        request: request.map(|fact| fact.id),
+        request_proof: None,
+        end: end_of(names, facts, kind::MEMBERSHIP_REMOVED, true).await,
+        missed,
+    }
+}
+
+/// The end that the facts of one thing tell; `told`: also who ended it, and why.
+async fn end_of(names: &dyn Names, facts: &[Fact], kind: &str, told: bool) -> Option<End> {
+    let fact = facts.iter().find(|fact| fact.kind == kind)?;
+    let ended_by = if told { Some(Named::actor(names, fact.actor).await) } else { None };
+    let end_reason = fact.reason.clone().filter(|_| told);
+    Some(End { ended: fact.valid_from, ended_by, end_reason, end_fact: fact.id, end_proof: None })
 }
 
 /// The facts of what put the member into the group, as it held and was known at that moment, oldest first.
@@ -376,19 +482,29 @@ fn membership_facts(
     txn.facts_of(membership.id.uuid())
 }
 
-async fn grant_link(store: &Store, names: &dyn Names, id: GrantId) -> Result<Option<Link>, Error> {
-    let facts = store.read(move |txn| txn.facts_of(id.uuid())).await?;
+/// A grant with the fact that made it.
+fn made(txn: &ReadTxn<'_>, id: GrantId) -> Result<Option<(Vec<Fact>, Grant)>, store::Error> {
+    let facts = txn.facts_of(id.uuid())?;
     let made = facts.iter().find(|fact| fact.kind == kind::GRANT_CREATED);
-    let Some((made, grant)) = made.and_then(|fact| Some((fact, Grant::deserialize(&fact.body).ok()?))) else {
-        return Ok(None);
-    };
+    let grant = made.and_then(|fact| Grant::deserialize(&fact.body).ok());
+    Ok(grant.map(|grant| (facts, grant)))
+}
+
+async fn grant_link(
+    store: &Store,
+    names: &dyn Names,
+    id: GrantId,
+    missed: Option<Missed>,
+) -> Result<Option<Link>, Error> {
+    let Some((facts, grant)) = store.read(move |txn| made(txn, id)).await? else { return Ok(None) };
+    let Some(made) = facts.iter().find(|fact| fact.kind == kind::GRANT_CREATED) else { return Ok(None) };
     let approver = match grant.approver {
         Approver::Person(person) => Named::actor(names, Actor::Person(person)).await,
         Approver::AccountPolicy(account) => {
             Named::new(account, crate::Name::Known(format!("the policy of account {account}")))
         }
     };
-    let ended = facts.iter().find(|fact| fact.kind == kind::GRANT_ENDED).map(|fact| fact.valid_from);
+    let told = names.knows_of(grant.dataset).await;
     Ok(Some(Link::Grant {
         grant: id,
         dataset: Named::dataset(names, grant.dataset).await,
@@ -399,19 +515,9 @@ async fn grant_link(store: &Store, names: &dyn Names, id: GrantId) -> Result<Opt
         expiry: grant.expiry,
         approver,
         approved: made.recorded.timestamp(),
-        ended,
         fact: made.id,
+        proof: None,
+        end: end_of(names, &facts, kind::GRANT_ENDED, told).await,
+        missed,
     }))
-}
-
-/// The grant that a refusal speaks of.
-const fn grant_of(reason: &DenyReason) -> Option<GrantId> {
-    match reason {
-        DenyReason::OutOfScope { grant }
-        | DenyReason::LevelTooLow { grant }
-        | DenyReason::GrantNotBegun { grant, .. }
-        | DenyReason::GrantExpired { grant, .. }
-        | DenyReason::Undischargeable { grant } => Some(*grant),
-        _ => None,
-    }
 }

@@ -155,7 +155,16 @@ async fn a_change_and_its_entry_are_one_commit() {
     world.maintenance.once().await;
     let found = world.access.decision(decision).await.unwrap();
     assert_eq!(found.entry.change.as_ref().unwrap().facts.len(), 1);
+    let facts: Vec<_> = found.entry.change.as_ref().unwrap().facts.iter().map(|fact| fact.uuid()).collect();
     assert_eq!(found.entry.change.unwrap().reason.as_deref(), Some("study 42"));
+    // By its fact the entry is found where the index stands before it, where it stands behind it, and built anew.
+    let place = async || world.access.entries_of(facts.clone()).await.unwrap().into_iter().collect::<Vec<_>>();
+    assert_eq!(place().await, [(facts[0], found.index)]);
+    world.access.index_decisions().await.unwrap();
+    assert_eq!(place().await, [(facts[0], found.index)]);
+    world.access.reindex_decisions().await.unwrap();
+    assert_eq!(place().await, [(facts[0], found.index)]);
+    assert!(world.access.entries_of(vec![world.effects.uuid()]).await.unwrap().is_empty());
     assert!(world.access.replay(decision).await.unwrap().agrees);
 
     let permit = world.access.authorize(&op, api::CreateGrant, world.dataset("trial")).await.unwrap();

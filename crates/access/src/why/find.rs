@@ -1,12 +1,15 @@
-//! Decisions by id, person and question, and their outcomes: an index over the log, built beside it and rebuilt from it at will.
+//! Decisions by id, person and question, their outcomes, and the entries on which their chains stand: an index over the log, built
+//! beside it and rebuilt from it at will.
 
 use base::{Actor, DecisionId, Timestamp};
 use ledger::{Entry, Phase};
 use std::collections::HashMap;
 use std::ops::Bound;
 use store::{Direction, Error as StoreError, ReadTxn};
+use uuid::Uuid;
 
 use super::lead::{Lead, Question, question};
+use super::made::made;
 use super::{Decided, Ended};
 use crate::resource::Member;
 use crate::{Access, Error};
@@ -19,8 +22,11 @@ const BY_MEMBER: &str = "why_member";
 const BY_QUESTION: &str = "why_question";
 /// Place in the log of an outcome by its decision, when the decision was indexed before it.
 const BY_OUTCOME: &str = "why_outcome";
-/// How far the log is indexed, by node.
-const CURSOR: &str = "why_cursor";
+/// Place in the log of the entry that made something, by the id of what it made: a fact, a session, a sign-in.
+const BY_MADE: &str = "why_made";
+/// How far the log is indexed, by node. The number is that of the index's shape: under a new one it is built from the beginning
+/// of the log, and rows that are there already stay.
+const CURSOR: &str = "why_cursor_2";
 
 /// Entries that one round indexes: one transaction of some thousand small rows, which holds other changes up for some
 /// milliseconds.
@@ -83,6 +89,12 @@ impl Rows {
             },
             Lead::None => {}
         }
+    }
+
+    /// Adds the rows that lead to the entry at `index` from what it made.
+    fn add_made(&mut self, index: u64, made: Vec<Uuid>) {
+        let row = |id: Uuid| (BY_MADE, id.into_bytes().to_vec(), index.to_be_bytes().to_vec());
+        self.rows.extend(made.into_iter().map(row));
     }
 }
 
@@ -152,6 +164,38 @@ impl Access {
             Some(decided) => self.with_outcome(decided).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The places in the log of this node of the entries that made these facts, sessions and sign-ins. What another node made, or
+    /// a log before this one holds, has none.
+    ///
+    /// # Errors
+    /// Those of the store and of the ledger.
+    pub async fn entries_of(&self, ids: Vec<Uuid>) -> Result<HashMap<Uuid, u64>, Error> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        self.near().await?;
+        let (node, wanted) = (self.node(), ids.clone());
+        let read = self.store().read(move |txn| {
+            let mut found = HashMap::new();
+            for id in wanted {
+                let record = txn.record_get(BY_MADE, id.as_bytes())?;
+                found.extend(record.and_then(|record| place(&record.value)).map(|index| (id, index)));
+            }
+            Ok::<_, StoreError>((found, cursor(txn, node)?))
+        });
+        let (mut found, cursor) = read.await.map_err(Error::Store)?;
+        if ids.iter().all(|id| found.contains_key(id)) {
+            return Ok(found);
+        }
+        self.log().each(cursor, |index, bytes| {
+            for id in made(bytes).into_iter().filter(|id| ids.contains(id)) {
+                found.entry(id).or_insert(index);
+            }
+            true
+        })?;
+        Ok(found)
     }
 
     /// What the index knows and what the log has gained since.
@@ -283,6 +327,7 @@ impl Access {
         self.log().each(from, |index, bytes| {
             next = index.saturating_add(1);
             found.add(index, self.leads().take(bytes));
+            found.add_made(index, made(bytes));
             usize::try_from(next.saturating_sub(from)).unwrap_or(usize::MAX) < ROUND_MAX
         })?;
         // In the order of the store's own tree: rows that are neighbours there are written together.

@@ -1,7 +1,7 @@
 //! Why, over a whole `Access`: an allowed read, a refused one, the question without an act, a replay, an altered document.
 
 use super::*;
-use crate::Name;
+use crate::{Link, Missed, Name};
 use access::facts::{
     self, Approver, Classification, DatasetKind, DatasetLocation, Entitlement, Grant, Level, Place, Role, Scope,
 };
@@ -238,6 +238,86 @@ async fn a_grant_that_ended_is_told_for_then_and_for_now() {
     house.access.journal().append(note.encode().unwrap()).await.unwrap();
     let story = house.told(refused.decision).await;
     assert!(story.sentence.starts_with("Ann was refused s3:GetObject"), "{}", story.sentence);
+    let end = "Nearest came the read grant of dataset trial-17 to group readers: it was ended at 2026-09-21 14:14:21 UTC by \
+               Olga (\"study over\").";
+    for story in [&story, &now] {
+        assert!(story.sentence.contains(end), "{}", story.sentence);
+        assert!(
+            matches!(&story.chain[..], [.., Link::Membership { missed: None, end: None, fact: Some(_), .. },
+                Link::Grant { missed: Some(Missed::Ended), end: Some(end), .. }]
+                if end.ended_by.as_ref().is_some_and(|by| by.name == Name::Known("Olga".into()))),
+            "{:?}",
+            story.chain
+        );
+    }
+}
+
+/// Tells of no dataset.
+struct Blind;
+#[async_trait]
+impl Names for Blind {
+    async fn knows_of(&self, _: DatasetId) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn a_membership_that_ended_is_told_as_what_was_missing() {
+    let house = House::new().await;
+    let leave = |txn: &mut WriteTxn<'_>| {
+        let member = Member::Person(ann());
+        facts::end_membership(txn, member, readers(), |_, _| true, Some("left the team"))
+    };
+    house.clock.0.fetch_add(60, Ordering::SeqCst);
+    house.access.store().write(Actor::Person(olga()), leave).await.unwrap();
+    house.clock.0.fetch_add(1, Ordering::SeqCst);
+    let story = house.asked("17/a.csv", None).await;
+    assert!(matches!(story.recorded.verdict, Verdict::Refused { reason: access::DenyReason::NoRole, .. }), "{story:?}");
+    let words = "Nearest came the read grant of dataset trial-17 to group readers: the membership of Ann in the group was \
+                 ended at 2026-09-21 14:14:21 UTC by Olga (\"left the team\").";
+    assert!(story.sentence.contains(words), "{}", story.sentence);
+    let [Link::Membership { missed: Some(Missed::Ended), end: Some(end), .. }, Link::Grant { missed: None, .. }] =
+        &story.chain[..]
+    else {
+        panic!("{:?}", story.chain)
+    };
+    assert_eq!(end.end_reason.as_deref(), Some("left the team"));
+    // Who was in the group then is told of then; whoever was never there has come near to nothing.
+    let then = Timestamp::from_second(1_790_000_030).unwrap();
+    assert!(house.asked("17/a.csv", Some(then)).await.sentence.starts_with("Ann may do"));
+    let resource = resource("arn:aws:s3:::trials/17/a.csv").unwrap();
+    let action = "s3:GetObject".to_owned();
+    let question = |person| Question { member: Member::Person(person), action, resource, at: None };
+    let never = question.clone()(PersonId::from_uuid(uuid(50)));
+    assert!(of_question(&house.access, &Book, never).await.unwrap().chain.is_empty());
+    // Who may not know of the dataset hears of no grant of it.
+    let blind = of_question(&house.access, &Blind, question(ann())).await.unwrap();
+    assert!(blind.chain.is_empty() && !blind.sentence.contains("Nearest"), "{blind:?}");
+}
+
+#[tokio::test]
+async fn a_grant_whose_time_is_over_is_told_with_the_membership_that_holds() {
+    let house = House::new().await;
+    house.clock.0.fetch_add(90_000, Ordering::SeqCst);
+    let story = house.asked("17/a.csv", None).await;
+    assert!(
+        matches!(
+            &story.chain[..],
+            [Link::Membership { missed: None, .. }, Link::Grant { missed: Some(Missed::Expired), end: None, .. }]
+        ),
+        "{story:?}"
+    );
+    assert!(story.sentence.contains("ended at 2026-09-22 14:13:20 UTC"), "{}", story.sentence);
+    assert!(!story.sentence.contains("Nearest"), "the reason says it already: {}", story.sentence);
+    // When the membership ends too, both stood in the way.
+    let leave =
+        |txn: &mut WriteTxn<'_>| facts::end_membership(txn, Member::Person(ann()), readers(), |_, _| true, None);
+    house.access.store().write(Actor::Person(olga()), leave).await.unwrap();
+    house.clock.0.fetch_add(1, Ordering::SeqCst);
+    let story = house.asked("17/a.csv", None).await;
+    let both = "the membership of Ann in the group was ended at 2026-09-22 15:13:21 UTC by Olga, and it ended at 2026-09-22 \
+                14:13:20 UTC.";
+    assert!(story.sentence.contains(both), "{}", story.sentence);
 }
 
 #[tokio::test]

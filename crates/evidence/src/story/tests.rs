@@ -173,7 +173,10 @@ fn reasons() -> Vec<Reason> {
 async fn an_allow_is_told_back_to_its_approver() {
     let (store, _dir) = bench().await;
     let verdict = Verdict::Allowed { reasons: reasons() };
-    let story = tell(&store, &Book { erased: false }, recorded(verdict), Some(row())).await.unwrap();
+    let story =
+        tell(&store, &Book { erased: false }, recorded(verdict), Behind { session: Some(row()), dataset: None })
+            .await
+            .unwrap();
     assert_eq!(
         story.sentence,
         "Ann Analyst was allowed s3:GetObject on arn:aws:s3:::trials/17/a.csv (2026-09-21 14:14:20 UTC), because \
@@ -193,7 +196,7 @@ async fn an_allow_is_told_back_to_its_approver() {
 async fn an_erased_person_is_told_as_erased() {
     let (store, _dir) = bench().await;
     let verdict = Verdict::Allowed { reasons: reasons() };
-    let story = tell(&store, &Book { erased: true }, recorded(verdict), None).await.unwrap();
+    let story = tell(&store, &Book { erased: true }, recorded(verdict), Behind::default()).await.unwrap();
     assert!(story.sentence.starts_with("person/01010101-0101-0101-0101-010101010101 (erased) was allowed"));
     assert!(!serde_json::to_string(&story).unwrap().contains("Ann"));
 }
@@ -204,7 +207,8 @@ async fn a_refusal_names_the_grant_or_says_what_the_caller_was_told() {
     let told = || "no grant of dataset 4 goes to a group of the session.".to_owned();
     let refused = |reason| recorded(Verdict::Refused { reason, told: told() });
     let book = Book { erased: false };
-    let scope = tell(&store, &book, refused(DenyReason::OutOfScope { grant: grant() }), None).await.unwrap();
+    let scope =
+        tell(&store, &book, refused(DenyReason::OutOfScope { grant: grant() }), Behind::default()).await.unwrap();
     assert!(
         scope.sentence.ends_with(
             "was refused s3:GetObject on arn:aws:s3:::trials/17/a.csv (2026-09-21 14:14:20 UTC): the read grant of dataset \
@@ -215,7 +219,7 @@ async fn a_refusal_names_the_grant_or_says_what_the_caller_was_told() {
     );
     let mut none = refused(DenyReason::NoGrant { dataset: dataset() });
     none.now = Some(NowAnswer { allowed: true, sentence: "It would be allowed now.".into() });
-    let none = tell(&store, &book, none, None).await.unwrap();
+    let none = tell(&store, &book, none, Behind::default()).await.unwrap();
     assert!(
         none.sentence.contains(": no grant of dataset trial-17 (")
             && none.sentence.ends_with("goes to a group of this session: ask its owner. It would be allowed now."),
@@ -241,7 +245,7 @@ async fn a_machine_is_told_with_whoever_answered_for_it_then() {
     let told = async |secs: i64| {
         let verdict = Verdict::Allowed { reasons: Vec::new() };
         let asked = Recorded { actor: Actor::Service(id), at: at(secs), ..recorded(verdict) };
-        tell(&store, &Book { erased: false }, asked, None).await.unwrap().sentence
+        tell(&store, &Book { erased: false }, asked, Behind::default()).await.unwrap().sentence
     };
     let head = format!("service {id}, for which");
     assert!(told(1_790_000_060).await.starts_with(&format!("{head} Ann Analyst answers, was allowed s3:GetObject")));

@@ -40,7 +40,7 @@ struct Asked {
 const ACTION_DEFAULT: &str = "s3:GetObject";
 
 /// Why was it allowed or refused, and would it be now
-#[utoipa::path(get, path = "/why", tag = "why", params(Asked), responses((status = 200, body = Object, description = "A sentence, the verdict with its reasons, the chain of facts behind it, and the place in the ledger")))]
+#[utoipa::path(get, path = "/why", tag = "why", params(Asked), responses((status = 200, body = Object, description = "A sentence, the verdict with its reasons, the chain of facts behind it, each with its place in the ledger and, for a refusal, what came nearest")))]
 async fn why(caller: Caller, Query(asked): Query<Asked>) -> Result<Json<Value>, Problem> {
     let member = resolve::member_if(&caller, asked.person.as_ref(), asked.service.as_ref()).await?;
     let story = match (asked.decision, member, asked.resource) {
