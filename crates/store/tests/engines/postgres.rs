@@ -283,7 +283,8 @@ fn assert_documented(columns: &[Column]) {
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/reference/schema.md")).unwrap();
     let row_of = |table: &str| page.lines().find(|line| line.starts_with(&format!("| `{table}` |")));
     for (table, column, ..) in columns {
-        let row = row_of(table).unwrap_or_else(|| panic!("schema.md has no table `{table}`"));
+        assert!(row_of(table).is_some(), "schema.md has no table `{table}`");
+        let row = row_of(table).unwrap();
         let mut words = row.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').skip(2);
         assert!(words.any(|word| word == column), "schema.md: `{table}` has no `{column}`");
     }
