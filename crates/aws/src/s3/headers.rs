@@ -94,7 +94,6 @@ const FIXED: &[(&str, &[&str])] = &[
     ("x-amz-acl", &["private", "bucket-owner-full-control"]),
     ("x-amz-api-version", &["2006-03-01"]),
     ("x-amz-bucket-object-lock-enabled", &["false", "False"]),
-    ("x-amz-checksum-mode", &["ENABLED"]),
     ("x-amz-object-ownership", &["BucketOwnerEnforced"]),
     ("x-amz-server-side-encryption", &["AES256", "aws:kms"]),
     ("x-amz-storage-class", &["STANDARD"]),

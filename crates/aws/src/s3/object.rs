@@ -30,6 +30,11 @@ fn wish(headers: &HeaderMap, range: Option<dto::Range>, part: Option<i32>, condi
     Ok(Get { range, if_range, part: part.map(convert::part).transpose()?, conditions, seen: None })
 }
 
+/// Whether the answer is to tell the checksums. A library writes another word than `ENABLED` where it wants none.
+fn wants_sums(mode: Option<&dto::ChecksumMode>) -> bool {
+    mode.is_some_and(|mode| mode.as_str() == dto::ChecksumMode::ENABLED)
+}
+
 pub(super) async fn get(
     edge: &Edge,
     req: S3Request<dto::GetObjectInput>,
@@ -45,7 +50,7 @@ pub(super) async fn get(
         input.if_unmodified_since.as_ref(),
     );
     let mut wish = wish(&req.headers, input.range, input.part_number, conditions)?;
-    let want_sums = input.checksum_mode.is_some();
+    let want_sums = wants_sums(input.checksum_mode.as_ref());
     let (object, seen) = edge.object(&target).await?;
     wish.seen = Some(seen);
     let hangup = req.extensions.get::<Hangup>();
@@ -136,7 +141,7 @@ pub(super) async fn head(
         Ok(head) => head,
         Err(error) => return Err(edge.answer(&target.op, target.bucket.as_str(), target.key.as_str(), error).await),
     };
-    let mut out = head_output(&head, input.part_number, input.checksum_mode.is_some());
+    let mut out = head_output(&head, input.part_number, wants_sums(input.checksum_mode.as_ref()));
     let given = |own: &mut Option<String>, asked: &Option<String>| {
         if asked.is_some() {
             own.clone_from(asked);

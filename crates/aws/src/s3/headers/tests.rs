@@ -83,7 +83,7 @@ fn a_header_that_another_operation_reads_is_an_error() {
         ("CreateMultipartUpload", ("x-amz-checksum-crc32", "AAAAAA==")),
         ("CreateMultipartUpload", ("if-none-match", "*")),
         ("CreateMultipartUpload", ("if-match", "\"x\"")),
-        ("GetObject", ("x-amz-checksum-mode", "DISABLED")),
+        ("PutObject", ("x-amz-checksum-mode", "ENABLED")),
         ("GetObjectTagging", ("if-match", "\"x\"")),
         ("GetObjectAttributes", ("if-none-match", "\"x\"")),
         ("PutObjectTagging", ("if-match", "\"x\"")),
