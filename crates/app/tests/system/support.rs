@@ -7,6 +7,7 @@ use std::{
     net::{TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Output, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
 };
 use store::journal::DiskFiles;
 use tempfile::TempDir;
@@ -210,9 +211,21 @@ impl Drop for Server {
     }
 }
 
-/// A port that was free a moment ago.
+/// Ports of servers that a test names before they listen: below those that the system gives out, of which every connection of another
+/// test takes one.
+const PORTS: std::ops::Range<u16> = 16_384..32_768;
+
+/// A port that was free a moment ago, and that no other test of this process is told. So is the one after it, where `galen init` puts
+/// the other edge.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let (first, pairs) = (std::process::id().wrapping_mul(97), u32::from(PORTS.end - PORTS.start) / 2);
+    let mut tried = (0..pairs).map(|_| {
+        let place = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % pairs;
+        PORTS.start + 2 * u16::try_from(place).unwrap()
+    });
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    tried.find(|port| is_free(*port) && is_free(port + 1)).unwrap()
 }
 
 /// Every entry of a ledger that verifies.
