@@ -73,7 +73,12 @@ pub(crate) fn venv(folder: &Path, packages: &[&str]) -> Result<()> {
     }
     let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
     let installed = status(Command::new(&python).args(install).args(packages))?;
-    ensure!(installed, "pip could not install {}; it needs the package index", packages.join(", "));
+    ensure!(
+        installed,
+        "pip could not install {}; its own reason is above (it needs the package index and a gigabyte of room in {})",
+        packages.join(", "),
+        folder.display()
+    );
     Ok(())
 }
 
